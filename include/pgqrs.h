@@ -1,0 +1,31 @@
+/*
+ * pgqrs: PostgreSQL queues, requests, subscriptions.
+ *
+ * A first program:
+ *
+ *     pgqrs_config_new, pgqrs_config_set("dsn", ...), pgqrs_client_open     one client a process
+ *     pgqrs_producer_open, pgqrs_producer_enqueue                          put messages in
+ *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  take them out
+ *
+ * One noun a header, simple things first in each. <pgqrs/transaction.h>, for work inside your own transaction, is
+ * the only header that is not included here.
+ */
+#ifndef PGQRS_H
+#define PGQRS_H
+
+#include <pgqrs/admin.h>
+#include <pgqrs/archive.h>
+#include <pgqrs/client.h>
+#include <pgqrs/config.h>
+#include <pgqrs/consumer.h>
+#include <pgqrs/error.h>
+#include <pgqrs/local.h>
+#include <pgqrs/message.h>
+#include <pgqrs/producer.h>
+#include <pgqrs/queue.h>
+#include <pgqrs/slice.h>
+#include <pgqrs/status.h>
+#include <pgqrs/version.h>
+#include <pgqrs/worker.h>
+
+#endif

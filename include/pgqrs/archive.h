@@ -1,0 +1,65 @@
+/*
+ * The archive: what became of messages that were archived as done, or given up as dead.
+ *
+ * Rows come newest id first, a page at a time. Any thread; blocks at most `operation_timeout_ms`; failures are of
+ * the kinds listed in pgqrs/queue.h, and PGQRS_ENOQUEUE.
+ */
+#ifndef PGQRS_ARCHIVE_H
+#define PGQRS_ARCHIVE_H
+
+#include <pgqrs/message.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum pgqrs_outcome {
+    PGQRS_OUTCOME_ANY = 0, /* for filters only */
+    PGQRS_OUTCOME_DONE = 1,
+    PGQRS_OUTCOME_DEAD = 2
+} pgqrs_outcome;
+
+/** One row of the archive. All text belongs to the list. */
+typedef struct pgqrs_archived {
+    pgqrs_message message; /* as it was; the state is not used; lease_token is the token that finished it */
+    pgqrs_outcome outcome;
+    int64_t archived_at_ms;
+    int64_t processing_duration_ms; /* from the last dequeue to the archiving */
+    pgqrs_slice result;             /* JSON, or { NULL, 0 } */
+    pgqrs_slice error;              /* text, or { NULL, 0 } */
+} pgqrs_archived;
+
+typedef struct pgqrs_archive_list pgqrs_archive_list;
+
+/** Which rows to list. Zero means the default. */
+typedef struct pgqrs_archive_options {
+    size_t size; /* sizeof this struct */
+    pgqrs_outcome outcome;
+    int64_t before_id; /* only ids below this one: the last id of the page before; default: from the newest */
+    int64_t limit;     /* rows a page, 1 to 10,000; default 100 */
+} pgqrs_archive_options;
+
+#define PGQRS_ARCHIVE_OPTIONS_INIT { sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0 }
+
+/** One page of `queue`'s archive. `options` may be NULL. The caller frees *out. */
+PGQRS_API pgqrs_status pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue,
+                                          const pgqrs_archive_options *options, pgqrs_archive_list **out,
+                                          pgqrs_error *err);
+
+/** The archived message `id`; *out then holds exactly one. PGQRS_ENOMESSAGE. The caller frees *out. */
+PGQRS_API pgqrs_status pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id,
+                                         pgqrs_archive_list **out, pgqrs_error *err);
+
+/** How many rows `list` holds; 0 for NULL. Any thread. */
+PGQRS_API size_t pgqrs_archive_list_count(const pgqrs_archive_list *list);
+
+/** The `index`-th row, valid as long as `list`; NULL behind the last. Any thread. */
+PGQRS_API const pgqrs_archived *pgqrs_archive_list_at(const pgqrs_archive_list *list, size_t index);
+
+/** Frees `list`; NULL is fine. */
+PGQRS_API void pgqrs_archive_list_free(pgqrs_archive_list *list);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,84 @@
+/*
+ * Messages: what a queue holds and a consumer is handed.
+ *
+ * A list owns its messages and all their text; take what you need before you free it.
+ */
+#ifndef PGQRS_MESSAGE_H
+#define PGQRS_MESSAGE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pgqrs/client.h>
+#include <pgqrs/slice.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef enum pgqrs_message_state {
+    PGQRS_MESSAGE_READY = 0,   /* can be claimed */
+    PGQRS_MESSAGE_DELAYED = 1, /* becomes due at vt_ms */
+    PGQRS_MESSAGE_LEASED = 2   /* held by a consumer until vt_ms */
+} pgqrs_message_state;
+
+/** One message. Times are milliseconds since 1970, UTC, by the server's clock; 0 means never. */
+typedef struct pgqrs_message {
+    int64_t id;          /* names this message in the whole installation */
+    int64_t lease_token; /* proves the lease in every later call; 0 if not leased */
+    pgqrs_message_state state;
+    pgqrs_slice payload; /* JSON text */
+    pgqrs_slice headers; /* a JSON object, or { NULL, 0 } */
+    pgqrs_slice type;    /* { NULL, 0 } if it has none */
+    int32_t priority;    /* 0 is the default; higher goes first */
+    int32_t read_ct;     /* how often it was handed out */
+    int32_t failed_ct;   /* how often a consumer reported a failure */
+    int32_t crash_ct;    /* how often a lease ran out */
+    int32_t attempt;     /* failed_ct + crash_ct + 1: the number of the attempt under way */
+    int64_t enqueued_at_ms;
+    int64_t vt_ms;       /* visibility time: the lease ends, or the message becomes due */
+    int64_t dequeued_at_ms;
+    int64_t producer_worker_id; /* 0 if not registered */
+    int64_t consumer_worker_id; /* 0 if not registered */
+} pgqrs_message;
+
+/** What a consumer proves its claim with: a message and the token that came with it. */
+typedef struct pgqrs_lease {
+    int64_t id;
+    int64_t token;
+} pgqrs_lease;
+
+typedef struct pgqrs_message_list pgqrs_message_list;
+
+/** How many messages `list` holds; 0 for NULL. Any thread. */
+PGQRS_API size_t pgqrs_message_list_count(const pgqrs_message_list *list);
+
+/** The `index`-th message, valid as long as `list`; NULL behind the last. Any thread. */
+PGQRS_API const pgqrs_message *pgqrs_message_list_at(const pgqrs_message_list *list, size_t index);
+
+/** Frees `list` and every slice taken from it; NULL is fine. */
+PGQRS_API void pgqrs_message_list_free(pgqrs_message_list *list);
+
+/** The lease of `message`, to hand to pgqrs_consumer_delete and the like. */
+static inline pgqrs_lease
+pgqrs_message_lease(const pgqrs_message *message)
+{
+    pgqrs_lease lease;
+
+    lease.id = message->id;
+    lease.token = message->lease_token;
+    return lease;
+}
+
+/**
+ * Reads message `id` of `queue` without claiming it. The caller frees *out, which then holds exactly one.
+ * Returns PGQRS_OK, PGQRS_ENOMESSAGE, PGQRS_ENOQUEUE or a failure of the kinds listed in pgqrs/queue.h.
+ * Any thread. Blocks at most `operation_timeout_ms`.
+ */
+PGQRS_API pgqrs_status pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id,
+                                         pgqrs_message_list **out, pgqrs_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

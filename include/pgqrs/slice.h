@@ -1,0 +1,37 @@
+/*
+ * A slice: a pointer and a length. All text of users passes through slices; none needs a closing zero
+ * byte, and none may be longer than its size.
+ *
+ * A slice never owns what it points to. A function that takes one copies what it keeps; a function that
+ * hands one out says whose memory it is. { NULL, 0 } means "not given", { "", 0 } means "empty".
+ */
+#ifndef PGQRS_SLICE_H
+#define PGQRS_SLICE_H
+
+#include <stddef.h>
+#include <string.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pgqrs_slice {
+    const char *data;
+    size_t size;
+} pgqrs_slice;
+
+/** A slice over a zero-terminated string, which must outlive it; NULL gives { NULL, 0 }. Any thread. */
+static inline pgqrs_slice
+pgqrs_slice_of(const char *text)
+{
+    pgqrs_slice slice;
+
+    slice.data = text;
+    slice.size = text != NULL ? strlen(text) : 0;
+    return slice;
+}
+
+#ifdef __cplusplus
+}
+#endif
+#endif

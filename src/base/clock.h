@@ -1,0 +1,19 @@
+/*
+ * This process's own clock: for deadlines of calls and for pacing, never for leases or due times, which are the
+ * server's business.
+ */
+#ifndef PGQRSI_BASE_CLOCK_H
+#define PGQRSI_BASE_CLOCK_H
+
+#include <stdint.h>
+
+/** "No deadline", and "never" of a point in time. */
+#define PGQRSI_CLOCK_NEVER INT64_MAX
+
+/** Milliseconds of the monotonic clock. */
+int64_t pgqrsi_clock_ms(void);
+
+/** Milliseconds left until `deadline_ms`, at least 0, at most INT_MAX: what poll(2) takes. */
+int pgqrsi_clock_left_ms(int64_t deadline_ms);
+
+#endif

@@ -1,0 +1,12 @@
+/*
+ * The settings, for the layers above: how a client copies the caller's configuration.
+ */
+#ifndef PGQRSI_BASE_CONFIG_H
+#define PGQRSI_BASE_CONFIG_H
+
+#include <pgqrs/config.h>
+
+/** A copy that the caller frees. */
+pgqrs_status pgqrsi_config_copy(const pgqrs_config *config, pgqrs_config **out, pgqrs_error *err);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * How a failure is written into the caller's pgqrs_error. Every other file reports through these two.
+ */
+#ifndef PGQRSI_BASE_ERROR_H
+#define PGQRSI_BASE_ERROR_H
+
+#include <pgqrs/error.h>
+#include <pgqrs/slice.h>
+
+/** Prints a slice as "%.*s". */
+#define PGQRSI_SLICE_ARG(slice) (int)(slice).size, (slice).data
+
+/**
+ * Writes `status` and a one-line message, with control characters replaced, into `err` (which may be NULL), and
+ * returns `status`, so that a failing path is one statement. Whether a retry makes sense follows from the status.
+ */
+pgqrs_status pgqrsi_error_set(pgqrs_error *err, pgqrs_status status, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/** Adds the server's SQLSTATE to the failure that was just set. */
+void pgqrsi_error_set_sqlstate(pgqrs_error *err, const char *sqlstate);
+
+/** Reports that memory is short. Allocates nothing. Returns PGQRS_ENOMEM. */
+pgqrs_status pgqrsi_error_memory(pgqrs_error *err);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * Checks JSON text for what PostgreSQL's jsonb type accepts, without building anything.
+ */
+#ifndef PGQRSI_BASE_JSON_H
+#define PGQRSI_BASE_JSON_H
+
+#include <stddef.h>
+
+#include <pgqrs/slice.h>
+
+/** How deep arrays and objects may nest. */
+#define PGQRSI_JSON_MAX_DEPTH 64
+
+/** What is wrong with a text, and where. */
+typedef struct pgqrsi_json_fault {
+    const char *problem; /* static text, such as "expected a value" */
+    size_t offset;       /* of the byte at fault, from 0 */
+} pgqrsi_json_fault;
+
+/**
+ * 1 if `text` is one JSON value that jsonb accepts: valid UTF-8, no \u0000, no lone surrogate, numbers in the range
+ * of numeric, at most PGQRSI_JSON_MAX_DEPTH deep. Else 0, and *fault says why. One pass, no memory, any thread.
+ */
+int pgqrsi_json_check(pgqrs_slice text, pgqrsi_json_fault *fault);
+
+/** 1 if `text`, which must have passed pgqrsi_json_check, is an object. */
+int pgqrsi_json_is_object(pgqrs_slice text);
+
+#endif
