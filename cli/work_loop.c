@@ -277,9 +277,10 @@ take_signals(struct work_loop *loop)
         loop->is_sudden = loop->last_signal != 0;
         loop->last_signal = (int)info.ssi_signo;
         if (loop->phase == WORK_WORKING)
-            work_report_line(loop->report, CLI_LOG_INFO,
-                             "claiming no more: %s; waiting for %zu children, a second signal stops them",
-                             strsignal((int)info.ssi_signo), count_children(loop));
+            work_report_line(
+                loop->report, CLI_LOG_INFO,
+                "claiming no more after SIG%s: waiting for %zu children; a second signal stops them",
+                sigabbrev_np((int)info.ssi_signo), count_children(loop));
         enter(loop, WORK_ENDING, now);
     }
 }

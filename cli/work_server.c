@@ -51,14 +51,18 @@ static void
 note_outage(struct work_server *server)
 {
     int64_t now = slot_clock_ms();
-    int64_t limit = RETRY_FIRST_MS;
+    int64_t longest = RETRY_MAX_MS, limit = RETRY_FIRST_MS;
 
     if (server->failures == 0) {
         server->outage_ms = now;
         server->reminder_ms = now;
     }
-    for (int i = 0; i < server->failures && limit < RETRY_MAX_MS; i++)
+    /* As long as leases may be saved it is tried often enough for that. */
+    if (now - server->outage_ms < server->lease_ms && server->lease_ms / 4 < longest)
+        longest = server->lease_ms / 4;
+    for (int i = 0; i < server->failures && limit < longest; i++)
         limit *= 2;
+    limit = limit < longest ? limit : longest;
     server->failures++;
     server->retry_ms =
         now + RETRY_FIRST_MS / 5 + work_server_random(limit < RETRY_MAX_MS ? limit : RETRY_MAX_MS);
