@@ -21,8 +21,10 @@
 /* A message whose child could not be started is due again after this. */
 #define RETRY_START_MS 1000
 
-/* A result is kept whole or cut, as standard output is. */
+/* A string is cut to this, and when the server's limit (max_payload_bytes) is lower, to half of it and half
+ * of that, until it fits or is not worth keeping. */
 #define RESULT_MAX_BYTES CHILD_OUT_MAX_BYTES
+#define RESULT_MIN_BYTES ((size_t)64)
 
 #define VARIABLES 4
 
@@ -258,17 +260,13 @@ void
 slot_refuse_form(struct slot *slot)
 {
     pgqrs_slice output = { slot->child.out, slot->child.out_size };
+    size_t max_bytes = slot->form == SLOT_FORM_JSON ? RESULT_MAX_BYTES : slot->result_size / 2;
 
-    if (slot->form == SLOT_FORM_JSON)
-        slot->result = work_text_to_json(work_text_trim(output), RESULT_MAX_BYTES, &slot->result_size);
-    if (slot->form == SLOT_FORM_JSON && slot->result != NULL) {
-        child_release(&slot->child);
-        slot->form = SLOT_FORM_TEXT;
-        return;
-    }
     free(slot->result);
     slot->result = NULL;
-    slot->form = SLOT_FORM_NONE;
+    if (max_bytes >= RESULT_MIN_BYTES)
+        slot->result = work_text_to_json(work_text_trim(output), max_bytes, &slot->result_size);
+    slot->form = slot->result != NULL ? SLOT_FORM_TEXT : SLOT_FORM_NONE;
 }
 
 void

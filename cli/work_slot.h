@@ -41,7 +41,7 @@ enum slot_state {
 /** In which form the result is offered to the server; each is the way out when the one before was refused. */
 enum slot_form {
     SLOT_FORM_JSON, /* standard output as it is */
-    SLOT_FORM_TEXT, /* standard output as a JSON string */
+    SLOT_FORM_TEXT, /* standard output as a JSON string, cut so that it is accepted */
     SLOT_FORM_NONE, /* no result */
 };
 
@@ -109,7 +109,7 @@ int slot_is_success(const struct slot *slot);
 /** What to archive with the message, in its present form; valid until the slot changes. */
 pgqrs_slice slot_result(const struct slot *slot);
 
-/** The server refused the result in its present form: goes on to the next. */
+/** The result was refused in its present form: goes on to the next, or to a shorter string. */
 void slot_refuse_form(struct slot *slot);
 
 /** Done with this message: to FREE. */
