@@ -42,8 +42,9 @@ struct work_options {
 
 /**
  * Works until told to stop: SIGTERM, SIGHUP or SIGINT once finishes what runs, twice stops at once. Takes
- * over the signal mask, and the dispositions of SIGCHLD and SIGPIPE, of the process while it runs. `options`
- * must outlive the call. Returns the exit code for the process, everything reported on standard error.
+ * over the signal mask, and the dispositions of SIGCHLD, SIGPIPE and SIGALRM, of the process while it runs.
+ * `options` must outlive the call. Returns the exit code for the process, everything reported on standard
+ * error.
  */
 int work_run(pgqrs_client *client, const struct work_options *options);
 

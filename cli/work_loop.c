@@ -224,6 +224,7 @@ turn(struct work_loop *loop)
         work_server_touch(server, slot_clock_ms());
     if (loop->phase == WORK_WORKING && work_server_is_ready(server, slot_clock_ms()))
         claim(loop);
+    tick_slots(loop, slot_clock_ms()); /* for the fence, before a child that it has ended is reaped */
     advance(loop, slot_clock_ms());
     work_report_progress(loop->report, (int)count_children(loop));
 }
@@ -319,33 +320,44 @@ end_suddenly(struct work_loop *loop)
     loop->exit_code = 128 + loop->last_signal;
 }
 
+static void
+run(struct work_loop *loop)
+{
+    loop->phase_end_ms = WORK_NEVER;
+    loop->extend_ms = slot_clock_ms() + loop->work.lease_ms / 3;
+    while (!loop->is_sudden) {
+        turn(loop);
+        if (loop->phase == WORK_OVER)
+            return;
+        wait_for_events(loop, next_turn_ms(loop, slot_clock_ms()));
+    }
+    end_suddenly(loop);
+}
+
 int
 work_loop_run(struct work_loop *loop)
 {
-    int64_t now = slot_clock_ms();
+    struct work_fence fence;
+    int problem;
 
     loop->slot_count = (size_t)loop->options->concurrency;
     loop->slots = calloc(loop->slot_count, sizeof(*loop->slots));
-    if (loop->slots == NULL) {
-        work_report_failure(loop->report, "out of memory for %zu children", loop->slot_count);
+    problem =
+        loop->slots == NULL ? ENOMEM : work_fence_open(&fence, loop->slots, loop->slot_count, &loop->work);
+    if (problem != 0) {
+        work_report_failure(loop->report, "could not get ready for %zu children: %s", loop->slot_count,
+                            strerror(problem));
+        free(loop->slots);
         return CLI_EXIT_OSERR;
     }
     for (size_t i = 0; i < loop->slot_count; i++)
         child_init(&loop->slots[i].child);
-    loop->phase_end_ms = WORK_NEVER;
-    loop->extend_ms = now + loop->work.lease_ms / 3;
-    for (;;) {
-        if (loop->is_sudden) {
-            end_suddenly(loop);
-            break;
-        }
-        turn(loop);
-        if (loop->phase == WORK_OVER)
-            break;
-        wait_for_events(loop, next_turn_ms(loop, slot_clock_ms()));
-    }
+    loop->server->fence = &fence;
+    run(loop);
     for (size_t i = 0; i < loop->slot_count; i++)
         slot_abandon(&loop->slots[i]);
+    loop->server->fence = NULL;
+    work_fence_close(&fence);
     free(loop->slots);
     return loop->exit_code;
 }

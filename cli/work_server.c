@@ -72,10 +72,18 @@ note_outage(struct work_server *server)
     work_report_line(server->report, CLI_LOG_WARN, "%s; trying again", pgqrs_error_message(server->err));
 }
 
+/* Before every call; judge, after it, is the counterpart. */
+static void
+begin(struct work_server *server)
+{
+    work_fence_up(server->fence);
+}
+
 /* Every call's status passes through here. Returns 1 if it succeeded. */
 static int
 judge(struct work_server *server, pgqrs_status status)
 {
+    work_fence_down(server->fence);
     if (status == PGQRS_OK || status == PGQRS_ELEASELOST) {
         if (server->failures > 0)
             work_report_line(server->report, CLI_LOG_WARN, "the server answers again after %.1f s",
@@ -143,6 +151,7 @@ work_server_close(struct work_server *server)
 int
 work_server_claim(struct work_server *server, size_t max, pgqrs_message_list **out)
 {
+    begin(server);
     return judge(server, pgqrs_consumer_dequeue_batch(server->consumer, max, NULL, out, server->err)) ? 0
                                                                                                       : -1;
 }
@@ -174,8 +183,11 @@ work_server_extend(struct work_server *server, struct slot *slots, size_t count)
         leases[n] = slots[i].lease;
         extended[n++] = &slots[i];
     }
-    if (n == 0 || !judge(server, pgqrs_consumer_extend_visibility_batch(
-                                     server->consumer, leases, n, server->lease_ms, results, server->err)))
+    if (n == 0)
+        return;
+    begin(server);
+    if (!judge(server, pgqrs_consumer_extend_visibility_batch(server->consumer, leases, n, server->lease_ms,
+                                                              results, server->err)))
         return;
     for (size_t i = 0; i < n; i++) {
         if (results[i] == PGQRS_OK)
@@ -211,6 +223,7 @@ archive_one(struct work_server *server, struct slot *slot)
 {
     pgqrs_status status;
 
+    begin(server);
     for (;;) {
         status = pgqrs_consumer_archive(server->consumer, slot->lease, slot_result(slot), server->err);
         if (status != PGQRS_EINVAL || slot->form == SLOT_FORM_NONE)
@@ -238,6 +251,7 @@ archive_batch(struct work_server *server, struct slot **slots, size_t n)
         leases[i] = slots[i]->lease;
         archived[i] = slot_result(slots[i]);
     }
+    begin(server);
     status = pgqrs_consumer_archive_batch(server->consumer, leases, archived, n, results, server->err);
     if (status == PGQRS_EINVAL) { /* one of the results; nothing was sent */
         for (size_t i = 0; i < n && (i == 0 || is_well(server)); i++)
@@ -261,6 +275,7 @@ fail_one(struct work_server *server, struct slot *slot)
     pgqrs_status status;
 
     options.error = pgqrs_slice_of(text);
+    begin(server);
     status = pgqrs_consumer_fail(server->consumer, slot->lease, &options, &is_dead, server->err);
     if (status == PGQRS_EUNKNOWN)
         slot->is_unsure = 1;
@@ -294,6 +309,7 @@ release_all(struct work_server *server, struct slot *slots, size_t count, int64_
     }
     if (n == 0)
         return;
+    begin(server);
     status = pgqrs_consumer_release_batch(server->consumer, leases, n, back_off_ms, results, server->err);
     for (size_t i = 0; i < n && status == PGQRS_EUNKNOWN; i++)
         released[i]->is_unsure = 1;
@@ -343,6 +359,7 @@ work_server_touch(struct work_server *server, int64_t now_ms)
 {
     if (now_ms < server->touch_ms)
         return;
+    begin(server);
     if (judge(server, pgqrs_worker_touch(server->client, server->worker_id, server->err)))
         server->touch_ms = slot_clock_ms() + TOUCH_MS;
 }
@@ -352,6 +369,7 @@ work_server_is_empty(struct work_server *server)
 {
     pgqrs_queue_counts counts;
 
+    begin(server);
     if (!judge(server, pgqrs_queue_count(server->client, server->queue, &counts, server->err)))
         return -1;
     return counts.ready == 0 && counts.delayed == 0 && counts.leased == 0;

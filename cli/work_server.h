@@ -14,6 +14,7 @@
 
 #include <pgqrs/consumer.h>
 
+#include "cli/work_fence.h"
 #include "cli/work_report.h"
 #include "cli/work_slot.h"
 
@@ -25,6 +26,7 @@ struct work_server {
     int64_t worker_id; /* 0: none */
     int64_t touch_ms;  /* when the worker's row is to be touched */
     pgqrs_error *err;
+    struct work_fence *fence; /* up during each call; set by whoever has the slots */
     struct work_report *report;
     int failures;        /* in a row; 0: no outage */
     int64_t retry_ms;    /* during an outage: no call before this */

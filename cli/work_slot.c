@@ -161,9 +161,37 @@ slot_due_ms(const struct slot *slot, const struct slot_work *work)
     return slot->state == SLOT_FREE ? WORK_NEVER : slot->wake_ms;
 }
 
+int64_t
+slot_fence(struct slot *slot, const struct slot_work *work, int64_t now_ms)
+{
+    int64_t due;
+
+    if (slot->state == SLOT_KILLING && slot->wake_ms != WORK_NEVER) {
+        if (now_ms < slot->wake_ms)
+            return slot->wake_ms;
+        child_signal(&slot->child, SIGKILL);
+        return WORK_NEVER;
+    }
+    if (slot->state != SLOT_RUNNING)
+        return WORK_NEVER;
+    due = slot->is_fenced ? slot->sure_until_ms : fence_ms(slot, work);
+    if (now_ms < due)
+        return due;
+    child_signal(&slot->child, slot->is_fenced ? SIGKILL : SIGTERM);
+    child_signal(&slot->child, SIGCONT);
+    if (slot->is_fenced)
+        return WORK_NEVER;
+    slot->is_fenced = 1;
+    return slot->sure_until_ms;
+}
+
 int
 slot_tick(struct slot *slot, const struct slot_work *work, int64_t now_ms)
 {
+    if (slot->is_fenced && slot->state == SLOT_RUNNING && now_ms < fence_ms(slot, work)) {
+        slot_stop(slot, now_ms); /* too early, as it turned out: the lease was extended after all */
+        return 0;
+    }
     if (now_ms < slot_due_ms(slot, work))
         return 0;
     switch (slot->state) {

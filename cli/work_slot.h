@@ -18,6 +18,7 @@
 #ifndef PGQRS_CLI_WORK_SLOT_H
 #define PGQRS_CLI_WORK_SLOT_H
 
+#include <signal.h>
 #include <stdint.h>
 
 #include <pgqrs/message.h>
@@ -48,8 +49,8 @@ enum slot_form {
 struct slot {
     enum slot_state state;
     pgqrs_lease lease;
-    int64_t
-        sure_until_ms;   /* the lease ends no earlier: counted from before the call that last confirmed it */
+    int64_t sure_until_ms;           /* the lease ends no earlier, by our clock */
+    volatile sig_atomic_t is_fenced; /* RUNNING: 1: slot_fence has told the child to end */
     int64_t wake_ms;     /* DRAINING: no longer wait for outputs. KILLING: SIGKILL. Else WORK_NEVER */
     int is_lost;         /* KILLING: 1: the message is somebody else's, drop it; 0: give it back */
     int64_t back_off_ms; /* RELEASING: due again after this pause */
@@ -84,6 +85,10 @@ void slot_reap(struct slot *slot, int64_t now_ms);
 /** Does what is due by the clock: stops a child whose lease is about to end unconfirmed (returns 1 then),
  * kills one that does not stop, gives up on outputs that do not end. */
 int slot_tick(struct slot *slot, const struct slot_work *work, int64_t now_ms);
+
+/** The part of slot_tick that cannot wait: sends signals to the child, and changes nothing but is_fenced.
+ * Returns when it is to be called again. Async-signal-safe. */
+int64_t slot_fence(struct slot *slot, const struct slot_work *work, int64_t now_ms);
 
 /** When slot_tick has something to do. */
 int64_t slot_due_ms(const struct slot *slot, const struct slot_work *work);

@@ -263,6 +263,61 @@ a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended(void **state)
     ts_cluster_free(cluster);
 }
 
+#define MAX_BACKENDS 64
+
+/* All of a server that its clients can meet, to be stopped and continued. */
+struct backends {
+    pid_t pids[MAX_BACKENDS];
+    int count;
+};
+
+static void
+find_backends(struct fixture *f, const ts_cluster *cluster, struct backends *out)
+{
+    PGresult *rows = PQexec(f->sql, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'");
+
+    TS_TRUE(PQresultStatus(rows) == PGRES_TUPLES_OK && PQntuples(rows) < MAX_BACKENDS);
+    out->pids[0] = ts_cluster_pid(cluster);
+    out->count = 1;
+    for (int i = 0; i < PQntuples(rows); i++)
+        out->pids[out->count++] = atoi(PQgetvalue(rows, i, 0));
+    PQclear(rows);
+}
+
+static void
+signal_backends(const struct backends *backends, int number)
+{
+    for (int i = 0; i < backends->count; i++)
+        kill(backends->pids[i], number);
+}
+
+static void
+a_server_that_hangs_does_not_keep_the_fence_from_ending_a_child(void **state)
+{
+    struct fixture f;
+    ts_cluster *cluster = ts_cluster_start(NULL);
+    struct backends backends;
+    ts_process *worker;
+    ts_result result;
+    pid_t child;
+
+    (void)state;
+    fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
+    fixture_send_numbers(&f, 1);
+    worker = fixture_work(&f, "1", "2", 1, "[ $PGQRS_ATTEMPT = 1 ] || exec echo again; " SLEEPER);
+    child = await_pid(&f, "pid");
+    find_backends(&f, cluster, &backends);
+    signal_backends(&backends, SIGSTOP);
+    await_end(child, 3000);
+    signal_backends(&backends, SIGCONT);
+    ts_wait(worker, 60000, &result);
+    assert_int_equal(result.exit_code, 0);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"), 1);
+    ts_result_release(&result);
+    fixture_close(&f);
+    ts_cluster_free(cluster);
+}
+
 static void
 a_queue_that_is_deleted_ends_the_work(void **state)
 {
@@ -298,6 +353,7 @@ main(void)
         cmocka_unit_test(a_long_job_outlives_its_lease_by_extensions),
         cmocka_unit_test(an_outcome_is_kept_until_the_server_is_back),
         cmocka_unit_test(a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended),
+        cmocka_unit_test(a_server_that_hangs_does_not_keep_the_fence_from_ending_a_child),
         cmocka_unit_test(a_queue_that_is_deleted_ends_the_work),
     };
 
