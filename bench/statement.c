@@ -5,6 +5,25 @@
 #include <string.h>
 #include <sysexits.h>
 
+static const struct placeholder {
+    const char *text;
+    const char *before, *after; /* the id in the table's name; NULL: the schema */
+} placeholders[] = {
+    { ":\"schema\"", NULL, NULL },
+    { ":\"ready\"", "pgqrs_messages_", "_ready" },
+    { ":\"held\"", "pgqrs_messages_", "_held" },
+    { ":\"bare\"", "pgqrs_bench_", "" },
+};
+
+static const struct placeholder *
+find_placeholder(const char *text)
+{
+    for (size_t i = 0; i < sizeof(placeholders) / sizeof(placeholders[0]); i++)
+        if (strncmp(text, placeholders[i].text, strlen(placeholders[i].text)) == 0)
+            return &placeholders[i];
+    return NULL;
+}
+
 char *
 bench_statement_text(const bench_run *run, bench_sql statement, int64_t id)
 {
@@ -16,15 +35,15 @@ bench_statement_text(const bench_run *run, bench_sql statement, int64_t id)
     if (out == NULL)
         return NULL;
     while (*p != '\0') {
-        if (strncmp(p, "{schema}", strlen("{schema}")) == 0) {
+        const struct placeholder *found = find_placeholder(p);
+
+        if (found == NULL)
+            fputc(*p, out);
+        else if (found->before == NULL)
             fputs(run->schema, out);
-            p += strlen("{schema}");
-        } else if (strncmp(p, "{id}", strlen("{id}")) == 0) {
-            fprintf(out, "%lld", (long long)id);
-            p += strlen("{id}");
-        } else {
-            fputc(*p++, out);
-        }
+        else
+            fprintf(out, "%s%lld%s", found->before, (long long)id, found->after);
+        p += found != NULL ? strlen(found->text) : 1;
     }
     if (fclose(out) != 0) {
         free(text);

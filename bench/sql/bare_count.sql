@@ -1,2 +1,2 @@
 -- Returns one row: how many rows the unadorned table holds, and the lowest id.
-SELECT count(*), coalesce(min(id), 0) FROM {schema}.pgqrs_bench_{id}
+SELECT count(*), coalesce(min(id), 0) FROM :"schema".:"bare"

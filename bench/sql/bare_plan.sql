@@ -1,2 +1,2 @@
--- Plans a statement once, without table statistics in mind, as the cheapest client would. Direct connections only.
+-- Plans each prepared statement once and for all: the cheapest there is. Direct connections only.
 SET plan_cache_mode = force_generic_plan
