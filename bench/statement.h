@@ -1,6 +1,6 @@
 /*
  * Runs the statements of bench/sql. Their placeholders are written as psql writes its variables, so that a file can be
- * pasted into psql after a few \\set: :"schema", and, made from `id`, :"ready" and :"held" (the lanes of that queue) and
+ * pasted into psql after a few \set: :"schema", and, made from `id`, :"ready" and :"held" (the lanes of that queue) and
  * :"bare" (the table of that comparison).
  */
 #ifndef BENCH_STATEMENT_H
