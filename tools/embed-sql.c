@@ -3,8 +3,9 @@
  *
  *     embed-sql PREFIX ROOT OUT.c OUT.h FILE...
  *
- * ROOT/consumer/claim_ready.sql becomes PREFIX_CONSUMER_CLAIM_READY of the enumeration `PREFIX` and a row of the
- * table `PREFIX_texts`. Whole-line comments are left out: they are for the reader of the file, not for the server.
+ * ROOT/consumer/claim_ready.sql becomes PREFIX_CONSUMER_CLAIM_READY of the enumeration `PREFIX` and a row of
+ * the table `PREFIX_texts`. Whole-line comments are left out: they are for the reader of the file, not for
+ * the server.
  */
 #include <ctype.h>
 #include <stdio.h>
