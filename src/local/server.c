@@ -1,0 +1,290 @@
+#include <pgqrs/local.h>
+
+#include "local/local.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/buffer.h"
+#include "base/clock.h"
+#include "base/error.h"
+#include "local/account.h"
+#include "local/cluster.h"
+#include "local/folder.h"
+#include "local/paths.h"
+#include "local/postmaster.h"
+#include "local/programs.h"
+#include "local/serverlog.h"
+
+#define CALL_MS 60000
+#define DSN_PREFIX "local:"
+
+/* One private server while a call works on it. */
+struct server {
+    pgqrsi_paths paths;
+    pgqrsi_account account;
+    pgqrsi_folder folder;
+    pgqrsi_programs programs;
+    pgqrsi_postmaster postmaster;
+    int64_t deadline_ms;
+};
+
+static pgqrs_status
+server_init(struct server *server, pgqrs_slice name, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    memset(server, 0, sizeof(*server));
+    server->folder = (pgqrsi_folder)PGQRSI_FOLDER_INIT;
+    server->deadline_ms = pgqrsi_clock_ms() + CALL_MS;
+    status = pgqrsi_paths_init(&server->paths, name, err);
+    return status == PGQRS_OK ? pgqrsi_account_init(&server->account, err) : status;
+}
+
+static void
+server_release(struct server *server)
+{
+    pgqrsi_postmaster_release(&server->postmaster);
+    pgqrsi_programs_release(&server->programs);
+    pgqrsi_folder_unlock(&server->folder);
+    pgqrsi_account_release(&server->account);
+    pgqrsi_paths_release(&server->paths);
+}
+
+static pgqrs_status
+look(struct server *server, pgqrs_error *err)
+{
+    pgqrsi_postmaster_release(&server->postmaster);
+    return pgqrsi_postmaster_look(&server->postmaster, &server->paths, &server->account, err);
+}
+
+static pgqrs_status
+find_programs(struct server *server, pgqrs_error *err)
+{
+    pgqrsi_programs_release(&server->programs);
+    return pgqrsi_programs_find(&server->programs, pgqrsi_cluster_major(&server->paths), server->paths.name,
+                                &server->account, server->deadline_ms, err);
+}
+
+/* With the folder locked and no server there. */
+static pgqrs_status
+launch(struct server *server, pgqrs_error *err)
+{
+    const pgqrsi_cluster cluster = { &server->paths, &server->account, &server->folder, &server->programs,
+                                     server->deadline_ms };
+    pgqrs_status status = PGQRS_OK;
+
+    pgqrsi_folder_remove_leftovers(&server->folder);
+    if (server->postmaster.has_data && pgqrsi_cluster_major(&server->paths) != server->programs.major)
+        status = find_programs(server, err); /* another process has just made it, by another version */
+    else if (!server->postmaster.has_data)
+        status = pgqrsi_cluster_create(&cluster, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_postmaster_clear(&server->paths, &server->account, server->deadline_ms, err);
+    return status == PGQRS_OK ? pgqrsi_cluster_start(&cluster, err) : status;
+}
+
+/* Brings the server to where it takes connections, and leaves what is known of it in server->postmaster. */
+static pgqrs_status
+ensure_ready(struct server *server, pgqrs_error *err)
+{
+    pgqrs_status status = look(server, err);
+
+    if (status != PGQRS_OK || server->postmaster.phase == PGQRSI_POSTMASTER_READY)
+        return status;
+    /* Before anything is made: without PostgreSQL nothing shall be left behind. */
+    if (server->postmaster.phase == PGQRSI_POSTMASTER_GONE) {
+        status = find_programs(server, err);
+        if (status == PGQRS_OK)
+            status = pgqrsi_account_require(&server->account, err);
+    }
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_lock(&server->folder, &server->paths, &server->account, PGQRSI_FOLDER_CREATE,
+                                    server->deadline_ms, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_postmaster_release(&server->postmaster);
+    status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
+                                      server->deadline_ms, err);
+    if (status != PGQRS_OK || server->postmaster.phase == PGQRSI_POSTMASTER_READY)
+        return status;
+    if (server->programs.major == 0) /* it was busy stopping when first looked at */
+        status = find_programs(server, err);
+    if (status == PGQRS_OK)
+        status = launch(server, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_postmaster_release(&server->postmaster);
+    status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
+                                      server->deadline_ms, err);
+    if (status == PGQRS_OK && server->postmaster.phase != PGQRSI_POSTMASTER_READY)
+        status =
+            pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                             "the private server \"%s\" ended right after its start; see the logs in \"%s\"",
+                             server->paths.name, server->paths.log_dir);
+    return status;
+}
+
+/* ---- Describing ---- */
+
+/* A libpq connection string; the caller frees it. NULL if memory is short. A running server knows best where
+ * its socket is: its user may have moved it. */
+static char *
+build_conninfo(const struct server *server)
+{
+    const pgqrsi_postmaster *postmaster = &server->postmaster;
+    const char *folder = postmaster->socket_dir != NULL ? postmaster->socket_dir : server->paths.socket_dir;
+    int port = postmaster->socket_dir != NULL ? postmaster->port : PGQRSI_PATHS_PORT;
+    pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
+    char rest[128];
+
+    pgqrsi_buffer_append_text(&text, "host='");
+    for (const char *p = folder; *p != '\0'; p++) {
+        if (*p == '\'' || *p == '\\')
+            pgqrsi_buffer_append_text(&text, "\\");
+        pgqrsi_buffer_append(&text, p, 1);
+    }
+    snprintf(rest, sizeof(rest),
+             "' port='%d' user='" PGQRSI_CLUSTER_USER "' dbname='" PGQRSI_CLUSTER_DATABASE "'", port);
+    pgqrsi_buffer_append(&text, rest, strlen(rest) + 1);
+    if (text.failed) {
+        pgqrsi_buffer_release(&text);
+        return NULL;
+    }
+    return text.data;
+}
+
+static pgqrs_status
+describe(const struct server *server, pgqrs_local_info *out, pgqrs_error *err)
+{
+    pgqrs_local_info info = { PGQRS_LOCAL_ABSENT, 0, NULL, NULL, NULL };
+
+    if (server->postmaster.phase != PGQRSI_POSTMASTER_GONE)
+        info.state = PGQRS_LOCAL_RUNNING;
+    else if (server->postmaster.has_data)
+        info.state = PGQRS_LOCAL_STOPPED;
+    info.pid = server->postmaster.pid;
+    info.data_dir = strdup(server->paths.data);
+    info.log_file = pgqrsi_serverlog_current(&server->paths);
+    info.conninfo = build_conninfo(server);
+    if (info.data_dir == NULL || info.log_file == NULL || info.conninfo == NULL) {
+        pgqrs_local_info_release(&info);
+        return pgqrsi_error_memory(err);
+    }
+    *out = info;
+    return PGQRS_OK;
+}
+
+void
+pgqrs_local_info_release(pgqrs_local_info *info)
+{
+    if (info == NULL)
+        return;
+    free(info->data_dir);
+    free(info->log_file);
+    free(info->conninfo);
+    memset(info, 0, sizeof(*info));
+}
+
+/* ---- The calls ---- */
+
+pgqrs_status
+pgqrs_local_start(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err)
+{
+    struct server server;
+    pgqrs_status status = server_init(&server, name, err);
+
+    if (status == PGQRS_OK)
+        status = ensure_ready(&server, err);
+    if (status == PGQRS_OK)
+        status = describe(&server, out, err);
+    server_release(&server);
+    return status;
+}
+
+pgqrs_status
+pgqrs_local_status(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err)
+{
+    struct server server;
+    pgqrs_status status = server_init(&server, name, err);
+
+    if (status == PGQRS_OK)
+        status = look(&server, err);
+    if (status == PGQRS_OK)
+        status = describe(&server, out, err);
+    server_release(&server);
+    return status;
+}
+
+pgqrs_status
+pgqrs_local_stop(pgqrs_slice name, pgqrs_error *err)
+{
+    struct server server;
+    pgqrs_status status = server_init(&server, name, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account, PGQRSI_FOLDER_EXISTING,
+                                    server.deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = look(&server, err);
+    if (status == PGQRS_OK && !server.postmaster.has_data)
+        status = pgqrsi_error_set(
+            err, PGQRS_ENOSERVER,
+            "there is no private server \"%s\": \"%s\" does not exist; `pgqrs local start` makes "
+            "it",
+            server.paths.name, server.paths.data);
+    if (status == PGQRS_OK)
+        status = pgqrsi_postmaster_stop(&server.paths, &server.account, server.deadline_ms, err);
+    server_release(&server);
+    return status;
+}
+
+pgqrs_status
+pgqrs_local_destroy(pgqrs_slice name, pgqrs_error *err)
+{
+    struct server server;
+    pgqrs_status status = server_init(&server, name, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account, PGQRSI_FOLDER_EXISTING,
+                                    server.deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_postmaster_stop(&server.paths, &server.account, server.deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_remove(&server.folder, &server.paths, &server.account, err);
+    server_release(&server);
+    return status;
+}
+
+/* ---- DSN ---- */
+
+int
+pgqrsi_local_is_dsn(pgqrs_slice dsn)
+{
+    return dsn.data != NULL && dsn.size >= strlen(DSN_PREFIX) &&
+           memcmp(dsn.data, DSN_PREFIX, strlen(DSN_PREFIX)) == 0;
+}
+
+pgqrs_status
+pgqrsi_local_conninfo(pgqrs_slice dsn, char **out_conninfo, pgqrs_error *err)
+{
+    pgqrs_slice name = { NULL, 0 };
+    pgqrs_local_info info;
+    pgqrs_status status;
+
+    if (!pgqrsi_local_is_dsn(dsn))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused a DSN that does not start with \"" DSN_PREFIX "\"");
+    if (dsn.size > strlen(DSN_PREFIX)) {
+        name.data = dsn.data + strlen(DSN_PREFIX);
+        name.size = dsn.size - strlen(DSN_PREFIX);
+    }
+    status = pgqrs_local_start(name, &info, err);
+    if (status != PGQRS_OK)
+        return status;
+    *out_conninfo = info.conninfo;
+    info.conninfo = NULL;
+    pgqrs_local_info_release(&info);
+    return PGQRS_OK;
+}
