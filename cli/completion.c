@@ -56,8 +56,8 @@ print_path_alternative(cli_output *output, const cli_node *node, const char *pat
         cli_output_text(output, "%s\"%s\"", node == cli_root.children ? "" : "|", path);
 }
 
-/* 1 if an option of this name that takes a value comes before `last` in the tree below `node`; 0 if `last` comes first;
- * -1 if neither is there. Each name is to be listed once. */
+/* 1 if an option of this name that takes a value comes before `last` in the tree below `node`; 0 if `last`
+ * comes first; -1 if neither is there. Each name is to be listed once. */
 static int
 is_listed_before(const cli_node *node, const cli_option *last)
 {
