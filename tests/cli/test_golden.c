@@ -108,7 +108,10 @@ write_lines(FILE *out, const char *text, const char *prefix)
         size_t size = strcspn(text, "\n");
 
         fputs(prefix, out);
-        write_normalised(out, text, size);
+        if (size == 0)
+            fputs(".\n", out);
+        else
+            write_normalised(out, text, size);
         text += size + (text[size] == '\n');
     }
 }
