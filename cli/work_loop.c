@@ -1,4 +1,4 @@
-#include "cli/work_loop.h"
+#include "work_loop.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/exit.h"
+#include "exit.h"
 
 /* Messages come with their payloads: so many at a time are in memory twice. */
 #define CLAIM_MAX ((size_t)32)

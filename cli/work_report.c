@@ -1,4 +1,4 @@
-#include "cli/work_report.h"
+#include "work_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>

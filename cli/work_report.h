@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "cli/log.h"
-#include "cli/progress.h"
+#include "log.h"
+#include "progress.h"
 
 /** What became of messages. */
 struct work_counts {

@@ -1,4 +1,4 @@
-#include "cli/work_server.h"
+#include "work_server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include <pgqrs/queue.h>
 #include <pgqrs/worker.h>
 
-#include "cli/work.h"
-#include "cli/work_text.h"
+#include "work.h"
+#include "work_text.h"
 
 #define TOUCH_MS 10000
 #define RETRY_FIRST_MS 50

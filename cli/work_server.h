@@ -14,9 +14,9 @@
 
 #include <pgqrs/consumer.h>
 
-#include "cli/work_fence.h"
-#include "cli/work_report.h"
-#include "cli/work_slot.h"
+#include "work_fence.h"
+#include "work_report.h"
+#include "work_slot.h"
 
 struct work_server {
     pgqrs_client *client;

@@ -88,15 +88,9 @@ append_quoted(pgqrsi_buffer *out, const char *text)
 {
     pgqrsi_buffer_append_text(out, "'");
     for (; *text != '\0'; text++) {
-        if (*text == '\n')
-            pgqrsi_buffer_append_text(out, "\\n");
-        else if (*text == '\r')
-            pgqrsi_buffer_append_text(out, "\\r");
-        else {
-            if (*text == '\'' || *text == '\\')
-                pgqrsi_buffer_append(out, text, 1);
+        if (*text == '\'' || *text == '\\')
             pgqrsi_buffer_append(out, text, 1);
-        }
+        pgqrsi_buffer_append(out, text, 1);
     }
     pgqrsi_buffer_append_text(out, "'\n");
 }
@@ -310,11 +304,8 @@ prepare(const pgqrsi_cluster *cluster, pgqrs_error *err)
     pgqrs_status status =
         pgqrsi_folder_make_private(cluster->folder, PGQRSI_PATHS_LOG, paths, cluster->account, err);
 
-    if (status == PGQRS_OK && paths->socket_is_short)
-        status = pgqrsi_folder_make_socket_dir(paths, cluster->account, err);
-    else if (status == PGQRS_OK)
-        status =
-            pgqrsi_folder_make_private(cluster->folder, PGQRSI_PATHS_SOCKET, paths, cluster->account, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_make_socket_dir(cluster->folder, paths, cluster->account, err);
     if (status == PGQRS_OK)
         status = write_config(cluster, PGQRSI_PATHS_DATA, 0, err);
     if (status == PGQRS_OK) /* pg_ctl appends to it; it tells of one start only */
