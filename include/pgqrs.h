@@ -7,8 +7,8 @@
  *     pgqrs_producer_open, pgqrs_producer_enqueue                          put messages in
  *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  take them out
  *
- * One noun a header, simple things first in each. <pgqrs/transaction.h>, for work inside your own transaction, is
- * the only header that is not included here.
+ * One noun a header, simple things first in each. <pgqrs/transaction.h>, for work inside your own
+ * transaction, is the only header that is not included here.
  */
 #ifndef PGQRS_H
 #define PGQRS_H

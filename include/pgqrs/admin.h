@@ -1,9 +1,9 @@
 /*
  * Administration: installing, upgrading, checking and removing pgqrs in a schema of a database.
  *
- * Any thread. Installing and removing take a lock, so that of several processes one works and the others wait. All
- * can return PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ENOSCHEMA, PGQRS_ESERVER and PGQRS_ENOMEM, with
- * nothing changed; install and uninstall PGQRS_EUNKNOWN too: call again.
+ * Any thread. Installing and removing take a lock, so that of several processes one works and the others
+ * wait. All can return PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ENOSCHEMA, PGQRS_ESERVER and
+ * PGQRS_ENOMEM, with nothing changed; install and uninstall PGQRS_EUNKNOWN too: call again.
  */
 #ifndef PGQRS_ADMIN_H
 #define PGQRS_ADMIN_H
@@ -40,7 +40,8 @@ PGQRS_API int32_t pgqrs_schema_version(void);
 
 /**
  * Brings the client's schema, which must exist, to this library's version: creates all tables or applies the
- * migrations that are missing, in one transaction. `out` may be NULL. PGQRS_ENEWSCHEMA if it is newer already.
+ * migrations that are missing, in one transaction. `out` may be NULL. PGQRS_ENEWSCHEMA if it is newer
+ * already.
  */
 PGQRS_API pgqrs_status pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err);
 
@@ -50,7 +51,8 @@ PGQRS_API pgqrs_status pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *
 
 /**
  * Looks for what is missing, orphaned, invalid or unsafe. The caller frees *out; no finding means healthy.
- * Reads catalogs, queues and workers, not the messages. PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA.
+ * Reads catalogs, queues and workers, not the messages. PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA,
+ * PGQRS_ENEWSCHEMA.
  */
 PGQRS_API pgqrs_status pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err);
 

@@ -1,8 +1,8 @@
 /*
  * The archive: what became of messages that were archived as done, or given up as dead.
  *
- * Rows come newest id first, a page at a time. Any thread; blocks at most `operation_timeout_ms`; failures are of
- * the kinds listed in pgqrs/queue.h, and PGQRS_ENOQUEUE.
+ * Rows come newest id first, a page at a time. Any thread; blocks at most `operation_timeout_ms`; failures
+ * are of the kinds listed in pgqrs/queue.h, and PGQRS_ENOQUEUE.
  */
 #ifndef PGQRS_ARCHIVE_H
 #define PGQRS_ARCHIVE_H
@@ -39,7 +39,10 @@ typedef struct pgqrs_archive_options {
     int64_t limit;     /* rows a page, 1 to 10,000; default 100 */
 } pgqrs_archive_options;
 
-#define PGQRS_ARCHIVE_OPTIONS_INIT { sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0 }
+#define PGQRS_ARCHIVE_OPTIONS_INIT                                                                           \
+    {                                                                                                        \
+        sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0                                               \
+    }
 
 /** One page of `queue`'s archive. `options` may be NULL. The caller frees *out. */
 PGQRS_API pgqrs_status pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue,

@@ -3,8 +3,8 @@
  * learned about its queues. Everything else hangs off it.
  *
  * Life cycle: open, any number of producers and consumers, close those, close the client. Open one a process
- * and share it. Connections are made when needed, at most `max_connections`, and made anew after a loss. After
- * fork() the child must touch neither the client nor anything opened from it.
+ * and share it. Connections are made when needed, at most `max_connections`, and made anew after a loss.
+ * After fork() the child must touch neither the client nor anything opened from it.
  *
  * The client starts no thread, prints nothing and leaves signals alone.
  */

@@ -11,12 +11,13 @@
  * message may be handed to another consumer, and from then on every call with the old token reports
  * PGQRS_ELEASELOST and changes nothing. Until then a late call is still accepted.
  *
- * Order: due messages of a priority above 0 first, then by id, then those that were delayed or retried. Ids are
- * not commit order, and there is no global first-in first-out among several consumers.
+ * Order: due messages of a priority above 0 first, then by id, then those that were delayed or retried. Ids
+ * are not commit order, and there is no global first-in first-out among several consumers.
  *
  * Calls may come from any thread. Each blocks at most `operation_timeout_ms`, and, besides what stands with
- * it, can return PGQRS_EINVAL, PGQRS_ENOQUEUE, PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ESERVER or
- * PGQRS_ENOMEM, with nothing changed, or PGQRS_EUNKNOWN: it may be done; calling again with the same lease is safe.
+ * it, can return PGQRS_EINVAL, PGQRS_ENOQUEUE, PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ESERVER
+ * or PGQRS_ENOMEM, with nothing changed, or PGQRS_EUNKNOWN: it may be done; calling again with the same lease
+ * is safe.
  */
 #ifndef PGQRS_CONSUMER_H
 #define PGQRS_CONSUMER_H
@@ -34,24 +35,34 @@ typedef struct pgqrs_consumer pgqrs_consumer;
 
 /** Chosen when a consumer is opened. Zero means the default. */
 typedef struct pgqrs_consumer_options {
-    size_t size;      /* sizeof this struct */
-    int64_t lease_ms; /* default: `default_lock_time_seconds` of the client; 1 to 7 days */
+    size_t size;       /* sizeof this struct */
+    int64_t lease_ms;  /* default: `default_lock_time_seconds` of the client; 1 to 7 days */
     int64_t worker_id; /* recorded as consumer_worker_id; default 0: none */
 } pgqrs_consumer_options;
 
-#define PGQRS_CONSUMER_OPTIONS_INIT { sizeof(pgqrs_consumer_options), 0, 0 }
+#define PGQRS_CONSUMER_OPTIONS_INIT                                                                          \
+    {                                                                                                        \
+        sizeof(pgqrs_consumer_options), 0, 0                                                                 \
+    }
 
 /** Chosen for one dequeue. Zero means the default. */
 typedef struct pgqrs_dequeue_options {
     size_t size;      /* sizeof this struct */
     int64_t lease_ms; /* default: the consumer's */
-    pgqrs_slice type; /* only messages of this type; walks over all others, so not for a hot loop; default all */
+    pgqrs_slice
+        type; /* only messages of this type; walks over all others, so not for a hot loop; default all */
 } pgqrs_dequeue_options;
 
-#define PGQRS_DEQUEUE_OPTIONS_INIT { sizeof(pgqrs_dequeue_options), 0, { 0, 0 } }
+#define PGQRS_DEQUEUE_OPTIONS_INIT                                                                           \
+    {                                                                                                        \
+        sizeof(pgqrs_dequeue_options), 0,                                                                    \
+        {                                                                                                    \
+            0, 0                                                                                             \
+        }                                                                                                    \
+    }
 
 typedef enum pgqrs_fail_mode {
-    PGQRS_FAIL_RETRY = 0, /* due again after the queue's backoff, dead after its last attempt */
+    PGQRS_FAIL_RETRY = 0,   /* due again after the queue's backoff, dead after its last attempt */
     PGQRS_FAIL_FOR_GOOD = 1 /* archived as dead at once */
 } pgqrs_fail_mode;
 
@@ -59,14 +70,21 @@ typedef enum pgqrs_fail_mode {
 typedef struct pgqrs_fail_options {
     size_t size; /* sizeof this struct */
     pgqrs_fail_mode mode;
-    int64_t delay_ms;  /* pause before the next attempt; default 0: the queue's backoff; at most 10 years */
-    pgqrs_slice error; /* UTF-8 text, kept with a dead message; at most 64 KiB, the rest is cut; default none */
+    int64_t delay_ms; /* pause before the next attempt; default 0: the queue's backoff; at most 10 years */
+    pgqrs_slice
+        error; /* UTF-8 text, kept with a dead message; at most 64 KiB, the rest is cut; default none */
 } pgqrs_fail_options;
 
-#define PGQRS_FAIL_OPTIONS_INIT { sizeof(pgqrs_fail_options), PGQRS_FAIL_RETRY, 0, { 0, 0 } }
+#define PGQRS_FAIL_OPTIONS_INIT                                                                              \
+    {                                                                                                        \
+        sizeof(pgqrs_fail_options), PGQRS_FAIL_RETRY, 0,                                                     \
+        {                                                                                                    \
+            0, 0                                                                                             \
+        }                                                                                                    \
+    }
 
 typedef enum pgqrs_lease_mode {
-    PGQRS_LEASE_IF_FREE = 0, /* refuse a message that somebody holds: PGQRS_ELEASED */
+    PGQRS_LEASE_IF_FREE = 0,  /* refuse a message that somebody holds: PGQRS_ELEASED */
     PGQRS_LEASE_TAKE_OVER = 1 /* an administrator's override: the holder's token is void from now on */
 } pgqrs_lease_mode;
 
@@ -83,7 +101,8 @@ PGQRS_API void pgqrs_consumer_close(pgqrs_consumer *consumer);
 PGQRS_API pgqrs_status pgqrs_consumer_dequeue(pgqrs_consumer *consumer, pgqrs_message_list **out,
                                               pgqrs_error *err);
 
-/** Claims up to `max` (1 to 10,000) messages, never more. `options` may be NULL. As pgqrs_consumer_dequeue. */
+/** Claims up to `max` (1 to 10,000) messages, never more. `options` may be NULL. As pgqrs_consumer_dequeue.
+ */
 PGQRS_API pgqrs_status pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max,
                                                     const pgqrs_dequeue_options *options,
                                                     pgqrs_message_list **out, pgqrs_error *err);
@@ -92,20 +111,21 @@ PGQRS_API pgqrs_status pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, si
 PGQRS_API pgqrs_status pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode,
                                             pgqrs_message_list **out, pgqrs_error *err);
 
-/** Removes a finished message. PGQRS_ELEASELOST. After PGQRS_EUNKNOWN a second call may return PGQRS_ELEASELOST
- * for a message that the first one removed. */
+/** Removes a finished message. PGQRS_ELEASELOST. After PGQRS_EUNKNOWN a second call may return
+ * PGQRS_ELEASELOST for a message that the first one removed. */
 PGQRS_API pgqrs_status pgqrs_consumer_delete(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_error *err);
 
 /** Moves a finished message to the archive with `result` (JSON, or { NULL, 0 }). PGQRS_ELEASELOST. Repeating
  * it with the same lease is harmless. */
-PGQRS_API pgqrs_status pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease,
-                                              pgqrs_slice result, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_slice result,
+                                              pgqrs_error *err);
 
 /** Ends the lease `extension_ms` (1 to 7 days) from now. PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_extend_visibility(pgqrs_consumer *consumer, pgqrs_lease lease,
                                                         int64_t extension_ms, pgqrs_error *err);
 
-/** Gives a message back, due again after `delay_ms` (0 to 10 years), and charges no attempt. PGQRS_ELEASELOST. */
+/** Gives a message back, due again after `delay_ms` (0 to 10 years), and charges no attempt.
+ * PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t delay_ms,
                                               pgqrs_error *err);
 
@@ -116,8 +136,9 @@ PGQRS_API pgqrs_status pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease
                                            pgqrs_error *err);
 
 /*
- * Batches: 1 to 10,000 leases, no message twice. PGQRS_OK says that the batch was carried out; results[i], in the
- * order of `leases`, is then PGQRS_OK or PGQRS_ELEASELOST for each message on its own. `results` must not be NULL.
+ * Batches: 1 to 10,000 leases, no message twice. PGQRS_OK says that the batch was carried out; results[i], in
+ * the order of `leases`, is then PGQRS_OK or PGQRS_ELEASELOST for each message on its own. `results` must not
+ * be NULL.
  */
 PGQRS_API pgqrs_status pgqrs_consumer_delete_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
                                                    size_t count, pgqrs_status *results, pgqrs_error *err);

@@ -36,7 +36,7 @@ typedef struct pgqrs_message {
     int32_t crash_ct;    /* how often a lease ran out */
     int32_t attempt;     /* failed_ct + crash_ct + 1: the number of the attempt under way */
     int64_t enqueued_at_ms;
-    int64_t vt_ms;       /* visibility time: the lease ends, or the message becomes due */
+    int64_t vt_ms; /* visibility time: the lease ends, or the message becomes due */
     int64_t dequeued_at_ms;
     int64_t producer_worker_id; /* 0 if not registered */
     int64_t consumer_worker_id; /* 0 if not registered */

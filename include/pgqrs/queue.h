@@ -32,7 +32,10 @@ typedef struct pgqrs_queue_options {
     int64_t backoff_max_ms;  /* upper bound of that pause; default 3,600,000; at most 30 days */
 } pgqrs_queue_options;
 
-#define PGQRS_QUEUE_OPTIONS_INIT { sizeof(pgqrs_queue_options), 0, 0, 0, 0 }
+#define PGQRS_QUEUE_OPTIONS_INIT                                                                             \
+    {                                                                                                        \
+        sizeof(pgqrs_queue_options), 0, 0, 0, 0                                                              \
+    }
 
 /** A queue as it is stored. The name belongs to the list that holds this. */
 typedef struct pgqrs_queue {
@@ -47,11 +50,11 @@ typedef struct pgqrs_queue {
 
 /** How many messages a queue holds, each counted once; `archived` and `dead` are rows of the archive. */
 typedef struct pgqrs_queue_counts {
-    int64_t ready;    /* can be claimed now */
-    int64_t delayed;  /* become due later */
-    int64_t leased;   /* held by a consumer */
-    int64_t archived; /* in the archive with outcome "done" */
-    int64_t dead;     /* in the archive with outcome "dead" */
+    int64_t ready;               /* can be claimed now */
+    int64_t delayed;             /* become due later */
+    int64_t leased;              /* held by a consumer */
+    int64_t archived;            /* in the archive with outcome "done" */
+    int64_t dead;                /* in the archive with outcome "dead" */
     int64_t oldest_ready_age_ms; /* since the oldest claimable message was enqueued; 0 if there is none */
 } pgqrs_queue_counts;
 
@@ -62,7 +65,8 @@ PGQRS_API pgqrs_status pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name
                                           const pgqrs_queue_options *options, int64_t *out_id,
                                           pgqrs_error *err);
 
-/** Looks up one queue; *out, which the caller frees, then holds exactly one. PGQRS_ENOQUEUE if there is none. */
+/** Looks up one queue; *out, which the caller frees, then holds exactly one. PGQRS_ENOQUEUE if there is none.
+ */
 PGQRS_API pgqrs_status pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_list **out,
                                        pgqrs_error *err);
 

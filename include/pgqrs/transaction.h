@@ -1,13 +1,14 @@
 /*
  * Enqueue and finish inside a transaction of your own, on your own libpq connection.
  *
- * This is the one header that names a type of libpq; <pgqrs.h> does not include it. The connection must reach the
- * same database as the client. What is done here becomes visible, and durable, when you commit, and never if you
- * roll back. Nothing is committed, prepared or set on your connection.
+ * This is the one header that names a type of libpq; <pgqrs.h> does not include it. The connection must reach
+ * the same database as the client. What is done here becomes visible, and durable, when you commit, and never
+ * if you roll back. Nothing is committed, prepared or set on your connection.
  *
- * One thread at a time for each connection; it must be idle in a transaction and not in pipeline or COPY mode. The
- * statuses are those of the functions without `_on`, plus PGQRS_EINVAL when no transaction is open or it has failed
- * already. After any failure but PGQRS_EINVAL and PGQRS_ELEASELOST your transaction is in failure as well: roll back.
+ * One thread at a time for each connection; it must be idle in a transaction and not in pipeline or COPY
+ * mode. The statuses are those of the functions without `_on`, plus PGQRS_EINVAL when no transaction is open
+ * or it has failed already. After any failure but PGQRS_EINVAL and PGQRS_ELEASELOST your transaction is in
+ * failure as well: roll back.
  */
 #ifndef PGQRS_TRANSACTION_H
 #define PGQRS_TRANSACTION_H

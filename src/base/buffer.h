@@ -1,5 +1,6 @@
 /*
- * A growing run of bytes. Running out of memory is remembered, so that a long series of appends is checked once.
+ * A growing run of bytes. Running out of memory is remembered, so that a long series of appends is checked
+ * once.
  *
  * Life cycle: zero-initialise (PGQRSI_BUFFER_INIT), append, look at failed, release. One thread at a time.
  */
@@ -18,7 +19,10 @@ typedef struct pgqrsi_buffer {
     int failed; /* 1: an append ran out of memory; data is what was there before it */
 } pgqrsi_buffer;
 
-#define PGQRSI_BUFFER_INIT { NULL, 0, 0, 0 }
+#define PGQRSI_BUFFER_INIT                                                                                   \
+    {                                                                                                        \
+        NULL, 0, 0, 0                                                                                        \
+    }
 
 void pgqrsi_buffer_release(pgqrsi_buffer *buffer);
 

@@ -11,8 +11,9 @@
 #define PGQRSI_SLICE_ARG(slice) (int)(slice).size, (slice).data
 
 /**
- * Writes `status` and a one-line message, with control characters replaced, into `err` (which may be NULL), and
- * returns `status`, so that a failing path is one statement. Whether a retry makes sense follows from the status.
+ * Writes `status` and a one-line message, with control characters replaced, into `err` (which may be NULL),
+ * and returns `status`, so that a failing path is one statement. Whether a retry makes sense follows from the
+ * status.
  */
 pgqrs_status pgqrsi_error_set(pgqrs_error *err, pgqrs_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -78,8 +78,8 @@ pgqrsi_name_check(const char *what, pgqrs_slice name, size_t max_bytes, pgqrs_er
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused an empty %s: give 1 to %zu bytes", what,
                                 max_bytes);
     if (name.size > max_bytes)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a %s of %zu bytes: at most %zu are allowed",
-                                what, name.size, max_bytes);
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a %s of %zu bytes: at most %zu are allowed", what,
+                                name.size, max_bytes);
     valid = pgqrsi_utf8_valid_prefix(name);
     if (valid < name.size)
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a %s that is not UTF-8 at byte %zu", what,

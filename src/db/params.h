@@ -1,9 +1,9 @@
 /*
- * The parameters of one statement, in the order of $1, $2, ..., in PostgreSQL's binary format: nothing is quoted,
- * and nothing can be injected.
+ * The parameters of one statement, in the order of $1, $2, ..., in PostgreSQL's binary format: nothing is
+ * quoted, and nothing can be injected.
  *
- * Life cycle: zero-initialise (PGQRSI_PARAMS_INIT), add, run, release. Running out of memory is remembered and
- * reported when the statement is run. One thread at a time.
+ * Life cycle: zero-initialise (PGQRSI_PARAMS_INIT), add, run, release. Running out of memory is remembered
+ * and reported when the statement is run. One thread at a time.
  */
 #ifndef PGQRSI_DB_PARAMS_H
 #define PGQRSI_DB_PARAMS_H
@@ -28,7 +28,10 @@ typedef struct pgqrsi_params {
     } at[PGQRSI_PARAMS_MAX];
 } pgqrsi_params;
 
-#define PGQRSI_PARAMS_INIT { .bytes = PGQRSI_BUFFER_INIT }
+#define PGQRSI_PARAMS_INIT                                                                                   \
+    {                                                                                                        \
+        .bytes = PGQRSI_BUFFER_INIT                                                                          \
+    }
 
 void pgqrsi_params_release(pgqrsi_params *params);
 

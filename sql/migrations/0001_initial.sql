@@ -1,0 +1,289 @@
+-- The first schema: queues, workers, messages, archive, idempotency keys, and the functions that make and drop a
+-- queue's tables. Immutable once released: changes go into a new file.
+--
+-- :"schema" is the schema's name as an identifier, :'schema' as a literal, as psql writes them. Neither may stand inside a
+-- function's body: a hostile name could end it. Bodies find the schema through their pinned search_path.
+-- Run as one transaction, by `pgqrs install`.
+
+SELECT set_config('search_path', quote_ident(:'schema') || ', pg_temp', true);
+
+CREATE TABLE :"schema".pgqrs_migrations (
+    version integer PRIMARY KEY,
+    name text NOT NULL,
+    applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE :"schema".pgqrs_migrations IS 'One row for each migration of pgqrs that was applied to this schema; the highest version is the version of the schema';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.version IS 'Number of the migration, from 1, without gaps';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.name IS 'What it was for';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.applied_at IS 'When it was applied';
+
+CREATE TABLE :"schema".pgqrs_queues (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue_name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(queue_name) BETWEEN 1 AND 128),
+    max_attempts integer NOT NULL DEFAULT 20 CHECK (max_attempts BETWEEN 1 AND 1000),
+    max_crashes integer NOT NULL DEFAULT 3 CHECK (max_crashes BETWEEN 1 AND 1000),
+    backoff_base_ms bigint NOT NULL DEFAULT 1000 CHECK (backoff_base_ms BETWEEN 1 AND 2592000000),
+    backoff_max_ms bigint NOT NULL DEFAULT 3600000 CHECK (backoff_max_ms BETWEEN 1 AND 2592000000),
+    low_water bigint NOT NULL DEFAULT 0,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+COMMENT ON TABLE :"schema".pgqrs_queues IS 'The queues of pgqrs. Use pgqrs_create_queue and pgqrs_delete_queue: a queue is this row and its tables';
+COMMENT ON COLUMN :"schema".pgqrs_queues.id IS 'Names the queue''s tables: pgqrs_messages_<id>_ready, pgqrs_messages_<id>_held, pgqrs_archive_<id>';
+COMMENT ON COLUMN :"schema".pgqrs_queues.queue_name IS 'What users call it; data, never part of an identifier';
+COMMENT ON COLUMN :"schema".pgqrs_queues.max_attempts IS 'Reported failures after which a message is archived as dead';
+COMMENT ON COLUMN :"schema".pgqrs_queues.max_crashes IS 'Leases run out after which a message is archived as dead';
+COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_base_ms IS 'Pause after the first failure in milliseconds, doubled by each further one';
+COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Upper bound of that pause in milliseconds';
+COMMENT ON COLUMN :"schema".pgqrs_queues.low_water IS 'A hint for new clients: claims of the ready lane may begin behind this message id. Affects speed only';
+COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When it was created';
+
+CREATE TABLE :"schema".pgqrs_workers (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    queue_id integer NOT NULL,
+    host_name text NOT NULL,
+    process_id integer NOT NULL,
+    started_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
+);
+CREATE INDEX pgqrs_workers_queue_id_idx ON :"schema".pgqrs_workers (queue_id);
+COMMENT ON TABLE :"schema".pgqrs_workers IS 'Processes that announced themselves. For people: no message depends on a row here';
+COMMENT ON COLUMN :"schema".pgqrs_workers.id IS 'Appears as producer_worker_id and consumer_worker_id';
+COMMENT ON COLUMN :"schema".pgqrs_workers.queue_id IS 'The queue it works on';
+COMMENT ON COLUMN :"schema".pgqrs_workers.host_name IS 'Where it runs';
+COMMENT ON COLUMN :"schema".pgqrs_workers.process_id IS 'Its process id there';
+COMMENT ON COLUMN :"schema".pgqrs_workers.started_at IS 'When it registered';
+COMMENT ON COLUMN :"schema".pgqrs_workers.seen_at IS 'When it last said that it is alive';
+
+CREATE SEQUENCE :"schema".pgqrs_message_id_seq AS bigint;
+COMMENT ON SEQUENCE :"schema".pgqrs_message_id_seq IS 'Ids of messages: one sequence, so that an id names one message in the whole installation';
+
+-- Columns that change come first: an update on the same page then logs only the few bytes that differ.
+CREATE TABLE :"schema".pgqrs_messages (
+    vt timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lease_token bigint,
+    dequeued_at timestamptz,
+    consumer_worker_id bigint,
+    read_ct integer NOT NULL DEFAULT 0,
+    failed_ct smallint NOT NULL DEFAULT 0,
+    crash_ct smallint NOT NULL DEFAULT 0,
+    queue_id integer NOT NULL,
+    priority smallint NOT NULL DEFAULT 0,
+    lane "char" NOT NULL,
+    id bigint NOT NULL DEFAULT nextval('pgqrs_message_id_seq'::regclass),
+    enqueued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    producer_worker_id bigint,
+    payload jsonb NOT NULL,
+    headers jsonb,
+    message_type text COLLATE "C"
+) PARTITION BY LIST (queue_id);
+COMMENT ON TABLE :"schema".pgqrs_messages IS 'Every message that is not finished, for reading. The hot path uses the queue''s own leaf tables';
+COMMENT ON COLUMN :"schema".pgqrs_messages.vt IS 'Visibility time: when the lease ends, or when the message becomes due';
+COMMENT ON COLUMN :"schema".pgqrs_messages.lease_token IS 'Set while a consumer holds it; every change by that consumer must name it';
+COMMENT ON COLUMN :"schema".pgqrs_messages.dequeued_at IS 'When it was last handed out';
+COMMENT ON COLUMN :"schema".pgqrs_messages.consumer_worker_id IS 'Who was handed it last, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_messages.read_ct IS 'How often it was handed out';
+COMMENT ON COLUMN :"schema".pgqrs_messages.failed_ct IS 'How often a consumer reported a failure';
+COMMENT ON COLUMN :"schema".pgqrs_messages.crash_ct IS 'How often a lease on it ran out';
+COMMENT ON COLUMN :"schema".pgqrs_messages.queue_id IS 'Its queue';
+COMMENT ON COLUMN :"schema".pgqrs_messages.priority IS 'Higher goes first; 0 is the default';
+COMMENT ON COLUMN :"schema".pgqrs_messages.lane IS 'r: ready, claimed in id order; h: held, for whatever is delayed, prioritised, retried or long in flight';
+COMMENT ON COLUMN :"schema".pgqrs_messages.id IS 'Names the message in the whole installation';
+COMMENT ON COLUMN :"schema".pgqrs_messages.enqueued_at IS 'When it was enqueued';
+COMMENT ON COLUMN :"schema".pgqrs_messages.producer_worker_id IS 'Who enqueued it, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_messages.payload IS 'What the producer gave';
+COMMENT ON COLUMN :"schema".pgqrs_messages.headers IS 'An object that the producer gave beside it';
+COMMENT ON COLUMN :"schema".pgqrs_messages.message_type IS 'The kind of work, if the producer named one';
+
+CREATE TABLE :"schema".pgqrs_archive (
+    id bigint NOT NULL,
+    queue_id integer NOT NULL,
+    priority smallint NOT NULL,
+    outcome text COLLATE "C" NOT NULL CHECK (outcome IN ('done', 'dead')),
+    read_ct integer NOT NULL,
+    failed_ct smallint NOT NULL,
+    crash_ct smallint NOT NULL,
+    lease_token bigint,
+    enqueued_at timestamptz NOT NULL,
+    dequeued_at timestamptz,
+    archived_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    processing_duration bigint,
+    producer_worker_id bigint,
+    consumer_worker_id bigint,
+    payload jsonb NOT NULL,
+    headers jsonb,
+    message_type text COLLATE "C",
+    result jsonb,
+    error text
+) PARTITION BY LIST (queue_id);
+COMMENT ON TABLE :"schema".pgqrs_archive IS 'Messages that were archived as done or given up as dead';
+COMMENT ON COLUMN :"schema".pgqrs_archive.id IS 'The message''s id';
+COMMENT ON COLUMN :"schema".pgqrs_archive.queue_id IS 'Its queue';
+COMMENT ON COLUMN :"schema".pgqrs_archive.priority IS 'As it was';
+COMMENT ON COLUMN :"schema".pgqrs_archive.outcome IS 'done, or dead: its attempts were used up';
+COMMENT ON COLUMN :"schema".pgqrs_archive.read_ct IS 'How often it was handed out';
+COMMENT ON COLUMN :"schema".pgqrs_archive.failed_ct IS 'How often a consumer reported a failure';
+COMMENT ON COLUMN :"schema".pgqrs_archive.crash_ct IS 'How often a lease on it ran out';
+COMMENT ON COLUMN :"schema".pgqrs_archive.lease_token IS 'The lease under which it was finished';
+COMMENT ON COLUMN :"schema".pgqrs_archive.enqueued_at IS 'When it was enqueued';
+COMMENT ON COLUMN :"schema".pgqrs_archive.dequeued_at IS 'When it was last handed out';
+COMMENT ON COLUMN :"schema".pgqrs_archive.archived_at IS 'When it came here';
+COMMENT ON COLUMN :"schema".pgqrs_archive.processing_duration IS 'Milliseconds from the last hand-out to the archiving';
+COMMENT ON COLUMN :"schema".pgqrs_archive.producer_worker_id IS 'Who enqueued it, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_archive.consumer_worker_id IS 'Who was handed it last, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_archive.payload IS 'What the producer gave';
+COMMENT ON COLUMN :"schema".pgqrs_archive.headers IS 'An object that the producer gave beside it';
+COMMENT ON COLUMN :"schema".pgqrs_archive.message_type IS 'The kind of work, if the producer named one';
+COMMENT ON COLUMN :"schema".pgqrs_archive.result IS 'What the consumer gave when it archived it';
+COMMENT ON COLUMN :"schema".pgqrs_archive.error IS 'The last failure, of a dead message';
+
+CREATE TABLE :"schema".pgqrs_keys (
+    queue_id integer NOT NULL,
+    idempotency_key text COLLATE "C" NOT NULL,
+    message_id bigint NOT NULL,
+    expires_at timestamptz NOT NULL,
+    PRIMARY KEY (queue_id, idempotency_key)
+);
+CREATE INDEX pgqrs_keys_expires_at_idx ON :"schema".pgqrs_keys (expires_at);
+COMMENT ON TABLE :"schema".pgqrs_keys IS 'Idempotency keys: enqueueing with a key that is here enqueues nothing';
+COMMENT ON COLUMN :"schema".pgqrs_keys.queue_id IS 'The queue that the key belongs to';
+COMMENT ON COLUMN :"schema".pgqrs_keys.idempotency_key IS 'What the producer gave';
+COMMENT ON COLUMN :"schema".pgqrs_keys.message_id IS 'The message that was enqueued with it; finished perhaps';
+COMMENT ON COLUMN :"schema".pgqrs_keys.expires_at IS 'When it is forgotten';
+
+-- Monthly partitions of a queue's archive, from this month to `ahead` from now. A month whose rows went to the default
+-- partition already stays there.
+CREATE FUNCTION :"schema".pgqrs_prepare_archive(queue integer, ahead interval DEFAULT '40 days')
+RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+DECLARE
+    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    month timestamptz := date_trunc('month', clock_timestamp(), 'UTC');
+    next_month timestamptz;
+    leaf text;
+    occupied boolean;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('pgqrs archive ' || schema_name || ' ' || queue, 0));
+    WHILE month <= clock_timestamp() + ahead LOOP
+        next_month := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
+        leaf := schema_name || '.pgqrs_archive_' || queue || '_' || to_char(month AT TIME ZONE 'UTC', 'YYYYMM');
+        IF to_regclass(leaf) IS NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %s.pgqrs_archive_%s_default WHERE archived_at >= %L AND archived_at < %L)',
+                           schema_name, queue, month, next_month) INTO occupied;
+            IF NOT occupied THEN
+                EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_archive INCLUDING ALL)', leaf, schema_name);
+                EXECUTE format('ALTER TABLE %s.pgqrs_archive_%s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+                               schema_name, queue, leaf, month, next_month);
+                EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', leaf);
+                EXECUTE format('COMMENT ON TABLE %s IS %L', leaf,
+                               'Archive of queue ' || queue || ', ' || to_char(month AT TIME ZONE 'UTC', 'YYYY-MM') || ' (UTC)');
+            END IF;
+        END IF;
+        month := next_month;
+    END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_prepare_archive(integer, interval) IS 'Creates the monthly archive partitions of a queue that are missing';
+
+CREATE FUNCTION :"schema".pgqrs_create_queue(
+    name text,
+    max_attempts integer DEFAULT NULL,
+    max_crashes integer DEFAULT NULL,
+    backoff_base_ms bigint DEFAULT NULL,
+    backoff_max_ms bigint DEFAULT NULL)
+RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+#variable_conflict use_column
+DECLARE
+    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    queue integer;
+    parent text;
+    archive text;
+BEGIN
+    IF name ~ '[\u0001-\u001f\u007f-\u009f]' THEN
+        RAISE EXCEPTION 'a queue name cannot hold control characters' USING ERRCODE = '22023';
+    END IF;
+    INSERT INTO pgqrs_queues (queue_name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms)
+    VALUES (name, coalesce($2, 20), coalesce($3, 3), coalesce($4, 1000), coalesce($5, 3600000))
+    RETURNING id INTO queue;
+    parent := schema_name || '.pgqrs_messages_' || queue;
+    archive := schema_name || '.pgqrs_archive_' || queue;
+
+    -- Made apart and attached: this takes a weaker lock on the parent than CREATE TABLE ... PARTITION OF, so that it
+    -- neither waits for a pg_dump nor makes others wait behind one.
+    EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_messages INCLUDING ALL) PARTITION BY LIST (lane)', parent, schema_name);
+    -- Half of each page is left free, so that a claim finds room for the new row version beside the old one.
+    EXECUTE format('CREATE TABLE %s_ready (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 50, '
+                   'autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, '
+                   'autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000, '
+                   'autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000, '
+                   'autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off)', parent, schema_name);
+    EXECUTE format('CREATE TABLE %s_held (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 80, '
+                   'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 10000, '
+                   'autovacuum_vacuum_cost_delay = 0)', parent, schema_name);
+    EXECUTE format('ALTER TABLE %1$s_ready ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''r''', parent, queue);
+    EXECUTE format('ALTER TABLE %1$s_held ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''h''', parent, queue);
+    EXECUTE format('CREATE UNIQUE INDEX ON %s_ready (id)', parent);
+    EXECUTE format('CREATE UNIQUE INDEX ON %s_held (id)', parent);
+    EXECUTE format('CREATE INDEX ON %s_held (priority, vt, id)', parent);
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_ready FOR VALUES IN (''r'')', parent);
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_held FOR VALUES IN (''h'')', parent);
+    EXECUTE format('ALTER TABLE %s.pgqrs_messages ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, parent, queue);
+
+    EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_archive INCLUDING ALL) PARTITION BY RANGE (archived_at)', archive, schema_name);
+    EXECUTE format('CREATE INDEX ON %s (id)', archive);
+    EXECUTE format('CREATE INDEX ON %s (id) WHERE outcome = ''dead''', archive);
+    EXECUTE format('CREATE TABLE %s_default (LIKE %s.pgqrs_archive INCLUDING ALL)', archive, schema_name);
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_default DEFAULT', archive);
+    EXECUTE format('ALTER TABLE %s.pgqrs_archive ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, archive, queue);
+    PERFORM pgqrs_prepare_archive(queue);
+
+    EXECUTE format('REVOKE ALL ON %1$s, %1$s_ready, %1$s_held, %2$s, %2$s_default FROM PUBLIC', parent, archive);
+    EXECUTE format('COMMENT ON TABLE %s IS %L', parent, 'Messages of queue ' || name);
+    EXECUTE format('COMMENT ON TABLE %s_ready IS %L', parent, 'Ready lane of queue ' || name || ': claimed in id order. No index but (id), so that claims are HOT updates');
+    EXECUTE format('COMMENT ON TABLE %s_held IS %L', parent, 'Held lane of queue ' || name || ': delayed, prioritised, retried or long in flight');
+    EXECUTE format('COMMENT ON TABLE %s IS %L', archive, 'Archive of queue ' || name);
+    EXECUTE format('COMMENT ON TABLE %s_default IS %L', archive, 'Archive of queue ' || name || ': what no monthly partition takes');
+    RETURN queue;
+END
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint) IS 'Creates a queue and its tables; returns its id';
+
+CREATE FUNCTION :"schema".pgqrs_delete_queue(name text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+DECLARE
+    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    queue integer;
+BEGIN
+    DELETE FROM pgqrs_queues WHERE queue_name = name RETURNING id INTO queue;
+    IF queue IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('DROP TABLE %1$s.pgqrs_messages_%2$s, %1$s.pgqrs_archive_%2$s', schema_name, queue);
+    DELETE FROM pgqrs_keys WHERE queue_id = queue;
+    DELETE FROM pgqrs_workers WHERE queue_id = queue;
+    RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_delete_queue(text) IS 'Drops a queue with its messages and its archive; false if there is none of this name';
+
+CREATE FUNCTION :"schema".pgqrs_purge_queue(name text)
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+DECLARE
+    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    queue integer;
+BEGIN
+    SELECT id INTO queue FROM pgqrs_queues WHERE queue_name = name FOR UPDATE;
+    IF queue IS NULL THEN
+        RETURN false;
+    END IF;
+    EXECUTE format('TRUNCATE %1$s.pgqrs_messages_%2$s_ready, %1$s.pgqrs_messages_%2$s_held', schema_name, queue);
+    DELETE FROM pgqrs_keys WHERE queue_id = queue;
+    RETURN true;
+END
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message of a queue, and its idempotency keys, but not its archive; false if there is none of this name';
+
+REVOKE ALL ON :"schema".pgqrs_migrations, :"schema".pgqrs_queues, :"schema".pgqrs_workers, :"schema".pgqrs_messages,
+    :"schema".pgqrs_archive, :"schema".pgqrs_keys FROM PUBLIC;
+REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq FROM PUBLIC;
+REVOKE ALL ON FUNCTION :"schema".pgqrs_prepare_archive(integer, interval),
+    :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
+    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text) FROM PUBLIC;

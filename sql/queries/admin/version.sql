@@ -1,0 +1,2 @@
+-- The version of the installed schema. Fails with 42P01 if pgqrs is not installed there.
+SELECT max(version) FROM :"schema".pgqrs_migrations;

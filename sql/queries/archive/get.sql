@@ -1,0 +1,5 @@
+-- One archived message. $1 id. Returns: the columns of page.sql.
+SELECT id, payload, headers, message_type, priority, read_ct, failed_ct, crash_ct, enqueued_at, NULL::timestamptz,
+       dequeued_at, lease_token, producer_worker_id, consumer_worker_id, 0,
+       outcome, archived_at, processing_duration, result, error
+  FROM :"schema".:"archive" WHERE id = $1::bigint ORDER BY archived_at DESC LIMIT 1;

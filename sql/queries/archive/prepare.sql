@@ -1,0 +1,2 @@
+-- Creates the monthly partitions of a queue's archive that are missing. $1 the queue's id.
+SELECT :"schema".pgqrs_prepare_archive(($1::bigint)::integer) IS NULL;

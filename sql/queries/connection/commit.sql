@@ -1,0 +1,2 @@
+-- Ends a transaction: what it did is durable when this has answered.
+COMMIT;

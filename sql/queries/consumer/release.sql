@@ -1,0 +1,15 @@
+-- Gives messages of one lane back, to the held lane. Without a delay they keep their place in line.
+-- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see delete.sql.
+WITH released AS (
+    DELETE FROM :"schema".:"leaf" AS m
+     WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
+    RETURNING m.*
+)
+INSERT INTO :"schema".:"held"
+       (vt, dequeued_at, consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at, producer_worker_id,
+        payload, headers, message_type)
+SELECT CASE WHEN $3::bigint > 0 THEN clock_timestamp() + $3::bigint * interval '1 ms' ELSE enqueued_at END, dequeued_at,
+       consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at, producer_worker_id, payload, headers,
+       message_type
+  FROM released
+RETURNING id;

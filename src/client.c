@@ -1,0 +1,274 @@
+#include "client.h"
+
+#include <pgqrs/admin.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/config.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "local/local.h"
+
+/* Attempts of a statement that the server rolled back through no fault of its own. */
+#define MAX_ATTEMPTS 10
+#define RETRY_PAUSE_MS 20
+
+static pgqrs_status
+resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
+{
+    const char *dsn = pgqrs_config_get(config, "dsn");
+
+    if (dsn == NULL)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "no DSN is set: set \"dsn\", or PGQRS_DSN, to a PostgreSQL connection string, or to "
+            "local: for a private server");
+    if (pgqrsi_local_is_dsn(pgqrs_slice_of(dsn)))
+        return pgqrsi_local_conninfo(pgqrs_slice_of(dsn), out, err);
+    *out = strdup(dsn);
+    if (*out == NULL)
+        return pgqrsi_error_memory(err);
+    return pgqrsi_conn_check(*out, err);
+}
+
+/* The first connection: reports a wrong address at once, and says whether there is a pooler. */
+static pgqrs_status
+connect_once(pgqrs_client *client, pgqrs_error *err)
+{
+    pgqrsi_conn *conn = NULL;
+    pgqrs_status status = pgqrsi_pool_acquire(
+        client->pool, pgqrsi_clock_ms() + client->settings.connect_timeout_ms, &conn, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    client->pooled = pgqrsi_conn_is_pooled(conn);
+    pgqrsi_pool_release(client->pool, conn);
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *err)
+{
+    pgqrs_client *client = calloc(1, sizeof(*client));
+    pgqrs_status status;
+
+    if (client == NULL)
+        return pgqrsi_error_memory(err);
+    status = pgqrsi_config_copy(config, &client->config, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    status = resolve_dsn(client->config, &client->conninfo, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"), &client->next_serial);
+    client->settings.conninfo = client->conninfo;
+    client->settings.connect_timeout_ms =
+        1000 * pgqrs_config_get_int(client->config, "connection_timeout_seconds");
+    client->settings.operation_timeout_ms = pgqrs_config_get_int(client->config, "operation_timeout_ms");
+    status = pgqrsi_scope_statement(&client->scope, PGQRSI_SQL_CONNECTION_PROBE, PGQRSI_LANE_READY,
+                                    &client->settings.probe, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    status =
+        pgqrsi_pool_open(&client->settings, (size_t)pgqrs_config_get_int(client->config, "max_connections"),
+                         &client->pool, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    status = connect_once(client, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    *out = client;
+    return PGQRS_OK;
+
+fail:
+    pgqrs_client_close(client);
+    return status;
+}
+
+void
+pgqrs_client_close(pgqrs_client *client)
+{
+    if (client == NULL)
+        return;
+    pgqrsi_pool_close(client->pool);
+    if (client->queues != NULL)
+        client->free_queues(client->queues);
+    pgqrsi_scope_release(&client->scope);
+    if (client->conninfo != NULL)
+        explicit_bzero(client->conninfo, strlen(client->conninfo));
+    free(client->conninfo);
+    pgqrs_config_free(client->config);
+    free(client);
+}
+
+const char *
+pgqrs_client_schema(const pgqrs_client *client)
+{
+    return client->scope.schema;
+}
+
+int
+pgqrs_client_is_pooled(const pgqrs_client *client)
+{
+    return client->pooled;
+}
+
+int64_t
+pgqrsi_client_deadline(const pgqrs_client *client)
+{
+    return pgqrsi_clock_ms() + client->settings.operation_timeout_ms;
+}
+
+/* Once, on a connection of the pool or the caller's. */
+static pgqrs_status
+attempt(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
+        pgqrsi_rows **out, pgqrs_error *err)
+{
+    pgqrsi_conn *conn = call->conn;
+    pgqrs_status status = PGQRS_OK;
+
+    if (conn == NULL)
+        status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
+    if (status != PGQRS_OK)
+        return status;
+    status = pgqrsi_conn_run(conn, statement, call->params, deadline_ms, out, err);
+    if (call->conn == NULL)
+        pgqrsi_pool_release(client->pool, conn);
+    return status;
+}
+
+static int
+is_rolled_back_by_chance(const pgqrs_error *err)
+{
+    const char *sqlstate = pgqrs_error_sqlstate(err);
+
+    return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
+}
+
+static pgqrs_status
+run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
+    pgqrsi_rows **out, pgqrs_error *err)
+{
+    for (int i = 1;; i++) {
+        struct timespec pause = { .tv_nsec = pgqrsi_random_jitter(RETRY_PAUSE_MS) * 1000000 };
+        pgqrs_status status = attempt(client, call, statement, deadline_ms, out, err);
+        int again = (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) ||
+                    (status != PGQRS_OK && is_rolled_back_by_chance(err));
+
+        if (!again || call->conn != NULL || i == MAX_ATTEMPTS ||
+            pgqrsi_clock_left_ms(deadline_ms) < RETRY_PAUSE_MS * 2)
+            return status;
+        nanosleep(&pause, NULL);
+    }
+}
+
+pgqrs_status
+pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms, pgqrsi_rows **out,
+                  pgqrs_error *err)
+{
+    pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
+    pgqrs_error *detail = err != NULL ? err : pgqrs_error_new(); /* the decision to retry needs one */
+    const pgqrsi_statement *statement = NULL;
+    pgqrs_status status;
+
+    pgqrsi_pool_lock(client->pool);
+    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, detail);
+    pgqrsi_pool_unlock(client->pool);
+    if (status == PGQRS_OK)
+        status = run(client, call, statement, deadline_ms, out, detail);
+    if (status == PGQRS_ENOTINSTALLED && scope->queue_id != 0 &&
+        strcmp(pgqrs_error_sqlstate(detail), "42P01") == 0)
+        status = pgqrsi_error_set(
+            detail, PGQRS_ENOQUEUE,
+            "%s: the queue's tables are not there: it was deleted meanwhile; open it anew", statement->name);
+    if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL)
+        status =
+            pgqrsi_error_set(detail, PGQRS_ECONNECT,
+                             "%s: the connection was lost, or the answer took too long", statement->name);
+    if (detail != err)
+        pgqrs_error_free(detail);
+    return status;
+}
+
+pgqrs_status
+pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int32_t *out, pgqrs_error *err)
+{
+    pgqrsi_call look = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_SCHEMA, .effect = PGQRSI_READS };
+    pgqrsi_call read = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_VERSION, .effect = PGQRSI_READS };
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_client_run(client, &look, deadline_ms, &rows, err);
+    int has_schema, has_tables, is_utf8;
+
+    if (status != PGQRS_OK)
+        return status;
+    has_schema = pgqrsi_rows_int(rows, 0, 0) != 0;
+    has_tables = pgqrsi_rows_int(rows, 0, 1) != 0;
+    is_utf8 = pgqrsi_rows_int(rows, 0, 2) != 0;
+    pgqrsi_rows_free(rows);
+    rows = NULL;
+    if (!is_utf8)
+        return pgqrsi_error_set(err, PGQRS_ECONFIG,
+                                "the database's encoding is not UTF8: create one with ENCODING 'UTF8'");
+    if (!has_schema)
+        return pgqrsi_error_set(
+            err, PGQRS_ENOSCHEMA,
+            "the database has no schema \"%s\": create it with CREATE SCHEMA, or name another",
+            client->scope.schema);
+    *out = 0;
+    if (!has_tables)
+        return PGQRS_OK;
+    status = pgqrsi_client_run(client, &read, deadline_ms, &rows, err);
+    if (status != PGQRS_OK)
+        return status;
+    *out = (int32_t)pgqrsi_rows_int(rows, 0, 0);
+    pgqrsi_rows_free(rows);
+    return PGQRS_OK;
+}
+
+static pgqrs_status
+compare_versions(const char *schema, int32_t installed, pgqrs_error *err)
+{
+    if (installed == 0)
+        return pgqrsi_error_set(err, PGQRS_ENOTINSTALLED,
+                                "pgqrs is not installed in schema \"%s\": run \"pgqrs install\"", schema);
+    if (installed < pgqrs_schema_version())
+        return pgqrsi_error_set(
+            err, PGQRS_EOLDSCHEMA,
+            "schema \"%s\" has version %d of pgqrs' tables and this library needs %d: run \"pgqrs "
+            "install\" to upgrade it",
+            schema, installed, pgqrs_schema_version());
+    if (installed > pgqrs_schema_version())
+        return pgqrsi_error_set(
+            err, PGQRS_ENEWSCHEMA,
+            "schema \"%s\" has version %d of pgqrs' tables and this library knows only %d: upgrade "
+            "the library",
+            schema, installed, pgqrs_schema_version());
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_client_check_schema(pgqrs_client *client, pgqrs_error *err)
+{
+    int32_t installed = 0;
+    pgqrs_status status;
+    int checked;
+
+    pgqrsi_pool_lock(client->pool);
+    checked = client->schema_checked;
+    pgqrsi_pool_unlock(client->pool);
+    if (checked)
+        return PGQRS_OK;
+    status = pgqrsi_client_installed_version(client, NULL, &installed, err);
+    if (status == PGQRS_OK)
+        status = compare_versions(client->scope.schema, installed, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_pool_lock(client->pool);
+    client->schema_checked = 1;
+    pgqrsi_pool_unlock(client->pool);
+    return PGQRS_OK;
+}

@@ -1,0 +1,62 @@
+/*
+ * The client, for the layers above: running statements on its pool, and what it remembers.
+ */
+#ifndef PGQRSI_CLIENT_H
+#define PGQRSI_CLIENT_H
+
+#include <pgqrs/client.h>
+
+#include "db/conn.h"
+#include "db/pool.h"
+
+struct pgqrsi_queue; /* store/queue.h */
+
+struct pgqrs_client {
+    pgqrs_config *config;
+    char *conninfo; /* may hold a password: wiped when freed */
+    pgqrsi_conn_settings settings;
+    pgqrsi_pool *pool;
+    int pooled;
+    /* Guarded by pgqrsi_pool_lock: */
+    uint32_t next_serial;
+    pgqrsi_scope scope;
+    int schema_checked;
+    struct pgqrsi_queue *queues; /* every queue that was opened, until the client is closed */
+    void (*free_queues)(struct pgqrsi_queue *queues); /* the layer above knows how */
+};
+
+typedef enum pgqrsi_effect {
+    PGQRSI_READS, /* may be repeated at will */
+    PGQRSI_WRITES
+} pgqrsi_effect;
+
+/** One statement to run. */
+typedef struct pgqrsi_call {
+    pgqrsi_scope *scope; /* NULL: the client's schema */
+    pgqrsi_conn *conn;   /* NULL: one of the pool */
+    pgqrsi_sql sql;
+    pgqrsi_lane lane;
+    pgqrsi_effect effect;
+    const pgqrsi_params *params;
+} pgqrsi_call;
+
+/** When a call that begins now must have ended, by this process's clock. */
+int64_t pgqrsi_client_deadline(const pgqrs_client *client);
+
+/**
+ * Runs one statement before `deadline_ms`. What certainly did not happen is tried again within the deadline:
+ * a lost reading statement, a serialization failure, a deadlock. `out` may be NULL. A table of a queue that
+ * is gone gives PGQRS_ENOQUEUE.
+ */
+pgqrs_status pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
+                               pgqrsi_rows **out, pgqrs_error *err);
+
+/** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
+ * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
+pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, pgqrs_error *err);
+
+/** The installed version: 0 if none. PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
+pgqrs_status pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int32_t *out,
+                                             pgqrs_error *err);
+
+#endif

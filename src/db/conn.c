@@ -1,0 +1,352 @@
+#include "db/conn_internal.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "db/rows_internal.h"
+#include "db/sqlstate.h"
+
+pgqrsi_wait
+pgqrsi_conn_wait(const PGconn *pg, int write, int64_t deadline_ms)
+{
+    struct pollfd entry = { .fd = PQsocket(pg), .events = (short)(POLLIN | (write ? POLLOUT : 0)) };
+
+    if (entry.fd < 0)
+        return PGQRSI_WAIT_FAILED;
+    for (;;) {
+        int ready = poll(&entry, 1, pgqrsi_clock_left_ms(deadline_ms));
+
+        if (ready > 0)
+            return PGQRSI_WAIT_READY;
+        if (ready == 0)
+            return PGQRSI_WAIT_TIMEOUT;
+        if (errno != EINTR)
+            return PGQRSI_WAIT_FAILED;
+    }
+}
+
+/* When a commit waits for a synchronous standby and is told not to, the server reports success and this
+ * warning: committed here, perhaps nowhere else. Its text is translated; the function that raises it is not.
+ */
+void
+pgqrsi_conn_on_notice(void *arg, const PGresult *result)
+{
+    pgqrsi_conn *conn = arg;
+    const char *function = PQresultErrorField(result, PG_DIAG_SOURCE_FUNCTION);
+
+    if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0)
+        conn->sync_cancelled = 1;
+}
+
+pgqrs_status
+pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
+{
+    pgqrsi_conn *conn;
+
+    if (connection == NULL || PQstatus(connection) != CONNECTION_OK)
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused a PGconn that is not connected: connect it first");
+    if (PQtransactionStatus(connection) != PQTRANS_INTRANS || PQpipelineStatus(connection) != PQ_PIPELINE_OFF)
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused a PGconn that is not idle in a transaction: BEGIN one on it first, "
+                                "and roll back one that failed");
+    conn = calloc(1, sizeof(*conn));
+    if (conn == NULL)
+        return pgqrsi_error_memory(err);
+    conn->pg = connection;
+    conn->borrowed = 1;
+    *out = conn;
+    return PGQRS_OK;
+}
+
+void
+pgqrsi_conn_close(pgqrsi_conn *conn)
+{
+    if (conn == NULL)
+        return;
+    if (!conn->borrowed)
+        PQfinish(conn->pg);
+    free(conn->prepared);
+    free(conn);
+}
+
+int
+pgqrsi_conn_is_pooled(const pgqrsi_conn *conn)
+{
+    return conn->pooled;
+}
+
+int
+pgqrsi_conn_is_broken(const pgqrsi_conn *conn)
+{
+    return conn->broken;
+}
+
+int
+pgqrsi_conn_is_stale(pgqrsi_conn *conn)
+{
+    if (conn->broken)
+        return 1;
+    if (pgqrsi_conn_wait(conn->pg, 0, 0) == PGQRSI_WAIT_TIMEOUT)
+        return 0; /* nothing to read: neither an end of file nor a farewell */
+    if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+        return 1;
+    /* Notices and parameter changes may arrive on an idle connection; a pending result may not. */
+    return PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
+}
+
+/* The answer is lost: whether the statement was carried out is not known. */
+static pgqrs_status
+lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err)
+{
+    conn->broken = 1;
+    return pgqrsi_error_set(err, PGQRS_EUNKNOWN,
+                            "%s: %s after it was sent, so it may or may not have been carried out", name,
+                            why);
+}
+
+/* Sends what libpq has buffered, reading meanwhile so that both sides cannot wait for each other. */
+static pgqrs_status
+flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err)
+{
+    for (;;) {
+        int pending = PQflush(conn->pg);
+
+        if (pending == 0)
+            return PGQRS_OK;
+        if (pending < 0)
+            return lost(conn, name, "the connection was lost", err);
+        switch (pgqrsi_conn_wait(conn->pg, 1, deadline_ms)) {
+        case PGQRSI_WAIT_READY:
+            if (!PQconsumeInput(conn->pg))
+                return lost(conn, name, "the connection was lost", err);
+            break;
+        case PGQRSI_WAIT_TIMEOUT:
+            return lost(conn, name, "the deadline passed", err);
+        case PGQRSI_WAIT_FAILED:
+            return lost(conn, name, "the connection was lost", err);
+        }
+    }
+}
+
+static pgqrs_status
+await_result(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+{
+    while (PQisBusy(conn->pg)) {
+        pgqrsi_wait wait = pgqrsi_conn_wait(conn->pg, 0, deadline_ms);
+
+        if (wait == PGQRSI_WAIT_TIMEOUT)
+            return lost(conn, name, "the deadline passed", err);
+        if (wait == PGQRSI_WAIT_FAILED || !PQconsumeInput(conn->pg))
+            return lost(conn, name, "the connection was lost", err);
+    }
+    *out = PQgetResult(conn->pg);
+    return PGQRS_OK;
+}
+
+/* The server's primary message only: its detail may quote a row, and so a payload. */
+static pgqrs_status
+server_error(const char *name, const PGresult *result, pgqrs_error *err)
+{
+    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    pgqrs_status status;
+
+    if (sqlstate == NULL)
+        sqlstate = ""; /* made up by libpq, when the connection is gone: the caller looks at that */
+    status = pgqrsi_error_set(err, pgqrsi_sqlstate_of_statement(sqlstate),
+                              "%s: the server reported: %s (SQLSTATE %s)", name,
+                              message != NULL ? message : "no message", sqlstate);
+    pgqrsi_error_set_sqlstate(err, sqlstate);
+    return status;
+}
+
+/* FATAL and PANIC end the session. Whether a commit was under way then is not known. */
+static int
+ends_session(const PGresult *result)
+{
+    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+
+    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/* Reads every result of what was sent, so that the connection is idle again. Keeps the last one with rows. */
+static pgqrs_status
+collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+{
+    pgqrs_status status = PGQRS_OK;
+    PGresult *kept = NULL;
+
+    for (;;) {
+        PGresult *result = NULL;
+        pgqrs_status waited = await_result(conn, name, deadline_ms, &result, err);
+
+        if (waited != PGQRS_OK) {
+            PQclear(kept);
+            return waited;
+        }
+        if (result == NULL)
+            break;
+        switch (PQresultStatus(result)) {
+        case PGRES_COMMAND_OK:
+        case PGRES_TUPLES_OK:
+            PQclear(kept);
+            kept = result;
+            continue;
+        default:
+            if (ends_session(result))
+                status = lost(conn, name, "the server ended the session", err);
+            else if (status == PGQRS_OK)
+                status = server_error(name, result, err);
+            PQclear(result);
+        }
+    }
+    if (PQstatus(conn->pg) != CONNECTION_OK && !conn->broken)
+        status = lost(conn, name, "the connection was lost", err);
+    if (status == PGQRS_OK && conn->sync_cancelled)
+        status = pgqrsi_error_set(
+            err, PGQRS_EUNKNOWN,
+            "%s: the server stopped waiting for its standby: it is stored on the primary, but "
+            "perhaps nowhere else",
+            name);
+    if (status != PGQRS_OK) {
+        PQclear(kept);
+        return status;
+    }
+    *out = kept;
+    return PGQRS_OK;
+}
+
+/* After PQsend...: flush and read. `sent` is what that returned. */
+static pgqrs_status
+finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    if (!sent) {
+        conn->broken = 1;
+        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: could not be sent: the connection is lost", name);
+    }
+    conn->sync_cancelled = 0;
+    status = flush(conn, name, deadline_ms, err);
+    if (status != PGQRS_OK)
+        return status;
+    return collect(conn, name, deadline_ms, out, err);
+}
+
+/* A statement is prepared when it is run for the second time on a connection: a command that runs each once
+ * saves the round trip. Returns 1 if it is to be run by name. PGQRS_ENOMEM just means that it is not. */
+static pgqrs_status
+prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params, const Oid *types,
+        int64_t deadline_ms, int *by_name, pgqrs_error *err)
+{
+    char name[24];
+    PGresult *result = NULL;
+    pgqrs_status status;
+
+    *by_name = 0;
+    if (conn->borrowed || conn->pooled)
+        return PGQRS_OK;
+    if (statement->serial >= conn->prepared_size) {
+        size_t size = (size_t)statement->serial + 64;
+        unsigned char *grown = realloc(conn->prepared, size);
+
+        if (grown == NULL)
+            return PGQRS_OK;
+        memset(grown + conn->prepared_size, 0, size - conn->prepared_size);
+        conn->prepared = grown;
+        conn->prepared_size = size;
+    }
+    if (conn->prepared[statement->serial] == 0) {
+        conn->prepared[statement->serial] = 1;
+        return PGQRS_OK;
+    }
+    if (conn->prepared[statement->serial] == 1) {
+        snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
+        status =
+            finish(conn, statement->name,
+                   PQsendPrepare(conn->pg, name, statement->text, params != NULL ? params->count : 0, types),
+                   deadline_ms, &result, err);
+        PQclear(result);
+        if (status != PGQRS_OK)
+            return status == PGQRS_EUNKNOWN
+                       ? pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                          "%s: the connection was lost before it was sent", statement->name)
+                       : status;
+        conn->prepared[statement->serial] = 2;
+    }
+    *by_name = 1;
+    return PGQRS_OK;
+}
+
+static int
+send(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params, const Oid *types,
+     int by_name)
+{
+    const char *values[PGQRSI_PARAMS_MAX];
+    int lengths[PGQRSI_PARAMS_MAX];
+    int formats[PGQRSI_PARAMS_MAX];
+    int count = params != NULL ? params->count : 0;
+    char name[24];
+
+    for (int i = 0; i < count; i++) {
+        values[i] = params->at[i].is_null ? NULL : params->bytes.data + params->at[i].offset;
+        lengths[i] = params->at[i].length;
+        formats[i] = 1;
+    }
+    if (!by_name)
+        return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats, 1);
+    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
+    return PQsendQueryPrepared(conn->pg, name, count, values, lengths, formats, 1);
+}
+
+pgqrs_status
+pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
+                int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
+{
+    Oid types[PGQRSI_PARAMS_MAX];
+    PGresult *result = NULL;
+    pgqrs_status status;
+    int was_nonblocking = PQisnonblocking(conn->pg);
+    int by_name = 0;
+
+    if (params != NULL && (params->bytes.failed || params->failed))
+        return pgqrsi_error_memory(err);
+    if (conn->broken)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", statement->name);
+    for (int i = 0; params != NULL && i < params->count; i++)
+        types[i] = params->at[i].type;
+    PQsetnonblocking(conn->pg, 1);
+    status = prepare(conn, statement, params, types, deadline_ms, &by_name, err);
+    if (status == PGQRS_OK)
+        status = finish(conn, statement->name, send(conn, statement, params, types, by_name), deadline_ms,
+                        &result, err);
+    if (conn->borrowed && !conn->broken)
+        PQsetnonblocking(conn->pg, was_nonblocking);
+    if (status != PGQRS_OK)
+        return status;
+    if (out != NULL)
+        *out = (pgqrsi_rows *)result;
+    else
+        PQclear(result);
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_conn_script(pgqrsi_conn *conn, const char *name, const char *text, int64_t deadline_ms,
+                   pgqrs_error *err)
+{
+    PGresult *result = NULL;
+    pgqrs_status status;
+
+    if (conn->broken)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", name);
+    status = finish(conn, name, PQsendQuery(conn->pg, text), deadline_ms, &result, err);
+    PQclear(result);
+    return status;
+}

@@ -1,0 +1,194 @@
+#include "db/conn_internal.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "db/sqlstate.h"
+
+#define LOCK_TIMEOUT_MS 2000
+
+pgqrs_status
+pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+    int suspicious = 0;
+
+    if (options == NULL)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
+            "key=value pairs like \"host=... dbname=...\"");
+    /* An unescaped @ in a password makes its rest part of the host, and every later message would show it. */
+    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
+        if (strcmp(option->keyword, "host") == 0 && option->val != NULL && option->val[0] != '@' &&
+            option->val[0] != '/' && strchr(option->val, '@') != NULL)
+            suspicious = 1;
+    PQconninfoFree(options);
+    if (suspicious)
+        return pgqrsi_error_set(err, PGQRS_ECONFIG,
+                                "the DSN's host holds an \"@\": write an \"@\" in a password as %%40");
+    return PGQRS_OK;
+}
+
+/* Ours first: what the DSN says overrides it, but for the encoding. */
+static PGconn *
+start(const pgqrsi_conn_settings *settings)
+{
+    char user_timeout[24];
+    const char *const keywords[] = { "fallback_application_name",
+                                     "keepalives_idle",
+                                     "keepalives_interval",
+                                     "keepalives_count",
+                                     "tcp_user_timeout",
+                                     "gssencmode",
+                                     "dbname",
+                                     "client_encoding",
+                                     NULL };
+    const char *const values[] = { "pgqrs", "10", "5", "3", user_timeout, "disable", settings->conninfo,
+                                   "UTF8",  NULL };
+
+    snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)settings->operation_timeout_ms);
+    return PQconnectStartParams(keywords, values, 1);
+}
+
+/* With verbose errors the server's SQLSTATE stands in the message as ":  28P01: ". Copies it and returns
+ * where the text behind it begins; the whole message if there is none. */
+static const char *
+find_sqlstate(const char *message, char sqlstate[6])
+{
+    sqlstate[0] = '\0';
+    for (const char *p = strstr(message, ":  "); p != NULL; p = strstr(p + 1, ":  ")) {
+        int length = 0;
+
+        while (length < 5 && (isdigit((unsigned char)p[3 + length]) || isupper((unsigned char)p[3 + length])))
+            length++;
+        if (length == 5 && p[8] == ':' && p[9] == ' ') {
+            memcpy(sqlstate, p + 3, 5);
+            sqlstate[5] = '\0';
+            return p + 10;
+        }
+    }
+    return message;
+}
+
+static const char *
+advice(pgqrs_status status)
+{
+    switch (status) {
+    case PGQRS_EAUTH:
+        return "; check the user, the password and the server's pg_hba.conf";
+    case PGQRS_ECONFIG:
+        return "; create the database or correct its name in the DSN";
+    case PGQRS_EDENIED:
+        return "; ask for the CONNECT privilege";
+    default:
+        return "; check the host and port in the DSN, and that the server runs";
+    }
+}
+
+static pgqrs_status
+connection_error(PGconn *pg, pgqrs_error *err)
+{
+    char sqlstate[6];
+    const char *message = find_sqlstate(PQerrorMessage(pg), sqlstate);
+    pgqrs_status status = pgqrsi_sqlstate_of_connection(sqlstate);
+    size_t length = strcspn(message, "\n");
+
+    /* Without an answer of the server libpq explains itself over several lines; the first says what happened,
+     * and where a password is missing there is no SQLSTATE. */
+    if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(pg))
+        status = PGQRS_EAUTH;
+    status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length, message,
+                              advice(status));
+    pgqrsi_error_set_sqlstate(err, sqlstate);
+    return status;
+}
+
+static pgqrs_status
+await_connection(PGconn *pg, int64_t deadline_ms, pgqrs_error *err)
+{
+    PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+
+    for (;;) {
+        if (polling == PGRES_POLLING_OK)
+            return PGQRS_OK;
+        if (polling == PGRES_POLLING_FAILED)
+            return connection_error(pg, err);
+        if (pgqrsi_conn_wait(pg, polling == PGRES_POLLING_WRITING, deadline_ms) == PGQRSI_WAIT_TIMEOUT)
+            return pgqrsi_error_set(
+                err, PGQRS_ETIMEDOUT,
+                "cannot connect to the server: it did not answer in time; check the host and port "
+                "in the DSN, or raise connection_timeout_seconds");
+        polling = PQconnectPoll(pg);
+    }
+}
+
+/* The first statement: see connection/probe.sql. */
+static pgqrs_status
+probe(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, PQbackendPID(conn->pg));
+    pgqrsi_params_add_int(&params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
+    pgqrsi_params_add_int(&params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
+                                       ? settings->operation_timeout_ms / 2
+                                       : LOCK_TIMEOUT_MS);
+    conn->pooled = 1; /* until proven otherwise: prepares nothing */
+    status = pgqrsi_conn_run(conn, settings->probe, &params, deadline_ms, &rows, err);
+    pgqrsi_params_release(&params);
+    if (status == PGQRS_EUNKNOWN)
+        status = pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                  "cannot connect to the server: it ended the session at once");
+    if (status != PGQRS_OK)
+        return status;
+    conn->pooled = pgqrsi_rows_int(rows, 0, 0) == 0;
+    if (pgqrsi_rows_int(rows, 0, 1) != 0)
+        status =
+            pgqrsi_error_set(err, PGQRS_ECONNECT,
+                             "cannot use this server: it is a standby, which cannot be written to; name the "
+                             "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    pgqrsi_rows_free(rows);
+    return status;
+}
+
+pgqrs_status
+pgqrsi_conn_open(const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrsi_conn **out,
+                 pgqrs_error *err)
+{
+    pgqrsi_conn *conn = calloc(1, sizeof(*conn));
+    pgqrs_status status = PGQRS_OK;
+
+    if (conn == NULL)
+        return pgqrsi_error_memory(err);
+    conn->pg = start(settings);
+    if (conn->pg == NULL) {
+        free(conn);
+        return pgqrsi_error_memory(err);
+    }
+    if (PQstatus(conn->pg) == CONNECTION_BAD) {
+        status = connection_error(conn->pg, err);
+        goto fail;
+    }
+    PQsetNoticeReceiver(conn->pg, pgqrsi_conn_on_notice, conn);
+    PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE);
+    status = await_connection(conn->pg, deadline_ms, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
+    status = probe(conn, settings, deadline_ms, err);
+    if (status != PGQRS_OK)
+        goto fail;
+    *out = conn;
+    return PGQRS_OK;
+
+fail:
+    pgqrsi_conn_close(conn);
+    return status;
+}

@@ -1,0 +1,12 @@
+/*
+ * For src/db only: a pgqrsi_rows is a PGresult under another name, so that the layers above need not know
+ * libpq.
+ */
+#ifndef PGQRSI_DB_ROWS_INTERNAL_H
+#define PGQRSI_DB_ROWS_INTERNAL_H
+
+#include <libpq-fe.h>
+
+#include "db/rows.h"
+
+#endif

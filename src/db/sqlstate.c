@@ -1,0 +1,52 @@
+#include "db/sqlstate.h"
+
+#include <stddef.h>
+#include <string.h>
+
+struct rule {
+    const char *prefix;
+    pgqrs_status status;
+};
+
+/* The first prefix that fits wins. */
+static const struct rule statement_rules[] = {
+    { "22", PGQRS_EINVAL },           /* data exception: the server's own check is stricter than ours */
+    { "23505", PGQRS_EEXISTS },       /* unique_violation */
+    { "23514", PGQRS_EINVAL },        /* check_violation */
+    { "25006", PGQRS_ECONNECT },      /* read-only: a standby, or a primary that was demoted */
+    { "3F000", PGQRS_ENOSCHEMA },     /* invalid_schema_name */
+    { "42501", PGQRS_EDENIED },       /* insufficient_privilege */
+    { "42P01", PGQRS_ENOTINSTALLED }, /* undefined_table; a queue's own tables: see pgqrsi_client_run */
+    { "42883", PGQRS_ENOTINSTALLED }, /* undefined_function */
+    { "55P03", PGQRS_ETIMEDOUT },     /* lock_not_available */
+    { "57014", PGQRS_ETIMEDOUT },     /* query_canceled, by statement_timeout */
+    { "54", PGQRS_EINVAL },           /* program limit exceeded */
+    { "", PGQRS_ESERVER },
+};
+
+static const struct rule connection_rules[] = {
+    { "28", PGQRS_EAUTH },      /* invalid_authorization_specification, invalid_password */
+    { "3D000", PGQRS_ECONFIG }, /* the database does not exist */
+    { "42501", PGQRS_EDENIED }, /* no CONNECT privilege */
+    { "", PGQRS_ECONNECT },
+};
+
+static pgqrs_status
+look_up(const struct rule *rule, const char *sqlstate)
+{
+    while (strncmp(sqlstate, rule->prefix, strlen(rule->prefix)) != 0)
+        rule++;
+    return rule->status;
+}
+
+pgqrs_status
+pgqrsi_sqlstate_of_statement(const char *sqlstate)
+{
+    return look_up(statement_rules, sqlstate);
+}
+
+pgqrs_status
+pgqrsi_sqlstate_of_connection(const char *sqlstate)
+{
+    return look_up(connection_rules, sqlstate);
+}

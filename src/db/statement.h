@@ -1,0 +1,54 @@
+/*
+ * Statements: the embedded .sql files with the names of a schema and a queue filled in.
+ *
+ * A scope is what the names are filled in from: a schema, or one queue of it. Its statements are rendered
+ * when first asked for and live as long as it does. Placeholders are written as psql writes its variables:
+ * :"name" is an identifier, :'name' a literal, so that a file can be pasted into psql after a few \set.
+ *
+ *     :"schema" :'schema' :'sequence'                          of every scope
+ *     :"ready" :"held" :"messages" :"archive" :"leaf"          of a queue; leaf is the lane asked for
+ *
+ * One thread at a time: the client guards its scopes.
+ */
+#ifndef PGQRSI_DB_STATEMENT_H
+#define PGQRSI_DB_STATEMENT_H
+
+#include <stdint.h>
+
+#include <pgqrs/error.h>
+
+#include "migrations.h"
+#include "queries.h"
+
+typedef enum pgqrsi_lane {
+    PGQRSI_LANE_READY = 0, /* also for statements that name no leaf */
+    PGQRSI_LANE_HELD = 1
+} pgqrsi_lane;
+
+typedef struct pgqrsi_statement {
+    char *
+        name; /* for errors: the queue, if it is of one, and the file: "queue "mail": consumer_claim_ready" */
+    char *text;
+    uint32_t serial; /* names it among all statements of the client, from 0 */
+} pgqrsi_statement;
+
+typedef struct pgqrsi_scope {
+    const char *schema;     /* belongs to the client */
+    int64_t queue_id;       /* 0: no queue */
+    const char *queue_name; /* for errors; belongs to the queue; NULL: no queue */
+    uint32_t *next_serial;
+    pgqrsi_statement statements[PGQRSI_SQL_COUNT][2]; /* text is NULL until asked for */
+} pgqrsi_scope;
+
+/** The scope of a schema. For one of a queue set queue_id and queue_name afterwards. */
+void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial);
+void pgqrsi_scope_release(pgqrsi_scope *scope);
+
+/** The statement `sql`; it belongs to the scope. PGQRS_OK or PGQRS_ENOMEM. */
+pgqrs_status pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane,
+                                    const pgqrsi_statement **out, pgqrs_error *err);
+
+/** The text of a migration, for pgqrsi_conn_script; the caller frees it. NULL when memory is short. */
+char *pgqrsi_scope_migration(const pgqrsi_scope *scope, pgqrsi_migration migration);
+
+#endif

@@ -1,0 +1,348 @@
+#include "store/consumer.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/name.h"
+#include "base/random.h"
+#include "store/message.h"
+#include "store/payload.h"
+
+/* An empty answer is checked against the server's present state, unless that was asked so short a time ago.
+ */
+#define EMPTY_RECHECK_MS 20
+
+/* One dequeue. */
+struct request {
+    int64_t max;
+    int64_t lease_ms;
+    pgqrs_slice type;
+    int64_t deadline_ms;
+    pgqrs_message_list *list; /* what has been claimed so far */
+};
+
+static const struct priorities {
+    int64_t low, high;
+} band_priorities[PGQRSI_BAND_COUNT] = {
+    [PGQRSI_BAND_ABOVE] = { 1, INT16_MAX },
+    [PGQRSI_BAND_DEFAULT] = { 0, 0 },
+    [PGQRSI_BAND_BELOW] = { INT16_MIN, -1 },
+};
+
+pgqrs_status
+pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consumer_options *options,
+                    pgqrs_consumer **out, pgqrs_error *err)
+{
+    static const pgqrs_consumer_options defaults = PGQRS_CONSUMER_OPTIONS_INIT;
+    pgqrs_consumer *consumer;
+    pgqrs_status status;
+
+    if (options == NULL)
+        options = &defaults;
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused consumer options: begin with PGQRS_CONSUMER_OPTIONS_INIT");
+    status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status != PGQRS_OK)
+        return status;
+    consumer = calloc(1, sizeof(*consumer));
+    if (consumer == NULL)
+        return pgqrsi_error_memory(err);
+    status = pgqrsi_queue_open(client, queue, &consumer->queue, err);
+    if (status != PGQRS_OK) {
+        free(consumer);
+        return status;
+    }
+    consumer->client = client;
+    consumer->worker_id = options->worker_id;
+    consumer->lease_ms = options->lease_ms;
+    if (consumer->lease_ms == 0)
+        consumer->lease_ms = 1000 * pgqrs_config_get_int(client->config, "default_lock_time_seconds");
+    *out = consumer;
+    return PGQRS_OK;
+}
+
+void
+pgqrs_consumer_close(pgqrs_consumer *consumer)
+{
+    free(consumer);
+}
+
+static pgqrsi_frontier
+frontier_of(pgqrs_consumer *consumer)
+{
+    pgqrsi_frontier frontier;
+
+    pgqrsi_pool_lock(consumer->client->pool);
+    frontier = consumer->queue->frontier;
+    pgqrsi_pool_unlock(consumer->client->pool);
+    return frontier;
+}
+
+/* Each claim has a token of its own, so that nobody can hold the token of a lease that was not his. */
+static pgqrs_status
+new_token(int64_t *out, pgqrs_error *err)
+{
+    *out = pgqrsi_random_token();
+    if (*out == 0)
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "dequeueing: the operating system gave no random bytes");
+    return PGQRS_OK;
+}
+
+static int64_t
+missing(const struct request *request)
+{
+    return request->max - (int64_t)pgqrs_message_list_count(request->list);
+}
+
+static pgqrs_status
+claim_ready(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
+{
+    pgqrsi_claimed claimed = { .asked = missing(request), .began_ms = pgqrsi_clock_ms() };
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = { .scope = &consumer->queue->scope,
+                         .sql = PGQRSI_SQL_CONSUMER_CLAIM_READY,
+                         .effect = PGQRSI_WRITES,
+                         .params = &params };
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+    int64_t token;
+
+    status = new_token(&token, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, frontier_of(consumer).bound);
+    pgqrsi_params_add_int(&params, claimed.asked);
+    pgqrsi_params_add_int(&params, request->lease_ms);
+    pgqrsi_params_add_int(&params, token);
+    pgqrsi_params_add_id(&params, consumer->worker_id);
+    if (request->type.data != NULL) {
+        call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE;
+        pgqrsi_params_add_text(&params, request->type);
+    }
+    status = pgqrsi_client_run(consumer->client, &call, request->deadline_ms, &rows, err);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    claimed.count = pgqrsi_rows_count(rows);
+    pgqrsi_message_list_add(request->list, rows);
+    if (request->type.data != NULL)
+        return PGQRS_OK; /* it has left others behind, so it says nothing about the lane */
+    if (claimed.count > 0) {
+        const pgqrs_message *last =
+            pgqrs_message_list_at(request->list, pgqrs_message_list_count(request->list) - 1);
+
+        claimed.last_id = last->id;
+        claimed.last_ms = last->enqueued_at_ms;
+    }
+    claimed.ended_ms = pgqrsi_clock_ms();
+    pgqrsi_pool_lock(consumer->client->pool);
+    pgqrsi_frontier_claimed(&consumer->queue->frontier, &claimed);
+    pgqrsi_pool_unlock(consumer->client->pool);
+    return PGQRS_OK;
+}
+
+/* Messages whose leases ran out too often are not handed out again. One that cannot be buried now stays
+ * leased for a while and is buried by whoever claims it next. */
+static pgqrs_status
+bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
+{
+    for (size_t i = first; i < pgqrs_message_list_count(request->list);) {
+        const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
+        pgqrs_status status;
+
+        if (message->crash_ct < consumer->queue->max_crashes) {
+            i++;
+            continue;
+        }
+        status = pgqrsi_consumer_bury(consumer, message, request->deadline_ms, err);
+        pgqrsi_message_list_remove(request->list, i);
+        if (status != PGQRS_OK && status != PGQRS_ELEASELOST)
+            return status;
+    }
+    return PGQRS_OK;
+}
+
+static pgqrs_status
+claim_band(pgqrs_consumer *consumer, pgqrsi_band band, struct request *request, pgqrs_error *err)
+{
+    size_t first = pgqrs_message_list_count(request->list);
+    int64_t asked = missing(request);
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+    int64_t token;
+
+    if (asked == 0 || !pgqrsi_frontier_is_due(&consumer->queue->frontier, band, pgqrsi_clock_ms()))
+        return PGQRS_OK;
+    status = new_token(&token, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, band_priorities[band].low);
+    pgqrsi_params_add_int(&params, band_priorities[band].high);
+    pgqrsi_params_add_int(&params, asked);
+    pgqrsi_params_add_int(&params, request->lease_ms);
+    pgqrsi_params_add_int(&params, token);
+    pgqrsi_params_add_id(&params, consumer->worker_id);
+    pgqrsi_params_add_text(&params, request->type);
+    status = pgqrsi_client_run(consumer->client,
+                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
+                                               .sql = PGQRSI_SQL_CONSUMER_CLAIM_HELD,
+                                               .effect = PGQRSI_WRITES,
+                                               .params = &params },
+                               request->deadline_ms, &rows, err);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    if (pgqrsi_rows_count(rows) < asked) {
+        pgqrsi_pool_lock(consumer->client->pool);
+        pgqrsi_frontier_exhausted(&consumer->queue->frontier, band, pgqrsi_clock_ms());
+        pgqrsi_pool_unlock(consumer->client->pool);
+    }
+    pgqrsi_message_list_add(request->list, rows);
+    return bury_crashed(consumer, request, first, err);
+}
+
+/* Above the default, then by age: the default band and the ready lane, then what is below the default. */
+static pgqrs_status
+claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
+{
+    pgqrsi_frontier frontier = frontier_of(consumer);
+    pgqrs_status status = claim_band(consumer, PGQRSI_BAND_ABOVE, request, err);
+
+    if (status == PGQRS_OK && pgqrsi_frontier_default_goes_first(&frontier, pgqrsi_clock_ms()))
+        status = claim_band(consumer, PGQRSI_BAND_DEFAULT, request, err);
+    if (status == PGQRS_OK && missing(request) > 0)
+        status = claim_ready(consumer, request, err);
+    if (status == PGQRS_OK)
+        status = claim_band(consumer, PGQRSI_BAND_DEFAULT, request, err);
+    if (status == PGQRS_OK)
+        status = claim_band(consumer, PGQRSI_BAND_BELOW, request, err);
+    return status;
+}
+
+static pgqrs_status
+claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
+{
+    pgqrsi_frontier frontier = frontier_of(consumer);
+    pgqrs_status status = PGQRS_OK;
+
+    if (pgqrsi_frontier_is_stale(&frontier, pgqrsi_clock_ms()))
+        status = pgqrsi_consumer_refresh(consumer, 0, request->deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = claim_round(consumer, request, err);
+    if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
+        return status;
+    frontier = frontier_of(consumer);
+    if (pgqrsi_clock_ms() - frontier.peeked_ms < EMPTY_RECHECK_MS && frontier.swept)
+        return PGQRS_OK;
+    status = pgqrsi_consumer_refresh(consumer, 1, request->deadline_ms, err);
+    return status == PGQRS_OK ? claim_round(consumer, request, err) : status;
+}
+
+pgqrs_status
+pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_dequeue_options *options,
+                             pgqrs_message_list **out, pgqrs_error *err)
+{
+    static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
+    struct request request = { .max = (int64_t)max, .deadline_ms = pgqrsi_client_deadline(consumer->client) };
+    pgqrs_status status;
+
+    if (options == NULL)
+        options = &defaults;
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused dequeue options: begin with PGQRS_DEQUEUE_OPTIONS_INIT");
+    status = pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK && options->type.data != NULL)
+        status = pgqrsi_name_check("message type", options->type, PGQRSI_TYPE_MAX_BYTES, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_message_list_new(max, &request.list, err);
+    if (status != PGQRS_OK)
+        return status;
+    request.lease_ms = options->lease_ms != 0 ? options->lease_ms : consumer->lease_ms;
+    request.type = options->type;
+    status = claim(consumer, &request, err);
+    /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
+     */
+    if (status != PGQRS_OK && pgqrs_message_list_count(request.list) == 0) {
+        pgqrs_message_list_free(request.list);
+        return status;
+    }
+    *out = request.list;
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_consumer_dequeue(pgqrs_consumer *consumer, pgqrs_message_list **out, pgqrs_error *err)
+{
+    return pgqrs_consumer_dequeue_batch(consumer, 1, NULL, out, err);
+}
+
+/* Tries one lane; *out stays NULL if the message was not claimed there. */
+static pgqrs_status
+lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *params,
+              pgqrs_message_list **out, pgqrs_error *err)
+{
+    pgqrs_message_list *list = NULL;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_message_list_new(1, &list, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_run(consumer->client,
+                                   &(pgqrsi_call){ .scope = &consumer->queue->scope,
+                                                   .sql = PGQRSI_SQL_CONSUMER_CLAIM_ONE,
+                                                   .lane = lane,
+                                                   .effect = PGQRSI_WRITES,
+                                                   .params = params },
+                                   pgqrsi_client_deadline(consumer->client), &rows, err);
+    if (status != PGQRS_OK || pgqrsi_rows_count(rows) == 0) {
+        pgqrsi_rows_free(rows);
+        pgqrs_message_list_free(list);
+        return status;
+    }
+    pgqrsi_message_list_add(list, rows);
+    *out = list;
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode, pgqrs_message_list **out,
+                     pgqrs_error *err)
+{
+    pgqrs_slice name = pgqrs_slice_of(consumer->queue->name);
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrs_message_list *list = NULL;
+    pgqrs_status status;
+    int64_t token;
+
+    status = new_token(&token, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, id);
+    pgqrsi_params_add_int(&params, consumer->lease_ms);
+    pgqrsi_params_add_int(&params, token);
+    pgqrsi_params_add_id(&params, consumer->worker_id);
+    pgqrsi_params_add_int(&params, mode == PGQRS_LEASE_TAKE_OVER);
+    status = lease_in_lane(consumer, PGQRSI_LANE_READY, &params, &list, err);
+    if (status == PGQRS_OK && list == NULL)
+        status = lease_in_lane(consumer, PGQRSI_LANE_HELD, &params, &list, err);
+    pgqrsi_params_release(&params);
+    if (status == PGQRS_OK && list == NULL) {
+        status = pgqrs_message_get(consumer->client, name, id, &list, err);
+        pgqrs_message_list_free(list);
+        list = NULL;
+        if (status == PGQRS_OK)
+            status = pgqrsi_error_set(
+                err, PGQRS_ELEASED,
+                "message %lld of queue \"%s\" is leased by a consumer: wait until it is done, or "
+                "take it over",
+                (long long)id, consumer->queue->name);
+    }
+    if (status == PGQRS_OK)
+        *out = list;
+    return status;
+}

@@ -1,0 +1,148 @@
+/*
+ * Failed attempts: back to the held lane with a pause, or to the archive as dead.
+ */
+#include "store/consumer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "base/name.h"
+#include "store/payload.h"
+
+#define MAX_ERROR_BYTES 65536
+
+/* How one failed attempt ends. */
+struct failure {
+    pgqrs_lease lease;
+    int for_good;
+    int64_t delay_ms;
+    pgqrs_slice error;
+    int64_t charge; /* failures to count: a crash has been counted already */
+    int64_t deadline_ms;
+    /* What became of it: */
+    int found;
+    int dead;
+    int64_t pause_ms;
+};
+
+static pgqrs_status
+fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, struct failure *failure, pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, failure->lease.id);
+    pgqrsi_params_add_int(&params, failure->lease.token);
+    pgqrsi_params_add_int(&params, failure->for_good);
+    pgqrsi_params_add_int(&params, failure->delay_ms);
+    pgqrsi_params_add_text(&params, failure->error);
+    pgqrsi_params_add_int(&params, consumer->queue->id);
+    pgqrsi_params_add_int(&params, failure->charge);
+    status = pgqrsi_client_run(consumer->client,
+                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
+                                               .sql = PGQRSI_SQL_CONSUMER_FAIL,
+                                               .lane = lane,
+                                               .effect = PGQRSI_WRITES,
+                                               .params = &params },
+                               failure->deadline_ms, &rows, err);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    failure->found = pgqrsi_rows_count(rows) > 0;
+    if (failure->found) {
+        failure->dead = pgqrsi_rows_int(rows, 0, 1) != 0;
+        failure->pause_ms = pgqrsi_rows_int(rows, 0, 2);
+    }
+    pgqrsi_rows_free(rows);
+    return PGQRS_OK;
+}
+
+/* The ready lane, then the held one: see lease.c. */
+static pgqrs_status
+fail(pgqrs_consumer *consumer, struct failure *failure, pgqrs_error *err)
+{
+    pgqrs_status status = fail_in_lane(consumer, PGQRSI_LANE_READY, failure, err);
+
+    if (status == PGQRS_OK && !failure->found)
+        status = fail_in_lane(consumer, PGQRSI_LANE_HELD, failure, err);
+    if (status == PGQRS_OK && !failure->found)
+        status = pgqrsi_consumer_lease_lost(consumer, failure->lease.id, err);
+    return status;
+}
+
+static pgqrs_status
+check_options(const pgqrs_fail_options *options, pgqrs_error *err)
+{
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused fail options: begin with PGQRS_FAIL_OPTIONS_INIT");
+    return pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
+}
+
+/* Cut where a character ends. Text of the server's type holds no zero byte. */
+static pgqrs_status
+cut_error(pgqrs_slice *error, pgqrs_error *err)
+{
+    size_t valid;
+
+    if (error->data == NULL)
+        return PGQRS_OK;
+    valid = pgqrsi_utf8_valid_prefix(*error);
+    if (valid < error->size || memchr(error->data, '\0', error->size) != NULL)
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused an error text that is not UTF-8 or holds a zero byte");
+    if (error->size > MAX_ERROR_BYTES) {
+        error->size = MAX_ERROR_BYTES;
+        error->size = pgqrsi_utf8_valid_prefix(*error);
+    }
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fail_options *options,
+                    int *out_dead, pgqrs_error *err)
+{
+    static const pgqrs_fail_options defaults = PGQRS_FAIL_OPTIONS_INIT;
+    struct failure failure = { .lease = lease,
+                               .charge = 1,
+                               .deadline_ms = pgqrsi_client_deadline(consumer->client) };
+    pgqrs_status status;
+
+    if (options == NULL)
+        options = &defaults;
+    status = check_options(options, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_consumer_check_lease(lease, err);
+    failure.for_good = options->mode == PGQRS_FAIL_FOR_GOOD;
+    failure.delay_ms = options->delay_ms;
+    failure.error = options->error;
+    if (status == PGQRS_OK)
+        status = cut_error(&failure.error, err);
+    if (status == PGQRS_OK)
+        status = fail(consumer, &failure, err);
+    if (status != PGQRS_OK)
+        return status;
+    if (!failure.dead)
+        pgqrsi_consumer_remember_held(consumer, failure.pause_ms);
+    if (out_dead != NULL)
+        *out_dead = failure.dead;
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
+                     pgqrs_error *err)
+{
+    struct failure failure = { .lease = pgqrs_message_lease(message),
+                               .for_good = 1,
+                               .deadline_ms = deadline_ms };
+    char text[96];
+
+    snprintf(text, sizeof(text), "its lease ran out %d times: whoever worked on it crashed or hung",
+             message->crash_ct);
+    failure.error = pgqrs_slice_of(text);
+    return fail(consumer, &failure, err);
+}

@@ -1,0 +1,141 @@
+#include "store/message.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "store/queue.h"
+
+struct pgqrs_message_list {
+    pgqrsi_rows *parts[PGQRSI_MESSAGE_LIST_PARTS]; /* own the text */
+    size_t part_count;
+    size_t count;
+    pgqrs_message messages[];
+};
+
+void
+pgqrsi_message_read(const pgqrsi_rows *rows, int row, pgqrs_message *out)
+{
+    out->id = pgqrsi_rows_int(rows, row, 0);
+    out->payload = pgqrsi_rows_json(rows, row, 1);
+    out->headers = pgqrsi_rows_json(rows, row, 2);
+    out->type = pgqrsi_rows_text(rows, row, 3);
+    out->priority = (int32_t)pgqrsi_rows_int(rows, row, 4);
+    out->read_ct = (int32_t)pgqrsi_rows_int(rows, row, 5);
+    out->failed_ct = (int32_t)pgqrsi_rows_int(rows, row, 6);
+    out->crash_ct = (int32_t)pgqrsi_rows_int(rows, row, 7);
+    out->attempt = out->failed_ct + out->crash_ct + 1;
+    out->enqueued_at_ms = pgqrsi_rows_time_ms(rows, row, 8);
+    out->vt_ms = pgqrsi_rows_time_ms(rows, row, 9);
+    out->dequeued_at_ms = pgqrsi_rows_time_ms(rows, row, 10);
+    out->lease_token = pgqrsi_rows_int(rows, row, 11);
+    out->producer_worker_id = pgqrsi_rows_int(rows, row, 12);
+    out->consumer_worker_id = pgqrsi_rows_int(rows, row, 13);
+    out->state = (pgqrs_message_state)pgqrsi_rows_int(rows, row, 14);
+}
+
+pgqrs_status
+pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, pgqrs_error *err)
+{
+    pgqrs_message_list *list = calloc(1, sizeof(*list) + capacity * sizeof(list->messages[0]));
+
+    if (list == NULL)
+        return pgqrsi_error_memory(err);
+    *out = list;
+    return PGQRS_OK;
+}
+
+static int
+compare(const void *left, const void *right)
+{
+    const pgqrs_message *a = left, *b = right;
+
+    if (a->priority != b->priority)
+        return a->priority > b->priority ? -1 : 1;
+    return (a->id > b->id) - (a->id < b->id);
+}
+
+void
+pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows)
+{
+    size_t first = list->count;
+    int sorted = 1;
+
+    list->parts[list->part_count++] = rows;
+    for (int row = 0; row < pgqrsi_rows_count(rows); row++) {
+        pgqrs_message *message = &list->messages[list->count++];
+
+        pgqrsi_message_read(rows, row, message);
+        if (row > 0 && compare(message - 1, message) > 0)
+            sorted = 0;
+    }
+    if (!sorted)
+        qsort(&list->messages[first], list->count - first, sizeof(list->messages[0]), compare);
+}
+
+void
+pgqrsi_message_list_remove(pgqrs_message_list *list, size_t index)
+{
+    list->count--;
+    memmove(&list->messages[index], &list->messages[index + 1],
+            (list->count - index) * sizeof(list->messages[0]));
+}
+
+size_t
+pgqrs_message_list_count(const pgqrs_message_list *list)
+{
+    return list != NULL ? list->count : 0;
+}
+
+const pgqrs_message *
+pgqrs_message_list_at(const pgqrs_message_list *list, size_t index)
+{
+    return list != NULL && index < list->count ? &list->messages[index] : NULL;
+}
+
+void
+pgqrs_message_list_free(pgqrs_message_list *list)
+{
+    if (list == NULL)
+        return;
+    for (size_t i = 0; i < list->part_count; i++)
+        pgqrsi_rows_free(list->parts[i]);
+    free(list);
+}
+
+pgqrs_status
+pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_message_list **out,
+                  pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrs_message_list *list = NULL;
+    pgqrsi_queue *opened = NULL;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, id);
+    status = pgqrsi_client_run(client,
+                               &(pgqrsi_call){ .scope = &opened->scope,
+                                               .sql = PGQRSI_SQL_MESSAGE_GET,
+                                               .effect = PGQRSI_READS,
+                                               .params = &params },
+                               pgqrsi_client_deadline(client), &rows, err);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    if (pgqrsi_rows_count(rows) == 0)
+        status = pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
+                                  "queue \"%s\" has no message %lld: it may be finished already",
+                                  opened->name, (long long)id);
+    else
+        status = pgqrsi_message_list_new((size_t)pgqrsi_rows_count(rows), &list, err);
+    if (status != PGQRS_OK) {
+        pgqrsi_rows_free(rows);
+        return status;
+    }
+    pgqrsi_message_list_add(list, rows);
+    *out = list;
+    return PGQRS_OK;
+}

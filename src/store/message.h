@@ -1,0 +1,29 @@
+/*
+ * Lists of messages: how rows become pgqrs_message.
+ */
+#ifndef PGQRSI_STORE_MESSAGE_H
+#define PGQRSI_STORE_MESSAGE_H
+
+#include <pgqrs/message.h>
+
+#include "db/rows.h"
+
+/** Columns that every statement which returns messages begins with. */
+#define PGQRSI_MESSAGE_COLUMNS 15
+
+/** Reads row `row`; its text belongs to `rows`. */
+void pgqrsi_message_read(const pgqrsi_rows *rows, int row, pgqrs_message *out);
+
+/** An empty list with room for `capacity` messages. */
+pgqrs_status pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, pgqrs_error *err);
+
+/** How many rows may be added at most, and of how many results. */
+#define PGQRSI_MESSAGE_LIST_PARTS 12
+
+/** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. */
+void pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows);
+
+/** Removes the message at `index`. */
+void pgqrsi_message_list_remove(pgqrs_message_list *list, size_t index);
+
+#endif

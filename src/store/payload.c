@@ -1,0 +1,46 @@
+#include "store/payload.h"
+
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/json.h"
+
+static const char *
+place(int64_t index, char *out, size_t size)
+{
+    if (index < 0)
+        return "";
+    snprintf(out, size, " of message %lld of the batch", (long long)index);
+    return out;
+}
+
+pgqrs_status
+pgqrsi_payload_check(const pgqrs_client *client, const char *what, pgqrs_slice json, int64_t index,
+                     pgqrs_error *err)
+{
+    int64_t max_bytes = pgqrs_config_get_int(client->config, "max_payload_bytes");
+    pgqrsi_json_fault fault;
+    char where[64];
+
+    if (json.data == NULL)
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a missing %s%s: give JSON", what,
+                                place(index, where, sizeof(where)));
+    if (json.size > (size_t)max_bytes)
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused the %s%s: it has %zu bytes and max_payload_bytes is %lld", what,
+                                place(index, where, sizeof(where)), json.size, (long long)max_bytes);
+    if (!pgqrsi_json_check(json, &fault))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused the %s%s: it is not JSON that can be stored: %s at byte %zu", what,
+                                place(index, where, sizeof(where)), fault.problem, fault.offset + 1);
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_range_check(const char *what, int64_t value, int64_t min, int64_t max, pgqrs_error *err)
+{
+    if (value >= min && value <= max)
+        return PGQRS_OK;
+    return pgqrsi_error_set(err, PGQRS_EINVAL, "refused %s = %lld: %lld to %lld are allowed", what,
+                            (long long)value, (long long)min, (long long)max);
+}

@@ -1,0 +1,25 @@
+/*
+ * A queue that was opened: its settings, its statements, and what this client has learned about its lanes.
+ * Producers and consumers of one queue share it. It lives as long as the client.
+ */
+#ifndef PGQRSI_STORE_QUEUE_H
+#define PGQRSI_STORE_QUEUE_H
+
+#include <pgqrs/queue.h>
+
+#include "client.h"
+#include "store/frontier.h"
+
+typedef struct pgqrsi_queue {
+    struct pgqrsi_queue *next;
+    int64_t id;
+    int32_t max_crashes;
+    char *name;               /* for errors */
+    pgqrsi_scope scope;       /* guarded by pgqrsi_pool_lock, inside pgqrsi_client_run */
+    pgqrsi_frontier frontier; /* guarded by pgqrsi_pool_lock */
+} pgqrsi_queue;
+
+/** Looks `name` up on the server. *out belongs to the client. PGQRS_ENOQUEUE. */
+pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, pgqrsi_queue **out, pgqrs_error *err);
+
+#endif
