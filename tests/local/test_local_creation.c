@@ -226,7 +226,7 @@ start_unseen(void)
     pid_t pid;
 
     if (unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         return 77;
     pid = fork();
     if (pid == 0) {
