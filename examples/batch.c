@@ -1,5 +1,6 @@
 /*
- * Batches: a thousand messages in one transaction, claimed and finished a hundred at a time, each with its own result.
+ * Batches: a thousand messages in one transaction, claimed and finished a hundred at a time, each with its
+ * own result.
  *
  *     cc batch.c $(pkg-config --cflags --libs pgqrs) -o batch && PGQRS_DSN=local: ./batch
  */
@@ -58,12 +59,15 @@ main(void)
     pgqrs_client *client = NULL;
     pgqrs_consumer *consumer = NULL;
     int total = 0, finished;
-    int ok = pgqrs_config_new(&config, err) == PGQRS_OK && pgqrs_config_load_environment(config, err) == PGQRS_OK &&
-             pgqrs_client_open(config, &client, err) == PGQRS_OK && pgqrs_admin_install(client, NULL, err) == PGQRS_OK;
+    int ok = pgqrs_config_new(&config, err) == PGQRS_OK &&
+             pgqrs_config_load_environment(config, err) == PGQRS_OK &&
+             pgqrs_client_open(config, &client, err) == PGQRS_OK &&
+             pgqrs_admin_install(client, NULL, err) == PGQRS_OK;
 
     if (ok)
         pgqrs_queue_create(client, queue, NULL, NULL, err);
-    ok = ok && fill(client, queue, err) && pgqrs_consumer_open(client, queue, NULL, &consumer, err) == PGQRS_OK;
+    ok = ok && fill(client, queue, err) &&
+         pgqrs_consumer_open(client, queue, NULL, &consumer, err) == PGQRS_OK;
     for (finished = 1; ok && finished != 0;) {
         finished = empty_once(consumer, err);
         ok = finished >= 0;

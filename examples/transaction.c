@@ -1,6 +1,7 @@
 /*
- * Exactly once: the message is finished in the same transaction as what it caused. If the process dies anywhere, either
- * both happened or neither did; if somebody else was handed the message meanwhile, the delete says so and we roll back.
+ * Exactly once: the message is finished in the same transaction as what it caused. If the process dies
+ * anywhere, either both happened or neither did; if somebody else was handed the message meanwhile, the
+ * delete says so and we roll back.
  *
  *     cc transaction.c $(pkg-config --cflags --libs pgqrs libpq) -o transaction && ./transaction "$DSN"
  */
@@ -52,9 +53,11 @@ work(pgqrs_client *client, PGconn *connection, pgqrs_error *err)
 
     /* The order and its message appear together, when the transaction commits. */
     ok = ok && run(connection, "BEGIN") &&
-         pgqrs_producer_enqueue_on(producer, connection, pgqrs_slice_of("{\"order\": 1}"), NULL, NULL, err) == PGQRS_OK &&
+         pgqrs_producer_enqueue_on(producer, connection, pgqrs_slice_of("{\"order\": 1}"), NULL, NULL, err) ==
+             PGQRS_OK &&
          run(connection, "COMMIT");
-    ok = ok && pgqrs_consumer_dequeue(consumer, &list, err) == PGQRS_OK && book(consumer, connection, list, err);
+    ok = ok && pgqrs_consumer_dequeue(consumer, &list, err) == PGQRS_OK &&
+         book(consumer, connection, list, err);
     pgqrs_message_list_free(list);
     pgqrs_consumer_close(consumer);
     pgqrs_producer_close(producer);
@@ -69,7 +72,8 @@ main(int argc, char **argv)
     pgqrs_config *config = NULL;
     pgqrs_client *client = NULL;
     int ok = pgqrs_config_new(&config, err) == PGQRS_OK &&
-             pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(argc > 1 ? argv[1] : ""), err) == PGQRS_OK &&
+             pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(argc > 1 ? argv[1] : ""), err) ==
+                 PGQRS_OK &&
              pgqrs_client_open(config, &client, err) == PGQRS_OK &&
              pgqrs_admin_install(client, NULL, err) == PGQRS_OK;
 
