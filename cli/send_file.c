@@ -211,8 +211,8 @@ take_all(struct upload *upload)
             return flush_and_refuse(upload, why);
         case CLI_LINES_FAILED:
             progress_clear(upload->progress);
-            cli_log_failure(&upload->context->log, "cannot read %s behind line %" PRId64 ": %s", upload->name,
-                            upload->lines.number, strerror(errno));
+            cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s",
+                            upload->lines.number + 1, upload->name, strerror(errno));
             return CLI_EXIT_NOINPUT;
         }
     }
