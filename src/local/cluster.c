@@ -17,6 +17,7 @@
 
 #define CONFIG_FILE "pgqrs.conf"
 #define CREATE_LOG "create.log"
+#define STARTUP_LOG (PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG)
 
 /* Nobody waits for the first start of the programs longer than for these. */
 #define STEP_MARGIN_MS 2000
@@ -309,7 +310,7 @@ prepare(const pgqrsi_cluster *cluster, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = write_config(cluster, PGQRSI_PATHS_DATA, 0, err);
     if (status == PGQRS_OK) /* pg_ctl appends to it; it tells of one start only */
-        unlinkat(cluster->folder->fd, PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG, 0);
+        unlinkat(cluster->folder->fd, STARTUP_LOG, 0);
     return status;
 }
 
@@ -346,7 +347,7 @@ pgqrsi_cluster_start(const pgqrsi_cluster *cluster, pgqrs_error *err)
                            "--timeout",
                            seconds,
                            "--log",
-                           PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG,
+                           STARTUP_LOG,
                            NULL };
     pgqrsi_process_result result;
     pgqrs_status status = prepare(cluster, err);

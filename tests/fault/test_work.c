@@ -200,6 +200,14 @@ a_long_job_outlives_its_lease_by_extensions(void **state)
     fixture_close(&f);
 }
 
+/* A claim's commit does not wait for the disk, so a crash of the server can forget it; not after this. */
+static void
+crash_server(struct fixture *f, ts_cluster *cluster)
+{
+    ts_sql(f->sql, "CHECKPOINT");
+    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+}
+
 /* The connections of a fixture do not survive their server. */
 static void
 restart_server(struct fixture *f, ts_cluster *cluster)
@@ -223,7 +231,7 @@ an_outcome_is_kept_until_the_server_is_back(void **state)
     fixture_send_numbers(&f, 1);
     worker = fixture_work(&f, "1", "60", 1, "echo $$ > \"$FOLDER/pid\"; sleep 1; echo '{\"kept\": true}'");
     child = await_pid(&f, "pid");
-    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+    crash_server(&f, cluster);
     await_end(child, 5000);
     ts_wait_output(worker, "trying again", WORK_WAIT_MS);
     restart_server(&f, cluster);
@@ -250,7 +258,7 @@ a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended(void **state)
     fixture_send_numbers(&f, 1);
     worker = fixture_work(&f, "1", "2", 1, "[ $PGQRS_ATTEMPT = 1 ] || exec echo again; " SLEEPER);
     child = await_pid(&f, "pid");
-    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+    crash_server(&f, cluster);
     await_end(child, 3000);
     ts_wait_output(worker, "could not be extended in time", WORK_WAIT_MS);
     restart_server(&f, cluster);
