@@ -29,19 +29,25 @@ open_file(const char *name, const char *mode)
     return file;
 }
 
+/* The build names files relative to folders of its own choice, so both are resolved before they are compared.
+ */
 static void
 print_identifier(FILE *out, const char *path, const char *root, int upper)
 {
-    const char *p = path + strlen(root);
-    const char *end = strrchr(path, '.');
+    char *full_path = realpath(path, NULL);
+    char *full_root = realpath(root, NULL);
+    const char *end;
 
-    while (*p == '/')
-        p++;
-    for (; p < end; p++) {
+    if (full_path == NULL || full_root == NULL || strncmp(full_path, full_root, strlen(full_root)) != 0)
+        die("find below the root", path);
+    end = strrchr(full_path, '.');
+    for (const char *p = full_path + strlen(full_root) + 1; p < end; p++) {
         int c = isalnum((unsigned char)*p) ? *p : '_';
 
         fputc(upper ? toupper(c) : c, out);
     }
+    free(full_path);
+    free(full_root);
 }
 
 static void

@@ -360,9 +360,14 @@ shrink(PGconn *conn, pgqrsi_buffer *text)
     size_t piece = text->size / 2;
     int verdict;
 
-    while (piece > 0)
-        if (!shrink_by(conn, text, piece) || piece > 8)
-            piece = piece > 8 ? piece / 2 : piece - 1;
+    while (piece > 0) {
+        int was_shrunk = shrink_by(conn, text, piece);
+
+        if (piece > 8)
+            piece /= 2;
+        else
+            piece = was_shrunk ? 8 : piece - 1;
+    }
     ask(conn, text, 1, &verdict);
     print_difference(text, verdict);
 }

@@ -1,0 +1,200 @@
+#include "options.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+
+static const char *const hold_names[] = { "none", "read-only", "xid", NULL };
+static const char *const finish_names[] = { "delete", "archive", NULL };
+
+/* One row an option with a number. */
+static const struct row {
+    const char *name;
+    size_t offset; /* in bench_options */
+    int64_t default_value, min, max;
+    const char *description;
+} rows[] = {
+    { "jobs", offsetof(bench_options, jobs), 200000, 1, 100000000, "messages to enqueue and finish" },
+    { "batch", offsetof(bench_options, batch), 100, 1, 10000, "messages in one enqueue, claim and finish" },
+    { "producers", offsetof(bench_options, producers), 1, 1, 256, "threads that enqueue" },
+    { "workers", offsetof(bench_options, workers), 4, 1, 256, "threads that claim and finish" },
+    { "payload-bytes", offsetof(bench_options, payload_bytes), 100, 16, 67108864, "size of a payload" },
+    { "rounds", offsetof(bench_options, rounds), 1, 1, 100, "measure so often, report medians" },
+    { "rate", offsetof(bench_options, rate), 8000, 1, 10000000,
+      "with --hold-transaction: messages a second" },
+    { "seconds", offsetof(bench_options, seconds), 60, 2, 86400, "with --hold-transaction: for how long" },
+    { "delayed", offsetof(bench_options, delayed), 0, 1, 100000000,
+      "compare a claim with and without so many messages that are due in an hour" },
+};
+
+#define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
+
+enum { OPTION_FINISH = 1000, OPTION_HOLD, OPTION_HELP };
+
+const char *
+bench_hold_name(bench_hold hold)
+{
+    return hold_names[hold];
+}
+
+const char *
+bench_finish_name(bench_finish finish)
+{
+    return finish_names[finish];
+}
+
+static int64_t *
+field(bench_options *options, const struct row *row)
+{
+    return (int64_t *)(void *)((char *)options + row->offset);
+}
+
+static void
+print_help(void)
+{
+    printf("Usage: pgqrs bench [OPTION...]\n\n"
+           "Measures jobs a second on a queue of its own, which it removes again; prints JSON.\n\n");
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        printf("  --%-18s N  %s", rows[i].name, rows[i].description);
+        if (rows[i].default_value > 0)
+            printf(" (default %lld)", (long long)rows[i].default_value);
+        printf("\n");
+    }
+    printf("  --%-18s W  delete or archive (default delete)\n", "finish");
+    printf("  --%-18s W  read-only, xid or none: a fixed rate with such a transaction open\n",
+           "hold-transaction");
+}
+
+static int
+parse_number(const struct row *row, const char *text, int64_t max, int64_t *out)
+{
+    char *end;
+    long long number;
+
+    errno = 0;
+    number = strtoll(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end != '\0' || errno != 0 || number < row->min || number > max) {
+        fprintf(stderr, "pgqrs bench: --%s takes a whole number from %lld to %lld, not \"%.40s\"\n",
+                row->name, (long long)row->min, (long long)max, text);
+        return EX_USAGE;
+    }
+    *out = number;
+    return 0;
+}
+
+static int
+parse_word(const char *option, const char *text, const char *const *names, int *out)
+{
+    for (int i = 0; names[i] != NULL; i++) {
+        if (strcmp(text, names[i]) == 0) {
+            *out = i;
+            return 0;
+        }
+    }
+    fprintf(stderr, "pgqrs bench: --%s does not know \"%.40s\"; see pgqrs bench --help\n", option, text);
+    return EX_USAGE;
+}
+
+static int
+refuse(const char *what, const char *argument)
+{
+    fprintf(stderr, "pgqrs bench: %s \"%.40s\"; see pgqrs bench --help\n", what,
+            argument != NULL ? argument : "");
+    return EX_USAGE;
+}
+
+static int
+parse_one(int found, int64_t max_payload_bytes, bench_options *options)
+{
+    int word = 0, status;
+
+    switch (found) {
+    case OPTION_FINISH:
+        status = parse_word("finish", optarg, finish_names, &word);
+        options->finish = (bench_finish)word;
+        return status;
+    case OPTION_HOLD:
+        status = parse_word("hold-transaction", optarg, hold_names, &word);
+        options->hold = (bench_hold)word;
+        options->mode = BENCH_MODE_PACED;
+        return status;
+    case OPTION_HELP:
+        options->help = 1;
+        return 0;
+    default: {
+        const struct row *row = &rows[found];
+        int is_payload = row->offset == offsetof(bench_options, payload_bytes);
+        int64_t max = is_payload && max_payload_bytes < row->max ? max_payload_bytes : row->max;
+
+        return parse_number(row, optarg, max, field(options, row));
+    }
+    }
+}
+
+/* An option that would be ignored is a mistake of whoever gave it. */
+static int
+check_together(const bench_options *options, int64_t given)
+{
+    int64_t pace = 0;
+
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (rows[i].offset == offsetof(bench_options, rate) ||
+            rows[i].offset == offsetof(bench_options, seconds))
+            pace |= INT64_C(1) << i;
+    if ((given & pace) != 0 && options->mode != BENCH_MODE_PACED)
+        return refuse("--rate and --seconds need", "--hold-transaction");
+    if (options->delayed > 0 && options->mode == BENCH_MODE_PACED)
+        return refuse("--delayed cannot be combined with", "--hold-transaction");
+    if (options->rounds > 1 && (options->delayed > 0 || options->mode == BENCH_MODE_PACED))
+        return refuse("--rounds cannot be combined with",
+                      options->delayed > 0 ? "--delayed" : "--hold-transaction");
+    return 0;
+}
+
+int
+bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_options *out)
+{
+    struct option table[ROW_COUNT + 4] = { { 0 } };
+    int64_t given = 0;
+    int found, status;
+
+    *out = (bench_options){ 0 };
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        table[i] = (struct option){ rows[i].name, required_argument, NULL, (int)i };
+        *field(out, &rows[i]) = rows[i].default_value;
+    }
+    table[ROW_COUNT] = (struct option){ "finish", required_argument, NULL, OPTION_FINISH };
+    table[ROW_COUNT + 1] = (struct option){ "hold-transaction", required_argument, NULL, OPTION_HOLD };
+    table[ROW_COUNT + 2] = (struct option){ "help", no_argument, NULL, OPTION_HELP };
+    opterr = 0;
+    optind = 0; /* glibc: start anew, whoever parsed before */
+    for (;;) {
+        found = getopt_long(argc, argv, "+:h", table, NULL);
+        if (found < 0)
+            break;
+        if (found == 'h')
+            found = OPTION_HELP;
+        if (found == ':')
+            return refuse("a value is missing after", argv[optind - 1]);
+        if (found == '?')
+            return refuse("there is no option", argv[optind - 1]);
+        if (found < (int)ROW_COUNT)
+            given |= INT64_C(1) << found;
+        status = parse_one(found, max_payload_bytes, out);
+        if (status != 0)
+            return status;
+    }
+    if (out->help) {
+        print_help();
+        return 0;
+    }
+    if (optind < argc)
+        return refuse("did not expect", argv[optind]);
+    if (out->delayed > 0 && out->mode != BENCH_MODE_PACED)
+        out->mode = BENCH_MODE_DELAYED;
+    return check_together(out, given);
+}

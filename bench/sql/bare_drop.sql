@@ -1,0 +1,2 @@
+-- Removes the unadorned table and its sequence.
+DROP TABLE IF EXISTS :"schema".:"bare"

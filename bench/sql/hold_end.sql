@@ -1,0 +1,2 @@
+-- Ends the transaction that was held open.
+ROLLBACK

@@ -1,0 +1,2 @@
+-- Assigns a transaction id.
+SELECT pg_current_xact_id()

@@ -1,0 +1,2 @@
+-- Begins what a forgotten session would that has written something.
+BEGIN

@@ -1,0 +1,32 @@
+/*
+ * What a command has at hand while it runs.
+ */
+#ifndef PGQRS_CLI_CONTEXT_H
+#define PGQRS_CLI_CONTEXT_H
+
+#include <pgqrs.h>
+
+#include "arguments.h"
+#include "exit.h"
+#include "log.h"
+#include "output.h"
+
+struct cli_context {
+    const cli_call *call;
+    pgqrs_config *config;
+    pgqrs_client *client; /* NULL unless the command's node says that it needs one */
+    pgqrs_error *err;     /* for the calls to the library; NULL is possible and fine */
+    cli_output output;
+    cli_log log;
+};
+
+/** Reports the failure `status` that context->err describes, and returns its exit code. */
+int cli_fail(cli_context *context, pgqrs_status status);
+
+/** As cli_fail; refused input is bad data, not bad usage. */
+int cli_fail_data(cli_context *context, pgqrs_status status);
+
+/** Reports wrong usage that the tree alone cannot find, and returns CLI_EXIT_USAGE. */
+int cli_fail_usage(cli_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

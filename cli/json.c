@@ -1,0 +1,122 @@
+#include "json.h"
+
+#include <inttypes.h>
+
+#include "utf8.h"
+
+static const char *
+short_escape(unsigned char c)
+{
+    switch (c) {
+    case '"':
+        return "\\\"";
+    case '\\':
+        return "\\\\";
+    case '\n':
+        return "\\n";
+    case '\r':
+        return "\\r";
+    case '\t':
+        return "\\t";
+    default:
+        return NULL;
+    }
+}
+
+/* Writes the character at `p`, which is `length` bytes long; 0 means that it is not UTF-8. DEL and the C1
+ * control characters may stand in JSON as they are, but would drive a terminal. */
+static void
+write_character(FILE *stream, const unsigned char *p, size_t length)
+{
+    const char *escape = short_escape(*p);
+
+    if (length == 0)
+        fputs("\\ufffd", stream);
+    else if (escape != NULL)
+        fputs(escape, stream);
+    else if (*p < 0x20 || *p == 0x7f)
+        fprintf(stream, "\\u%04x", *p);
+    else if (length == 2 && p[0] == 0xc2 && p[1] <= 0x9f)
+        fprintf(stream, "\\u%04x", p[1]);
+    else
+        fwrite(p, 1, length, stream);
+}
+
+int
+cli_json_string(FILE *stream, pgqrs_slice text)
+{
+    const unsigned char *p = (const unsigned char *)text.data;
+
+    putc('"', stream);
+    for (size_t i = 0; i < text.size;) {
+        size_t length = cli_utf8_length(p + i, text.size - i);
+
+        write_character(stream, p + i, length);
+        i += length > 0 ? length : 1;
+    }
+    putc('"', stream);
+    return ferror(stream) ? -1 : 0;
+}
+
+/* JSON is put out as it is, but for DEL and the C1 control characters: they may stand in its strings, and
+ * would drive a terminal. */
+static void
+write_json(FILE *stream, pgqrs_slice json)
+{
+    const unsigned char *p = (const unsigned char *)json.data;
+    size_t start = 0;
+
+    for (size_t i = 0; i < json.size; i++) {
+        int is_c1 = p[i] == 0xc2 && i + 1 < json.size && p[i + 1] <= 0x9f;
+
+        if (p[i] != 0x7f && !is_c1)
+            continue;
+        fwrite(p + start, 1, i - start, stream);
+        fprintf(stream, "\\u%04x", is_c1 ? p[++i] : p[i]);
+        start = i + 1;
+    }
+    fwrite(p + start, 1, json.size - start, stream);
+}
+
+static void
+write_value(FILE *stream, const cli_value *value)
+{
+    char time[CLI_TIME_SIZE];
+
+    switch (value->kind) {
+    case CLI_VALUE_NULL:
+        fputs("null", stream);
+        break;
+    case CLI_VALUE_NUMBER:
+        fprintf(stream, "%" PRId64, value->number);
+        break;
+    case CLI_VALUE_TOKEN:
+        fprintf(stream, "\"%" PRId64 "\"", value->number);
+        break;
+    case CLI_VALUE_BOOLEAN:
+        fputs(value->number ? "true" : "false", stream);
+        break;
+    case CLI_VALUE_TIME:
+        cli_time_format(value->number, time);
+        fprintf(stream, "\"%s\"", time);
+        break;
+    case CLI_VALUE_TEXT:
+        cli_json_string(stream, value->text);
+        break;
+    case CLI_VALUE_JSON:
+        write_json(stream, value->text);
+        break;
+    }
+}
+
+int
+cli_json_object(FILE *stream, const cli_column *columns, const cli_value *values)
+{
+    putc('{', stream);
+    for (size_t i = 0; columns[i].name != NULL; i++) {
+        fprintf(stream, "%s\"%s\": ", i > 0 ? ", " : "", columns[i].name);
+        write_value(stream, &values[i]);
+    }
+    putc('}', stream);
+    return ferror(stream) ? -1 : 0;
+}

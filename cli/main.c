@@ -1,0 +1,167 @@
+/*
+ * The command pgqrs: understand the line, gather the settings, connect, run, report.
+ *
+ * It talks to the library through <pgqrs.h> only, as any program does.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands.h"
+#include "confirm.h"
+#include "help.h"
+#include "settings.h"
+
+/* If a standard stream is closed, the next file or socket would get its number and our output. A stream
+ * opened the wrong way round fails every use instead. */
+static int
+guard_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == 0 ? O_WRONLY : O_RDONLY) != fd)
+            return -1;
+    return 0;
+}
+
+/* Names and payloads are UTF-8 whatever the locale; without one, as in cron, tables would show them as
+ * escapes. */
+static void
+choose_locale(void)
+{
+    const char *locale = setlocale(LC_CTYPE, "");
+
+    if (locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
+        setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* A reader that went away is a failed write, which is reported, not a silent death. */
+static void
+ignore_broken_pipes(void)
+{
+    struct sigaction action = { .sa_handler = SIG_IGN };
+
+    sigaction(SIGPIPE, &action, NULL);
+}
+
+/* All output goes through standard output, so that whatever prints goes to the file too. */
+static int
+redirect_output(cli_context *context)
+{
+    const char *path = cli_call_text(context->call, "out");
+    int fd;
+
+    if (path == NULL || strcmp(path, "stdout") == 0)
+        return 0;
+    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
+        cli_log_failure(&context->log, "cannot create the file \"%s\" of --out: %s", path, strerror(errno));
+        return CLI_EXIT_CANTCREAT;
+    }
+    close(fd);
+    return 0;
+}
+
+static int
+open_log(cli_context *context)
+{
+    const char *path = cli_call_text(context->call, "log-dest");
+    const char *level = cli_call_text(context->call, "log-level");
+
+    context->log.level = level != NULL ? cli_log_level_named(level) : CLI_LOG_WARN;
+    if (path == NULL || strcmp(path, "stderr") == 0)
+        return 0;
+    if (cli_log_open(&context->log, path) == 0)
+        return 0;
+    cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path, strerror(errno));
+    return CLI_EXIT_CANTCREAT;
+}
+
+static int
+connect_client(cli_context *context)
+{
+    pgqrs_status status;
+
+    cli_log_write(&context->log, CLI_LOG_DEBUG, "connecting, for the schema \"%s\"",
+                  pgqrs_config_get(context->config, "schema"));
+    status = pgqrs_client_open(context->config, &context->client, context->err);
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    cli_log_write(&context->log, CLI_LOG_DEBUG, "connected%s",
+                  pgqrs_client_is_pooled(context->client) ? ", through a pooler" : "");
+    return 0;
+}
+
+static int
+is_json(const cli_call *call)
+{
+    const char *format = cli_call_text(call, "format");
+
+    return format != NULL && strcmp(format, "json") == 0;
+}
+
+static int
+run(cli_context *context)
+{
+    const cli_node *node = cli_call_node(context->call);
+    int code = node->check != NULL ? node->check(context) : 0;
+
+    if (code == 0)
+        code = open_log(context);
+    if (code == 0)
+        code = redirect_output(context);
+    if (code == 0)
+        code = cli_settings_load(context);
+    if (code == 0 && node->loses != NULL)
+        code = cli_confirm(context);
+    if (code == 0 && node->needs == CLI_NEEDS_CLIENT)
+        code = connect_client(context);
+    if (code == 0)
+        code = node->run(context);
+    return code;
+}
+
+/* A failure of the command itself is the better exit code. */
+static int
+finish_output(cli_context *context, int code)
+{
+    int failed = cli_output_finish(&context->output);
+
+    if (failed == 0)
+        return code;
+    cli_log_failure(&context->log, "could not write the output: %s", strerror(failed));
+    return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
+}
+
+int
+main(int argc, char **argv)
+{
+    cli_call call;
+    cli_context context = { .call = &call };
+    int code;
+
+    if (guard_standard_streams() != 0)
+        return CLI_EXIT_OSERR;
+    choose_locale();
+    ignore_broken_pipes();
+    context.err = pgqrs_error_new();
+    code = cli_call_parse(&call, argc, argv);
+    context.output.json = code == 0 && is_json(&call);
+    if (code == 0 && call.wants_help)
+        cli_help_print(&context.output, &call);
+    else if (code == 0 && call.wants_version)
+        cli_output_text(&context.output, "pgqrs %s\n", pgqrs_version());
+    else if (code == 0)
+        code = run(&context);
+    code = finish_output(&context, code);
+    pgqrs_client_close(context.client);
+    pgqrs_config_free(context.config);
+    pgqrs_error_free(context.err);
+    cli_log_write(&context.log, CLI_LOG_DEBUG, "exit code %d", code);
+    cli_log_close(&context.log);
+    cli_call_release(&call);
+    return code;
+}

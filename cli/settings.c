@@ -1,0 +1,114 @@
+#include "settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config_file.h"
+#include "dsn.h"
+
+/* A connection string that leaves everything to libpq's own variables; an empty one would read as not given.
+ */
+#define DSN_FROM_LIBPQ "fallback_application_name=pgqrs"
+
+static int
+load_file(cli_context *context)
+{
+    static const char *const usual[] = { "pgqrs.yaml", "pgqrs.yml" };
+    const char *path = cli_call_text(context->call, "config");
+
+    if (path == NULL)
+        path = getenv("PGQRS_CONFIG_FILE");
+    if (path != NULL && *path != '\0')
+        return cli_config_file_load(context, path);
+    if (path != NULL && cli_call_has(context->call, "config"))
+        return cli_fail_usage(context, "refused an empty --config: give the name of a file");
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
+        if (access(usual[i], F_OK) == 0)
+            return cli_config_file_load(context, usual[i]);
+    return 0;
+}
+
+static int
+set_from_line(cli_context *context, const char *name)
+{
+    const char *value = cli_call_text(context->call, name);
+    pgqrs_status status;
+
+    if (value == NULL)
+        return 0;
+    status = pgqrs_config_set(context->config, pgqrs_slice_of(name), pgqrs_slice_of(value), context->err);
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
+}
+
+/* The kernel shows what stands in argv to every user of the machine. */
+static void
+hide_password(cli_context *context)
+{
+    char *dsn = cli_call_option(context->call, "dsn")->text;
+
+    if (dsn == NULL || !cli_dsn_has_password(dsn))
+        return;
+    memset(dsn, 'x', strlen(dsn));
+    cli_log_write(
+        &context->log, CLI_LOG_INFO,
+        "a password was given on the command line, where other users could see it for a moment: better use "
+        "~/.pgpass or PGQRS_DSN");
+}
+
+static int
+is_set(const char *variable)
+{
+    const char *value = getenv(variable);
+
+    return value != NULL && *value != '\0';
+}
+
+static int
+require_dsn(cli_context *context)
+{
+    static const char *const variables[] = { "PGHOST",     "PGHOSTADDR", "PGPORT",
+                                             "PGDATABASE", "PGUSER",     "PGSERVICE" };
+    pgqrs_status status;
+
+    if (pgqrs_config_get(context->config, "dsn") != NULL)
+        return 0;
+    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
+        if (!is_set(variables[i]))
+            continue;
+        cli_log_write(&context->log, CLI_LOG_DEBUG, "no DSN is given: using %s and the like", variables[i]);
+        status = pgqrs_config_set(context->config, pgqrs_slice_of("dsn"), pgqrs_slice_of(DSN_FROM_LIBPQ),
+                                  context->err);
+        return status == PGQRS_OK ? 0 : cli_fail(context, status);
+    }
+    cli_log_failure(
+        &context->log,
+        "no database is given: use --dsn or PGQRS_DSN with a PostgreSQL connection string; the quickest "
+        "start is --dsn local: for a private server of your own");
+    return CLI_EXIT_CONFIG;
+}
+
+int
+cli_settings_load(cli_context *context)
+{
+    pgqrs_status status = pgqrs_config_new(&context->config, context->err);
+    int code;
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    /* Help and the like must work whatever stands in a file; private servers have no settings. */
+    if (cli_call_node(context->call)->needs == CLI_NEEDS_NOTHING)
+        return 0;
+    code = load_file(context);
+    if (code != 0)
+        return code;
+    status = pgqrs_config_load_environment(context->config, context->err);
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    code = set_from_line(context, "dsn");
+    hide_password(context);
+    if (code == 0)
+        code = set_from_line(context, "schema");
+    return code == 0 ? require_dsn(context) : code;
+}

@@ -1,0 +1,14 @@
+/*
+ * The settings of one run: the command line before the environment before the configuration file before the
+ * defaults.
+ */
+#ifndef PGQRS_CLI_SETTINGS_H
+#define PGQRS_CLI_SETTINGS_H
+
+#include "context.h"
+
+/** Fills context->config. A password on the command line is overwritten there, so that `ps` does not show it
+ * for long. 0, or an exit code after a line on standard error. */
+int cli_settings_load(cli_context *context);
+
+#endif

@@ -1,0 +1,274 @@
+#include "tree.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const cli_option global_options[] = {
+    { .name = "dsn",
+      .letter = 'd',
+      .kind = CLI_TEXT,
+      .argument = "DSN",
+      .description =
+          "the database: a PostgreSQL connection string, or local: for a private server of your own" },
+    { .name = "schema",
+      .letter = 's',
+      .kind = CLI_TEXT,
+      .argument = "NAME",
+      .description = "the schema that holds pgqrs' tables",
+      .default_text = "public" },
+    { .name = "config",
+      .letter = 'c',
+      .kind = CLI_TEXT,
+      .argument = "FILE",
+      .description = "the configuration file",
+      .default_text = "pgqrs.yaml or pgqrs.yml in this folder, if there" },
+    { .name = "format",
+      .kind = CLI_CHOICE,
+      .argument = "json|table",
+      .description = "how results are printed",
+      .default_text = "table" },
+    { .name = "out",
+      .kind = CLI_TEXT,
+      .argument = "stdout|FILE",
+      .description = "where results go",
+      .default_text = "stdout" },
+    { .name = "log-dest",
+      .kind = CLI_TEXT,
+      .argument = "stderr|FILE",
+      .description = "where log lines go; failures are reported on standard error in any case",
+      .default_text = "stderr" },
+    { .name = "log-level",
+      .kind = CLI_CHOICE,
+      .argument = "error|warn|info|debug|trace",
+      .description = "how much is logged",
+      .default_text = "warn" },
+    { .name = "help", .letter = 'h', .kind = CLI_FLAG, .description = "print help and do nothing" },
+    { .name = "version", .kind = CLI_FLAG, .description = "print the version and do nothing" },
+    { .name = NULL },
+};
+
+static const cli_option uninstall_options[] = {
+    CLI_OPTION_YES,
+    { .name = NULL },
+};
+
+static const cli_argument work_arguments[] = {
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue to work on" },
+    { .name = "COMMAND",
+      .presence = CLI_REST_BEHIND,
+      .kind = CLI_TEXT,
+      .description = "the program to run for each message, and its arguments, behind --" },
+    { .name = NULL },
+};
+
+static const cli_option work_options[] = {
+    { .name = "concurrency",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 256,
+      .description = "how many programs run at a time",
+      .default_text = "1" },
+    { .name = "lease",
+      .kind = CLI_SECONDS,
+      .argument = "SECONDS",
+      .min = 1000,
+      .max = CLI_SEVEN_DAYS_MS,
+      .description =
+          "after a crash of this process its messages go to others so much later; extended while a "
+          "program runs",
+      .default_text = "the setting default_lock_time_seconds" },
+    { .name = "until-empty",
+      .kind = CLI_FLAG,
+      .description = "end when the queue holds no message any more, neither delayed nor leased" },
+    { .name = "grace",
+      .kind = CLI_SECONDS,
+      .argument = "SECONDS",
+      .min = 1,
+      .max = CLI_SEVEN_DAYS_MS,
+      .description = "how long running programs may go on after SIGTERM",
+      .default_text = "30" },
+    { .name = NULL },
+};
+
+static const cli_example work_examples[] = {
+    { "pgqrs work thumbnails --concurrency 4 -- ./make-thumbnail", "four programs at a time, until stopped" },
+    { "pgqrs work mails --until-empty -- sh -c 'jq -r .to | xargs send-mail'", "work off what is there" },
+    { NULL },
+};
+
+static const cli_option bench_options[] = {
+    { .name = "jobs",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 100000000,
+      .description = "messages to enqueue and finish",
+      .default_text = "200000" },
+    { .name = "batch",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 10000,
+      .description = "messages in one enqueue, claim and finish",
+      .default_text = "100" },
+    { .name = "producers",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 256,
+      .description = "threads that enqueue",
+      .default_text = "1" },
+    { .name = "workers",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 256,
+      .description = "threads that claim and finish",
+      .default_text = "4" },
+    { .name = "payload-bytes",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 16,
+      .max = 67108864,
+      .description = "size of a payload",
+      .default_text = "100" },
+    { .name = "rounds",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 100,
+      .description = "measure so often, report medians",
+      .default_text = "1" },
+    { .name = "finish",
+      .kind = CLI_CHOICE,
+      .argument = "delete|archive",
+      .description = "how a message ends",
+      .default_text = "delete" },
+    { .name = "hold-transaction",
+      .kind = CLI_CHOICE,
+      .argument = "read-only|xid|none",
+      .description = "a fixed rate for a time, with such a transaction held open" },
+    { .name = "rate",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 10000000,
+      .description = "with --hold-transaction: messages a second",
+      .default_text = "8000" },
+    { .name = "seconds",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 2,
+      .max = 86400,
+      .description = "with --hold-transaction: for how long",
+      .default_text = "60" },
+    { .name = "delayed",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 100000000,
+      .description = "compare a claim with and without so many messages that are due in an hour" },
+    { .name = NULL },
+};
+
+static const cli_argument help_arguments[] = {
+    { .name = "COMMAND", .presence = CLI_REST, .kind = CLI_TEXT, .description = "the command to explain" },
+    { .name = NULL },
+};
+
+static const cli_argument completion_arguments[] = {
+    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "the shell" },
+    { .name = NULL },
+};
+
+static const cli_example completion_examples[] = {
+    { "source <(pgqrs completion bash)", "complete in this bash" },
+    { "pgqrs completion fish > ~/.config/fish/completions/pgqrs.fish", "complete in every fish" },
+    { NULL },
+};
+
+static const cli_node commands[] = {
+    { .name = "install",
+      .summary = "create pgqrs' tables, or bring them up to date",
+      .details = "The schema must exist. Installing again is harmless: it applies what is missing.",
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_install },
+    { .name = "uninstall",
+      .summary = "drop pgqrs' tables with all queues and messages",
+      .details = "Drops exactly what install created. Fails, with nothing dropped, if objects of others "
+                 "depend on it.",
+      .options = uninstall_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .loses = "drops all queues, all messages and the archive of this schema",
+      .run = cli_uninstall },
+    { .name = "verify",
+      .summary = "check that everything is there and sound",
+      .details =
+          "Prints what it found. The exit code is 1 if there is a problem, 0 if there are warnings only.",
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_verify },
+    { .name = "queue", .summary = "create, list and remove queues", .children = cli_queue_commands },
+    { .name = "message", .summary = "send, read and finish messages", .children = cli_message_commands },
+    { .name = "archive", .summary = "look at finished and dead messages", .children = cli_archive_commands },
+    { .name = "work",
+      .summary = "run a program for each message of a queue",
+      .details =
+          "Any program is a worker. It gets the payload on its standard input, and PGQRS_MESSAGE_ID, "
+          "PGQRS_QUEUE, "
+          "PGQRS_ATTEMPT and PGQRS_TYPE in its environment. If it exits with 0 the message is archived, with "
+          "standard output as its result; otherwise the attempt has failed, with the end of standard error "
+          "as its "
+          "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
+          "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once.",
+      .arguments = work_arguments,
+      .options = work_options,
+      .examples = work_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_work },
+    { .name = "bench",
+      .summary = "measure how fast this server moves messages",
+      .details = "Makes a queue of its own, measures it next to the fewest statements that could move the "
+                 "same rows, "
+                 "and prints JSON.",
+      .options = bench_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_bench },
+    { .name = "local", .summary = "a private PostgreSQL server of your own", .children = cli_local_commands },
+    { .name = "completion",
+      .summary = "print a script that completes commands in a shell",
+      .arguments = completion_arguments,
+      .examples = completion_examples,
+      .run = cli_completion },
+    { .name = "man", .summary = "print the source of the manual page, for scdoc(1)", .run = cli_man },
+    { .name = "help", .summary = "explain a command", .arguments = help_arguments, .run = cli_help },
+    { .name = NULL },
+};
+
+static const cli_example examples[] = {
+    { "export PGQRS_DSN=local:", "use a private server; it is made and started on demand" },
+    { "pgqrs install", "create the tables" },
+    { "pgqrs queue create mails", "create a queue" },
+    { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'", "put a message in" },
+    { "pgqrs work mails -- ./send-mail", "run a program for each message" },
+    { NULL },
+};
+
+const cli_node cli_root = {
+    .name = "pgqrs",
+    .summary = "a job queue on PostgreSQL",
+    .children = commands,
+    .options = global_options,
+    .examples = examples,
+};
+
+const cli_node *
+cli_node_child(const cli_node *node, const char *name)
+{
+    for (const cli_node *child = node->children; child != NULL && child->name != NULL; child++)
+        if (strcmp(child->name, name) == 0)
+            return child;
+    return NULL;
+}

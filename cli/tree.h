@@ -1,0 +1,101 @@
+/*
+ * The command tree, as data. What a command is called, takes, does and looks like is written down once, here;
+ * the parser (arguments.c), the help (help.c), the manual page (man.c) and the completions (completion.c) all
+ * read it.
+ */
+#ifndef PGQRS_CLI_TREE_H
+#define PGQRS_CLI_TREE_H
+
+#include <stdint.h>
+
+typedef struct cli_context cli_context;
+typedef struct cli_node cli_node;
+
+/** What may be written behind an option, or as an argument. */
+typedef enum cli_kind {
+    CLI_FLAG = 0,   /* nothing: it is there or not */
+    CLI_TEXT = 1,   /* any text; completed as a file if `argument` ends in FILE */
+    CLI_CHOICE = 2, /* one of the words of `argument`, which "|" separates */
+    CLI_NUMBER = 3, /* a whole number from min to max */
+    CLI_SECONDS = 4 /* seconds with at most three decimals; min and max are milliseconds */
+} cli_kind;
+
+/** An option; a list of them ends with one whose name is NULL. */
+typedef struct cli_option {
+    const char *name;
+    char letter; /* 0: it has none */
+    cli_kind kind;
+    const char *argument; /* how help calls what follows, such as "SECONDS" */
+    int64_t min, max;
+    const char *description;
+    const char *default_text; /* NULL: none */
+    int required;
+} cli_option;
+
+typedef enum cli_presence {
+    CLI_REQUIRED = 0,
+    CLI_OPTIONAL = 1,
+    CLI_REST = 2,        /* any number of words */
+    CLI_REST_BEHIND = 3, /* at least one, and only behind "--": somebody else's command line */
+} cli_presence;
+
+/** An argument, by its place; a list of them ends with one whose name is NULL. */
+typedef struct cli_argument {
+    const char *name;
+    cli_presence presence;
+    cli_kind kind;
+    const char *choices; /* of a choice */
+    int64_t min, max;
+    const char *description;
+} cli_argument;
+
+/** A line to try, and what it does; a list of them ends with one whose command is NULL. */
+typedef struct cli_example {
+    const char *command;
+    const char *purpose;
+} cli_example;
+
+typedef enum cli_needs {
+    CLI_NEEDS_NOTHING = 0,
+    CLI_NEEDS_CLIENT = 1 /* connected before `run` is called */
+} cli_needs;
+
+/** A command or a group of commands; a list of them ends with one whose name is NULL. */
+struct cli_node {
+    const char *name;
+    const char *summary;      /* one line */
+    const char *details;      /* paragraphs, separated by an empty line; NULL: none */
+    const cli_node *children; /* NULL: a command */
+    const cli_argument *arguments;
+    const cli_option *options;
+    const cli_example *examples;
+    cli_needs needs;
+    const char *loses; /* what is lost for good, so ask first unless --yes; NULL: nothing */
+    int (*check)(
+        cli_context *context); /* what options alone cannot say, before anything is opened; NULL: nothing */
+    int (*run)(cli_context *context); /* returns the exit code */
+};
+
+/** The tree: a node whose children are the commands, and whose options may stand anywhere on the line. */
+extern const cli_node cli_root;
+
+/** The groups, each in a file of its own. */
+extern const cli_node cli_queue_commands[];
+extern const cli_node cli_message_commands[];
+extern const cli_node cli_archive_commands[];
+extern const cli_node cli_local_commands[];
+
+/** --yes, the same for all that ask. */
+#define CLI_OPTION_YES                                                                                       \
+    {                                                                                                        \
+        .name = "yes", .letter = 'y', .kind = CLI_FLAG, .description = "do not ask"                          \
+    }
+
+/** The number of milliseconds in ten years, the longest delay, and in seven days, the longest lease. */
+#define CLI_TEN_YEARS_MS INT64_C(315360000000)
+#define CLI_SEVEN_DAYS_MS INT64_C(604800000)
+
+/** The child of `node` called `name`, or NULL. */
+const cli_node *cli_node_child(const cli_node *node, const char *name);
+
+#endif

@@ -1,0 +1,146 @@
+#include "cluster.h"
+
+#include <libpq-fe.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "check.h"
+#include "folder.h"
+#include "keeper.h"
+#include "process.h"
+
+struct ts_cluster {
+    ts_keeper *keeper;
+    const char *folder;
+    char *server;
+    char *dsn;
+    int runs;
+};
+
+struct ts_pgbouncer {
+    ts_keeper *keeper;
+    char *dsn;
+};
+
+ts_cluster *
+ts_cluster_start(const char *extra_conf)
+{
+    ts_cluster *cluster = calloc(1, sizeof(*cluster));
+    char *conf = ts_file("test.conf", extra_conf != NULL ? extra_conf : "");
+
+    if (cluster == NULL)
+        ts_fail("out of memory");
+    cluster->keeper = ts_keeper_start("with-server", "--conf", conf, "PGQRS_TEST_SERVER_DIR");
+    cluster->folder = ts_keeper_text(cluster->keeper);
+    cluster->server = ts_format("host=%s port=5432 user=postgres", cluster->folder);
+    cluster->dsn = ts_format("%s dbname=postgres", cluster->server);
+    cluster->runs = 1;
+    free(conf);
+    return cluster;
+}
+
+const char *
+ts_cluster_server(const ts_cluster *cluster)
+{
+    return cluster->server;
+}
+
+const char *
+ts_cluster_dsn(const ts_cluster *cluster)
+{
+    return cluster->dsn;
+}
+
+pid_t
+ts_cluster_pid(const ts_cluster *cluster)
+{
+    char *path = ts_format("%s/data/postmaster.pid", cluster->folder);
+    FILE *file = fopen(path, "r");
+    int pid = 0;
+
+    if (file == NULL || fscanf(file, "%d", &pid) != 1)
+        ts_fail("found no process number in \"%s\"", path);
+    fclose(file);
+    free(path);
+    return (pid_t)pid;
+}
+
+static void
+call(const ts_cluster *cluster, const char *verb, const char *mode)
+{
+    char *script = ts_path("tests/support/cluster");
+    ts_result result;
+
+    ts_run_args(&result, NULL, script, verb, cluster->folder, mode, NULL);
+    if (result.exit_code != 0)
+        ts_fail("could not %s the server in \"%s\": %s", verb, cluster->folder, result.err);
+    ts_result_release(&result);
+    free(script);
+}
+
+void
+ts_cluster_stop(ts_cluster *cluster, ts_stop mode)
+{
+    call(cluster, "stop", mode == TS_STOP_FAST ? "fast" : "immediate");
+    cluster->runs = 0;
+}
+
+void
+ts_cluster_restart(ts_cluster *cluster)
+{
+    if (cluster->runs)
+        ts_cluster_stop(cluster, TS_STOP_FAST);
+    call(cluster, "start", NULL);
+    cluster->runs = 1;
+}
+
+void
+ts_cluster_free(ts_cluster *cluster)
+{
+    if (cluster == NULL)
+        return;
+    ts_keeper_free(cluster->keeper);
+    free(cluster->server);
+    free(cluster->dsn);
+    free(cluster);
+}
+
+ts_pgbouncer *
+ts_pgbouncer_start(const char *dsn)
+{
+    ts_pgbouncer *pooler = calloc(1, sizeof(*pooler));
+    PQconninfoOption *options = PQconninfoParse(dsn, NULL);
+    const char *host = NULL, *database = NULL;
+
+    if (pooler == NULL || options == NULL)
+        ts_fail("could not read the connection string \"%s\"", dsn);
+    for (PQconninfoOption *option = options; option->keyword != NULL; option++) {
+        if (strcmp(option->keyword, "host") == 0)
+            host = option->val;
+        else if (strcmp(option->keyword, "dbname") == 0)
+            database = option->val;
+    }
+    if (host == NULL || database == NULL)
+        ts_fail("the connection string \"%s\" does not name a host and a database", dsn);
+    pooler->keeper = ts_keeper_start("with-pooler", host, NULL, "PGQRS_TEST_POOLER");
+    pooler->dsn = ts_format("%s dbname=%s", ts_keeper_text(pooler->keeper), database);
+    PQconninfoFree(options);
+    return pooler;
+}
+
+const char *
+ts_pgbouncer_dsn(const ts_pgbouncer *pooler)
+{
+    return pooler->dsn;
+}
+
+void
+ts_pgbouncer_stop(ts_pgbouncer *pooler)
+{
+    if (pooler == NULL)
+        return;
+    ts_keeper_free(pooler->keeper);
+    free(pooler->dsn);
+    free(pooler);
+}
