@@ -182,7 +182,6 @@ set_up(void **state)
     err = pgqrs_error_new();
     if (err == NULL || mkdtemp(base) == NULL || chmod(base, 0755) < 0)
         return -1;
-    unsetenv("PGQRS_PG_BINDIR");
     return setenv("PGQRS_LOCAL_ROOT", base, 1);
 }
 

@@ -66,8 +66,9 @@ server_is_set_up_well(void **state)
     expect_query(info.conninfo,
                  "select string_agg(setting, ' ' order by name) from pg_settings where name in "
                  "('data_checksums', 'fsync', 'listen_addresses', 'server_encoding', 'max_connections',"
-                 " 'wal_compression', 'logging_collector', 'autovacuum_naptime', 'cluster_name')",
-                 "5 pgqrs/default on on  on 100 UTF8 pglz");
+                 " 'logging_collector', 'autovacuum_naptime', 'cluster_name')",
+                 "5 pgqrs/default on on  on 100 UTF8");
+    expect_query(info.conninfo, "select current_setting('wal_compression') <> 'off'", "t");
     expect_query(info.conninfo, "select datcollate from pg_database where datname = 'pgqrs'", "C");
     expect_query(info.conninfo,
                  "select string_agg(type || ' ' || auth_method, ', ' order by line_number) "

@@ -103,6 +103,7 @@ finds_its_folder(void **state)
 static void
 says_which_programs_are_missing(void **state)
 {
+    char *programs = getenv("PGQRS_PG_BINDIR") != NULL ? strdup(getenv("PGQRS_PG_BINDIR")) : NULL;
     pgqrs_local_info info;
 
     (void)state;
@@ -118,7 +119,11 @@ says_which_programs_are_missing(void **state)
     expect_message("missing: pg_ctl, postgres in ");
     assert_int_equal(unlink(path_of("empty/initdb")), 0);
     assert_int_equal(rmdir(path_of("empty")), 0);
-    unsetenv("PGQRS_PG_BINDIR");
+    if (programs != NULL)
+        setenv("PGQRS_PG_BINDIR", programs, 1);
+    else
+        unsetenv("PGQRS_PG_BINDIR");
+    free(programs);
     assert_false(exists(path_of("nobody")));
 }
 
