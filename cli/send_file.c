@@ -179,8 +179,7 @@ take_line(struct upload *upload, pgqrs_slice line)
         if (code == 0) {
             char note[64];
 
-            snprintf(note, sizeof(note), "%" PRId64 " messages",
-                     upload->batch.sent + upload->batch.duplicates);
+            snprintf(note, sizeof(note), "%" PRId64, upload->batch.sent + upload->batch.duplicates);
             progress_update(upload->progress, upload->lines.bytes, note);
         }
     }
