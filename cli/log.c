@@ -105,6 +105,20 @@ cli_log_write(cli_log *log, cli_log_level level, const char *format, ...)
 }
 
 void
+cli_log_prompt(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = make_text(format, args);
+    va_end(args);
+    fprintf(stderr, "pgqrs: %s", text != NULL ? text : "");
+    fflush(stderr);
+    free(text);
+}
+
+void
 cli_log_failure(cli_log *log, const char *format, ...)
 {
     va_list args;

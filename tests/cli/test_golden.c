@@ -160,13 +160,16 @@ run_session(const char *golden, const char *dsn)
     text_open(&session);
     while (*golden != '\0') {
         size_t size = strcspn(golden, "\n");
-        char *line = strndup(golden, size);
+        int is_command = strncmp(golden, "$ ", 2) == 0;
 
-        if (size == 0 || line[0] == '#' || strncmp(line, "$ ", 2) == 0)
-            fprintf(session.stream, "%s\n", line);
-        if (strncmp(line, "$ ", 2) == 0)
-            run_command(session.stream, line + 2, env, folder);
-        free(line);
+        if (size == 0 || *golden == '#' || is_command)
+            fprintf(session.stream, "%.*s\n", (int)size, golden);
+        if (is_command) {
+            char *command = ts_format("%.*s", (int)size - 2, golden + 2);
+
+            run_command(session.stream, command, env, folder);
+            free(command);
+        }
         golden += size + (golden[size] == '\n');
     }
     fclose(session.stream);

@@ -80,6 +80,46 @@ crowd_memory(size_t size)
     return memory;
 }
 
+#define CROWD_MAX 1024
+
+/* Those that may still run. */
+static pid_t crowd_children[CROWD_MAX];
+
+/* When a test fails. What they have inherited would keep its servers alive. */
+static inline void
+crowd_kill(void)
+{
+    for (int i = 0; i < CROWD_MAX && ts_is_owner(); i++)
+        if (crowd_children[i] > 0)
+            kill(crowd_children[i], SIGKILL);
+}
+
+static inline void
+crowd_remember(pid_t child)
+{
+    static int registered;
+    int i = 0;
+
+    if (!registered)
+        atexit(crowd_kill);
+    registered = 1;
+    while (i < CROWD_MAX - 1 && crowd_children[i] != 0)
+        i++;
+    crowd_children[i] = child;
+}
+
+/* waitpid, for a child of ours. */
+static inline pid_t
+crowd_wait(pid_t child, int *status, int flags)
+{
+    pid_t ended = waitpid(child, status, flags);
+
+    for (int i = 0; i < CROWD_MAX && ended == child && !WIFSTOPPED(*status); i++)
+        if (crowd_children[i] == child)
+            crowd_children[i] = 0;
+    return ended;
+}
+
 static inline pid_t
 crowd_spawn(void (*story)(void *context, int number), void *context, int number)
 {
@@ -87,8 +127,10 @@ crowd_spawn(void (*story)(void *context, int number), void *context, int number)
 
     if (child < 0)
         ts_fail("could not fork: %s", strerror(errno));
-    if (child > 0)
+    if (child > 0) {
+        crowd_remember(child);
         return child;
+    }
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     story(context, number);
     _exit(0);
@@ -105,7 +147,7 @@ crowd_join(pid_t *children, int count, int timeout_ms)
         for (int i = 0; i < count; i++) {
             int status;
 
-            if (children[i] <= 0 || waitpid(children[i], &status, WNOHANG) != children[i])
+            if (children[i] <= 0 || crowd_wait(children[i], &status, WNOHANG) != children[i])
                 continue;
             children[i] = 0;
             left--;

@@ -162,7 +162,7 @@ frozen_holder(struct story *story, int first_way, int last_way)
     story->shared->first_way = first_way;
     story->shared->last_way = last_way;
     holder = crowd_spawn(freeze, story, 0);
-    assert_int_equal(waitpid(holder, &status, WUNTRACED), holder);
+    assert_int_equal(crowd_wait(holder, &status, WUNTRACED), holder);
     assert_true(WIFSTOPPED(status));
     ts_wait_until(story->sql, WAIT_MS, "SELECT vt < clock_timestamp() FROM pgqrs_messages");
     return holder;

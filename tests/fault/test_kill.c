@@ -82,7 +82,7 @@ kill_one(struct story *story, void (*work)(void *, int), pid_t *children, int co
 
     usleep((useconds_t)crowd_random(random, 0, 60000));
     assert_int_equal(kill(children[victim], SIGKILL), 0);
-    assert_int_equal(waitpid(children[victim], &status, 0), children[victim]);
+    assert_int_equal(crowd_wait(children[victim], &status, 0), children[victim]);
     if (!WIFSIGNALED(status) && WEXITSTATUS(status) != 0)
         ts_fail("a process had failed before it was killed; what it said is above");
     children[victim] = crowd_spawn(work, story, victim + 100 * (round + 1));

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <sched.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/resource.h>
 
@@ -48,6 +49,70 @@ recovers_from_a_killed_creation(void **state)
     expect_query(info.conninfo, "select 1", "1");
     assert_false(has_leftover("killed"));
     pgqrs_local_info_release(&info);
+    expect_ok(pgqrs_local_destroy(of("killed"), err));
+}
+
+/* 1 if the process has the file open. */
+static int
+has_open(pid_t pid, const char *file)
+{
+    char folder[64], path[512], target[1024];
+    const struct dirent *entry;
+    DIR *entries;
+    int found = 0;
+
+    snprintf(folder, sizeof(folder), "/proc/%ld/fd", (long)pid);
+    entries = opendir(folder);
+    while (entries != NULL && !found && (entry = readdir(entries)) != NULL) {
+        ssize_t length;
+
+        snprintf(path, sizeof(path), "%s/%s", folder, entry->d_name);
+        length = readlink(path, target, sizeof(target));
+        found = length == (ssize_t)strlen(file) && memcmp(target, file, (size_t)length) == 0;
+    }
+    if (entries != NULL)
+        closedir(entries);
+    return found;
+}
+
+static void
+who_waits_for_a_removed_lock_starts_over(void **state)
+{
+    pgqrs_local_info info;
+    int lock, wait_status, ends[2];
+    pid_t starter;
+    char byte;
+
+    (void)state;
+    /* We are removing the server, */
+    assert_int_equal(mkdir(path_of("killed"), 0755), 0);
+    lock = open(path_of("killed/lock"), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(lock >= 0);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    /* somebody waits for us, with the lock opened by himself and not inherited, */
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    starter = fork();
+    if (starter == 0) {
+        close(lock);
+        close(ends[1]);
+        _exit(pgqrs_local_start(of("killed"), &info, err) == PGQRS_OK ? 0 : 1);
+    }
+    assert_true(starter > 0);
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    for (int attempt = 0; !has_open(starter, path_of("killed/lock")); attempt++) {
+        assert_true(attempt < 10000);
+        pause_ms(1);
+    }
+    /* and we are done. */
+    assert_int_equal(unlink(path_of("killed/lock")), 0);
+    assert_int_equal(rmdir(path_of("killed")), 0);
+    assert_int_equal(close(lock), 0);
+    assert_int_equal(waitpid(starter, &wait_status, 0), starter);
+    assert_int_equal(wait_status, 0);
+    assert_true(exists(path_of("killed/lock")));
+    assert_true(pid_of("killed") > 1);
     expect_ok(pgqrs_local_destroy(of("killed"), err));
 }
 
@@ -161,7 +226,7 @@ start_unseen(void)
     pid_t pid;
 
     if (unshare(CLONE_NEWPID | CLONE_NEWNS | CLONE_NEWIPC) < 0 ||
-        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) < 0)
         return 77;
     pid = fork();
     if (pid == 0) {
@@ -213,6 +278,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(recovers_from_a_killed_creation),
+        cmocka_unit_test(who_waits_for_a_removed_lock_starts_over),
         cmocka_unit_test(says_why_it_cannot_be_made),
         cmocka_unit_test(a_long_path_gets_a_short_socket),
         cmocka_unit_test(another_container_leaves_the_server_alone),
