@@ -14,6 +14,7 @@
 #include "local/postmaster.h"
 #include "local/process.h"
 #include "local/serverlog.h"
+#include "queries.h"
 
 #define CONFIG_FILE "pgqrs.conf"
 #define CREATE_LOG "create.log"
@@ -253,8 +254,9 @@ create_database(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *er
         "logging_collector=off",     "postgres", NULL
     };
     pgqrsi_process_result result;
-    pgqrs_status status = run(cluster, argv, NULL,
-                              pgqrs_slice_of("CREATE DATABASE " PGQRSI_CLUSTER_DATABASE "\n"), &result, err);
+    pgqrs_status status =
+        run(cluster, argv, NULL, pgqrs_slice_of(pgqrsi_sql_texts[PGQRSI_SQL_LOCAL_CREATE_DATABASE].text),
+            &result, err);
 
     if (status == PGQRS_OK && result.exit_code != 0)
         status = report_creation(cluster, argv[0], &result, err);
