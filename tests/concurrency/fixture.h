@@ -43,8 +43,8 @@ story_begin(void **state)
     story.sql = ts_connect(story.dsn);
     crowd_make_queue(story.dsn);
     hands_open(&story.hands, story.dsn, LEASE_MS);
-    pgqrsi_scope_init(&story.scope, "public", ts_int(story.sql, "SELECT id FROM pgqrs_queues"),
-                      &story.serial);
+    pgqrsi_scope_init(&story.scope, "public", &story.serial);
+    story.scope.queue_id = ts_int(story.sql, "SELECT id FROM pgqrs_queues");
     story.shared = crowd_memory(sizeof(*story.shared));
     story.seed = crowd_seed();
     *state = &story;

@@ -1,0 +1,282 @@
+/*
+ * Idempotency keys: the same key enqueues once, whoever comes, and is forgotten in the end.
+ */
+#include "story.h"
+
+#include <unistd.h>
+
+static pgqrs_enqueued
+send_keyed(struct story *s, pgqrs_producer *producer, const char *json, const char *key)
+{
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+    pgqrs_enqueued enqueued;
+
+    options.idempotency_key = text(key);
+    TS_OK(pgqrs_producer_enqueue(producer, text(json), &options, &enqueued, s->err), s->err);
+    return enqueued;
+}
+
+static void
+the_same_key_enqueues_once(void **state)
+{
+    struct story *s = *state;
+    pgqrs_enqueued first = send_keyed(s, s->producer, "1", "order 1"), again, other;
+
+    assert_int_equal(first.duplicate, 0);
+    again = send_keyed(s, s->producer, "2", "order 1");
+    assert_int_equal(again.duplicate, 1);
+    assert_int_equal(again.id, first.id);
+    other = send_keyed(s, s->producer, "3", "order 2");
+    assert_int_equal(other.duplicate, 0);
+    assert_int_equal(story_stored(s), 2);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT payload::int FROM pgqrs_messages WHERE id = %lld", (long long)first.id), 1);
+}
+
+static void
+a_key_outlives_its_message(void **state)
+{
+    struct story *s = *state;
+    pgqrs_enqueued first = send_keyed(s, s->producer, "1", "k"), again;
+
+    TS_OK(pgqrs_consumer_delete(s->consumer, story_take_one(s, s->consumer), s->err), s->err);
+    again = send_keyed(s, s->producer, "1", "k");
+    assert_int_equal(again.duplicate, 1);
+    assert_int_equal(again.id, first.id);
+    assert_int_equal(story_stored(s), 0);
+}
+
+static void
+a_key_belongs_to_one_queue(void **state)
+{
+    struct story *s = *state;
+    pgqrs_producer *elsewhere;
+
+    TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_open(s->client, text("other"), NULL, &elsewhere, s->err), s->err);
+    send_keyed(s, s->producer, "1", "k");
+    assert_int_equal(send_keyed(s, elsewhere, "1", "k").duplicate, 0);
+    assert_int_equal(story_stored(s), 2);
+    pgqrs_producer_close(elsewhere);
+}
+
+static void
+a_key_twice_in_one_batch_enqueues_the_first(void **state)
+{
+    struct story *s = *state;
+    pgqrs_slice payloads[] = { text("0"), text("1"), text("2"), text("3"), text("4") };
+    pgqrs_enqueue_options a = PGQRS_ENQUEUE_OPTIONS_INIT, b = PGQRS_ENQUEUE_OPTIONS_INIT;
+    const pgqrs_enqueue_options *options[] = { &b, &a, NULL, &a, &b };
+    pgqrs_enqueued enqueued[5];
+
+    a.idempotency_key = text("a");
+    b.idempotency_key = text("b");
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 5, enqueued, s->err), s->err);
+    assert_int_equal(enqueued[0].duplicate + enqueued[1].duplicate + enqueued[2].duplicate, 0);
+    assert_int_equal(enqueued[3].duplicate, 1);
+    assert_int_equal(enqueued[3].id, enqueued[1].id);
+    assert_int_equal(enqueued[4].duplicate, 1);
+    assert_int_equal(enqueued[4].id, enqueued[0].id);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT string_agg(payload::text, '' ORDER BY id)::int FROM pgqrs_messages"), 12);
+}
+
+static void
+an_expired_key_enqueues_anew(void **state)
+{
+    struct story *s = *state;
+    pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
+    pgqrs_producer *forgetful;
+    pgqrs_enqueued first, second;
+
+    options.key_retention_ms = 50;
+    TS_OK(pgqrs_producer_open(s->client, text("jobs"), &options, &forgetful, s->err), s->err);
+    first = send_keyed(s, forgetful, "1", "k");
+    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT expires_at < clock_timestamp() FROM pgqrs_keys");
+    second = send_keyed(s, forgetful, "2", "k");
+    assert_int_equal(second.duplicate, 0);
+    assert_true(second.id > first.id);
+    assert_int_equal(ts_int(s->sql, "SELECT message_id FROM pgqrs_keys"), second.id);
+    assert_int_equal(story_stored(s), 2);
+    pgqrs_producer_close(forgetful);
+}
+
+static void
+a_key_is_kept_for_a_day_unless_told_otherwise(void **state)
+{
+    struct story *s = *state;
+
+    send_keyed(s, s->producer, "1", "k");
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT expires_at - clock_timestamp() BETWEEN interval '23 h 59 min' AND "
+                            "interval '24 h' FROM pgqrs_keys"),
+                     1);
+}
+
+struct sender {
+    struct story *s;
+    pgqrs_enqueued enqueued;
+    pgqrs_status status;
+};
+
+static void *
+send_the_key(void *argument)
+{
+    struct sender *sender = argument;
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+    options.idempotency_key = text("k");
+    sender->status =
+        pgqrs_producer_enqueue(sender->s->producer, text("\"late\""), &options, &sender->enqueued, NULL);
+    return NULL;
+}
+
+/* Another transaction holds the key "k" open while a producer sends it; how it ends is `verb`. */
+static pgqrs_enqueued
+send_while_another_holds_the_key(struct story *s, const char *verb)
+{
+    struct sender sender = { .s = s };
+    PGconn *other = ts_connect(s->dsn);
+    pthread_t thread;
+
+    ts_sql(other, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, now() + interval '1 day')");
+    pthread_create(&thread, NULL, send_the_key, &sender);
+    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted");
+    ts_sql(other, "%s", verb);
+    pthread_join(thread, NULL);
+    TS_OK(sender.status, NULL);
+    PQfinish(other);
+    return sender.enqueued;
+}
+
+static void
+who_waits_for_a_key_that_is_committed_gets_its_message(void **state)
+{
+    struct story *s = *state;
+    pgqrs_enqueued enqueued = send_while_another_holds_the_key(s, "COMMIT");
+
+    assert_int_equal(enqueued.duplicate, 1);
+    assert_int_equal(enqueued.id, 4711);
+    assert_int_equal(story_stored(s), 0);
+}
+
+static void
+who_waits_for_a_key_that_is_rolled_back_enqueues(void **state)
+{
+    struct story *s = *state;
+    pgqrs_enqueued enqueued = send_while_another_holds_the_key(s, "ROLLBACK");
+
+    assert_int_equal(enqueued.duplicate, 0);
+    assert_int_equal(ts_int(s->sql, "SELECT id FROM pgqrs_messages"), enqueued.id);
+}
+
+/* Many threads, one key: one message, and everybody hears of it. */
+static void
+of_many_who_send_a_key_at_once_one_enqueues(void **state)
+{
+    enum { THREADS = 8 };
+    struct story *s = *state;
+
+    for (int round = 0; round < 10; round++) {
+        struct sender senders[THREADS];
+        pthread_t threads[THREADS];
+        int fresh = 0;
+
+        ts_sql(s->sql, "DELETE FROM pgqrs_keys; DELETE FROM pgqrs_messages");
+        for (int i = 0; i < THREADS; i++) {
+            senders[i].s = s;
+            pthread_create(&threads[i], NULL, send_the_key, &senders[i]);
+        }
+        for (int i = 0; i < THREADS; i++)
+            pthread_join(threads[i], NULL);
+        for (int i = 0; i < THREADS; i++) {
+            TS_OK(senders[i].status, NULL);
+            assert_int_equal(senders[i].enqueued.id, senders[0].enqueued.id);
+            fresh += !senders[i].enqueued.duplicate;
+        }
+        assert_int_equal(fresh, 1);
+        assert_int_equal(story_stored(s), 1);
+    }
+}
+
+#define DATABASE_STATISTIC(what) "SELECT " what " FROM pg_stat_database WHERE datname = current_database()"
+
+struct crossing {
+    struct story *s;
+    int backwards;
+    int failures;
+};
+
+enum { CROSSING_ROUNDS = 60, CROSSING_KEYS = 40 };
+
+static void *
+send_keys_in_order(void *argument)
+{
+    struct crossing *crossing = argument;
+    char keys[CROSSING_KEYS][32];
+    pgqrs_enqueue_options options[CROSSING_KEYS];
+    const pgqrs_enqueue_options *pointers[CROSSING_KEYS];
+    pgqrs_slice payloads[CROSSING_KEYS];
+
+    for (int round = 0; round < CROSSING_ROUNDS; round++) {
+        for (int i = 0; i < CROSSING_KEYS; i++) {
+            int number = crossing->backwards ? CROSSING_KEYS - 1 - i : i;
+
+            snprintf(keys[i], sizeof(keys[i]), "%d-%d", round, number);
+            options[i] = (pgqrs_enqueue_options)PGQRS_ENQUEUE_OPTIONS_INIT;
+            options[i].idempotency_key = text(keys[i]);
+            pointers[i] = &options[i];
+            payloads[i] = text("1");
+        }
+        if (pgqrs_producer_enqueue_batch(crossing->s->producer, payloads, pointers, CROSSING_KEYS, NULL,
+                                         NULL) != PGQRS_OK)
+            crossing->failures++;
+    }
+    return NULL;
+}
+
+/* The library repeats what a deadlock rolled back, so the server is asked whether there was one. */
+static void
+batches_with_keys_in_opposite_orders_do_not_deadlock(void **state)
+{
+    struct story *s = *state;
+    struct crossing crossings[2] = { { s, 0, 0 }, { s, 1, 0 } };
+    long long commits = ts_int(s->sql, DATABASE_STATISTIC("xact_commit"));
+    long long deadlocks = ts_int(s->sql, DATABASE_STATISTIC("deadlocks"));
+    pthread_t threads[2];
+
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, send_keys_in_order, &crossings[i]);
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(crossings[0].failures + crossings[1].failures, 0);
+    assert_int_equal(story_stored(s), CROSSING_ROUNDS * CROSSING_KEYS);
+    pgqrs_producer_close(s->producer);
+    s->producer = NULL;
+    pgqrs_consumer_close(s->consumer);
+    s->consumer = NULL;
+    pgqrs_client_close(s->client); /* its sessions report their statistics when they end */
+    s->client = NULL;
+    ts_wait_until(s->sql, STORY_WAIT_MS, DATABASE_STATISTIC("xact_commit > %lld"),
+                  commits + 2 * CROSSING_ROUNDS);
+    assert_int_equal(ts_int(s->sql, DATABASE_STATISTIC("deadlocks")), deadlocks);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(the_same_key_enqueues_once),
+        STORY_TEST(a_key_outlives_its_message),
+        STORY_TEST(a_key_belongs_to_one_queue),
+        STORY_TEST(a_key_twice_in_one_batch_enqueues_the_first),
+        STORY_TEST(an_expired_key_enqueues_anew),
+        STORY_TEST(a_key_is_kept_for_a_day_unless_told_otherwise),
+        STORY_TEST(who_waits_for_a_key_that_is_committed_gets_its_message),
+        STORY_TEST(who_waits_for_a_key_that_is_rolled_back_enqueues),
+        STORY_TEST(of_many_who_send_a_key_at_once_one_enqueues),
+        STORY_TEST(batches_with_keys_in_opposite_orders_do_not_deadlock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

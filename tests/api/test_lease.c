@@ -1,0 +1,274 @@
+/*
+ * Ending and changing leases: by their holder, by one who came late, and by one who lost his.
+ */
+#include "story.h"
+
+/* The calls that take a lease, so that a story can be told of each. */
+enum call { CALL_DELETE, CALL_ARCHIVE, CALL_EXTEND, CALL_RELEASE, CALL_FAIL, CALL_COUNT };
+
+static pgqrs_status
+call_with(struct story *s, enum call call, pgqrs_lease lease)
+{
+    switch (call) {
+    case CALL_DELETE:
+        return pgqrs_consumer_delete(s->consumer, lease, s->err);
+    case CALL_ARCHIVE:
+        return pgqrs_consumer_archive(s->consumer, lease, text("1"), s->err);
+    case CALL_EXTEND:
+        return pgqrs_consumer_extend_visibility(s->consumer, lease, 5000, s->err);
+    case CALL_RELEASE:
+        return pgqrs_consumer_release(s->consumer, lease, 3600000, s->err);
+    default:
+        return pgqrs_consumer_fail(s->consumer, lease, NULL, NULL, s->err);
+    }
+}
+
+/* What the call must have done to the message. */
+static void
+expect_done(struct story *s, enum call call, pgqrs_lease lease)
+{
+    const char *const conditions[CALL_COUNT] = {
+        [CALL_DELETE] =
+            "(SELECT count(*) FROM pgqrs_messages) = 0 AND (SELECT count(*) FROM pgqrs_archive) = 0",
+        [CALL_ARCHIVE] = "(SELECT count(*) FROM pgqrs_messages) = 0 AND "
+                         "(SELECT outcome = 'done' AND result = '1' FROM pgqrs_archive)",
+        [CALL_EXTEND] = "(SELECT lease_token IS NOT NULL AND vt > clock_timestamp() + interval '1 s' AND "
+                        "vt < clock_timestamp() + interval '5 s' FROM pgqrs_messages)",
+        [CALL_RELEASE] = "(SELECT lease_token IS NULL AND failed_ct = 0 AND crash_ct = 0 AND "
+                         "vt > clock_timestamp() + interval '59 min' FROM pgqrs_messages)",
+        [CALL_FAIL] = "(SELECT lease_token IS NULL AND failed_ct = 1 AND crash_ct = 0 FROM pgqrs_messages)",
+    };
+
+    if (!ts_int(s->sql, "SELECT %s", conditions[call]))
+        ts_fail("after call %d on message %lld it does not hold that %s", (int)call, (long long)lease.id,
+                conditions[call]);
+    ts_sql(s->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
+}
+
+static void
+the_holder_may_do_everything(void **state)
+{
+    struct story *s = *state;
+
+    for (int call = 0; call < CALL_COUNT; call++) {
+        pgqrs_lease lease;
+
+        story_send(s, "1");
+        lease = story_take_one(s, s->consumer);
+        TS_OK(call_with(s, (enum call)call, lease), s->err);
+        expect_done(s, (enum call)call, lease);
+    }
+}
+
+static void
+a_holder_who_is_late_but_was_not_replaced_may_too(void **state)
+{
+    struct story *s = *state;
+
+    for (int call = 0; call < CALL_COUNT; call++) {
+        pgqrs_lease lease;
+
+        story_send(s, "1");
+        lease = story_take_one(s, s->consumer);
+        story_expire(s, lease.id);
+        TS_OK(call_with(s, (enum call)call, lease), s->err);
+        expect_done(s, (enum call)call, lease);
+    }
+}
+
+/* Takes messages, of which there are none, until the sweep has moved message `id` to the held lane. */
+static void
+await_sweep(struct story *s, int64_t id)
+{
+    int64_t until = story_now_ms() + STORY_WAIT_MS;
+
+    while (ts_int(s->sql, "SELECT count(*) FROM " HELD " WHERE id = %lld", (long long)id) == 0) {
+        pgqrs_message_list *list = story_take(s, s->consumer, 1);
+
+        if (pgqrs_message_list_count(list) != 0)
+            ts_fail("a message that is in flight was handed out");
+        pgqrs_message_list_free(list);
+        TS_TRUE(story_now_ms() < until);
+    }
+}
+
+static void
+a_holder_whose_message_was_moved_to_the_other_lane_may_too(void **state)
+{
+    struct story *s = *state;
+
+    for (int call = 0; call < CALL_COUNT; call++) {
+        pgqrs_lease lease;
+
+        story_send(s, "1");
+        lease = story_take_one(s, s->consumer);
+        ts_sql(s->sql, "UPDATE " READY " SET dequeued_at = dequeued_at - interval '6 s'");
+        await_sweep(s, lease.id);
+        assert_int_equal(ts_int(s->sql, "SELECT lease_token FROM " HELD), lease.token);
+        TS_OK(call_with(s, (enum call)call, lease), s->err);
+        expect_done(s, (enum call)call, lease);
+    }
+}
+
+static void
+who_lost_his_lease_changes_nothing(void **state)
+{
+    struct story *s = *state;
+    pgqrs_lease lost, current;
+    pgqrs_message_list *list;
+    char *before, *after;
+
+    story_send(s, "1");
+    lost = story_take_one(s, s->consumer);
+    story_expire(s, lost.id);
+    list = story_await(s, s->consumer);
+    current = pgqrs_message_lease(story_only(list));
+    pgqrs_message_list_free(list);
+    before = ts_text(s->sql, "SELECT m::text FROM pgqrs_messages AS m");
+    for (int call = 0; call < CALL_COUNT; call++) {
+        TS_IS(PGQRS_ELEASELOST, call_with(s, (enum call)call, lost), s->err);
+        story_expect_message(s, "jobs");
+        assert_int_equal(pgqrs_error_is_transient(s->err), 0);
+    }
+    after = ts_text(s->sql, "SELECT m::text FROM pgqrs_messages AS m");
+    assert_string_equal(before, after);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 0);
+    TS_OK(pgqrs_consumer_delete(s->consumer, current, s->err), s->err);
+    for (int call = 0; call < CALL_COUNT; call++)
+        TS_IS(PGQRS_ELEASELOST, call_with(s, (enum call)call, current), s->err);
+    free(before);
+    free(after);
+}
+
+static void
+what_cannot_be_a_lease_is_refused(void **state)
+{
+    const pgqrs_lease wrong[] = { { 0, 5 }, { 1, 0 }, { -1, 5 }, { 1, -5 } };
+    struct story *s = *state;
+
+    for (int call = 0; call < CALL_COUNT; call++)
+        for (int i = 0; i < 4; i++)
+            TS_IS(PGQRS_EINVAL, call_with(s, (enum call)call, wrong[i]), s->err);
+}
+
+static void
+times_out_of_range_are_refused(void **state)
+{
+    const int64_t seven_days_ms = INT64_C(604800000), ten_years_ms = INT64_C(315576000000);
+    const int64_t extensions[] = { 0, -1, seven_days_ms + 1, INT64_MAX };
+    const int64_t delays[] = { -1, ten_years_ms + 1, INT64_MAX };
+    struct story *s = *state;
+    pgqrs_lease lease;
+    pgqrs_status result;
+
+    story_send(s, "1");
+    lease = story_take_one(s, s->consumer);
+    for (int i = 0; i < 4; i++) {
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_extend_visibility(s->consumer, lease, extensions[i], s->err),
+              s->err);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_consumer_extend_visibility_batch(s->consumer, &lease, 1, extensions[i], &result, s->err),
+              s->err);
+    }
+    for (int i = 0; i < 3; i++) {
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_release(s->consumer, lease, delays[i], s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_release_batch(s->consumer, &lease, 1, delays[i], &result, s->err),
+              s->err);
+    }
+    TS_OK(pgqrs_consumer_extend_visibility(s->consumer, lease, seven_days_ms, s->err), s->err);
+    TS_OK(pgqrs_consumer_release(s->consumer, lease, ten_years_ms, s->err), s->err);
+}
+
+static void
+a_lease_that_is_extended_does_not_run_out(void **state)
+{
+    struct story *s = *state;
+    pgqrs_consumer *hasty = story_consumer(s, s->client, 300);
+    pgqrs_message_list *list;
+    pgqrs_lease lease;
+
+    story_send(s, "1");
+    lease = story_take_one(s, hasty);
+    TS_OK(pgqrs_consumer_extend_visibility(hasty, lease, 60000, s->err), s->err);
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT dequeued_at + interval '350 ms' < clock_timestamp() FROM pgqrs_messages");
+    list = story_take(s, hasty, 1);
+    assert_int_equal(pgqrs_message_list_count(list), 0);
+    pgqrs_message_list_free(list);
+    TS_OK(pgqrs_consumer_delete(hasty, lease, s->err), s->err);
+    pgqrs_consumer_close(hasty);
+}
+
+static void
+a_released_message_comes_again_and_has_lost_no_attempt(void **state)
+{
+    struct story *s = *state;
+    const int64_t delays[] = { 0, 60 };
+    pgqrs_message_list *list;
+    pgqrs_lease lease;
+
+    story_send(s, "1");
+    lease = story_take_one(s, s->consumer);
+    for (int i = 0; i < 2; i++) {
+        int64_t began_ms = story_now_ms();
+
+        TS_OK(pgqrs_consumer_release(s->consumer, lease, delays[i], s->err), s->err);
+        list = delays[i] == 0 ? story_take(s, s->consumer, 1) : story_await(s, s->consumer);
+        assert_int_equal(story_only(list)->attempt, 1);
+        assert_int_equal(story_only(list)->read_ct, i + 2);
+        assert_true(story_now_ms() - began_ms >= delays[i]);
+        lease = pgqrs_message_lease(story_only(list));
+        pgqrs_message_list_free(list);
+    }
+}
+
+static void
+archiving_twice_under_one_lease_is_harmless(void **state)
+{
+    struct story *s = *state;
+    pgqrs_lease lease, forged;
+
+    story_send(s, "1");
+    lease = forged = story_take_one(s, s->consumer);
+    forged.token ^= 1;
+    TS_OK(pgqrs_consumer_archive(s->consumer, lease, text("{\"a\": 1}"), s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, lease, text("{\"a\": 2}"), s->err), s->err);
+    TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_archive(s->consumer, forged, text("1"), s->err), s->err);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '{\"a\": 1}'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 1);
+}
+
+static void
+a_result_is_json_or_nothing(void **state)
+{
+    struct story *s = *state;
+    pgqrs_lease lease;
+
+    story_send(s, "1");
+    lease = story_take_one(s, s->consumer);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive(s->consumer, lease, text("nope"), s->err), s->err);
+    story_expect_message(s, "result");
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive(s->consumer, lease, text(""), s->err), s->err);
+    assert_int_equal(story_stored(s), 1);
+    TS_OK(pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
+    assert_int_equal(ts_int(s->sql, "SELECT result IS NULL FROM pgqrs_archive"), 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(the_holder_may_do_everything),
+        STORY_TEST(a_holder_who_is_late_but_was_not_replaced_may_too),
+        STORY_TEST(a_holder_whose_message_was_moved_to_the_other_lane_may_too),
+        STORY_TEST(who_lost_his_lease_changes_nothing),
+        STORY_TEST(what_cannot_be_a_lease_is_refused),
+        STORY_TEST(times_out_of_range_are_refused),
+        STORY_TEST(a_lease_that_is_extended_does_not_run_out),
+        STORY_TEST(a_released_message_comes_again_and_has_lost_no_attempt),
+        STORY_TEST(archiving_twice_under_one_lease_is_harmless),
+        STORY_TEST(a_result_is_json_or_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
