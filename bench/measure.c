@@ -55,7 +55,7 @@ bench_count(bench_queue *queue, bench_counts *out)
     PGresult *result;
 
     snprintf(id, sizeof(id), "%lld", (long long)queue->id);
-    result = bench_statement_run(run, run->observer, BENCH_SQL_COUNT, queue->id, parameters, 1,
+    result = bench_statement_run(run, run->observer, BENCH_SQL_QUEUE_COUNT, queue->id, parameters, 1,
                                  "count the messages in the database");
     if (result == NULL)
         return -1;

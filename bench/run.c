@@ -12,23 +12,26 @@
 
 #define EXIT_OF_SIGNAL 128
 
+/* As every other command's. */
 static int
 exit_code_of(pgqrs_status status)
 {
     switch (status) {
     case PGQRS_ECONNECT:
+    case PGQRS_ENOTINSTALLED:
+    case PGQRS_ENOSCHEMA:
+    case PGQRS_EOLDSCHEMA:
+    case PGQRS_ENEWSCHEMA:
+    case PGQRS_ENOPOSTGRES:
+    case PGQRS_ENOSERVER:
+        return EX_UNAVAILABLE;
     case PGQRS_ETIMEDOUT:
     case PGQRS_EUNKNOWN:
-    case PGQRS_ENOPOSTGRES:
-        return EX_UNAVAILABLE;
+        return EX_TEMPFAIL;
     case PGQRS_EAUTH:
     case PGQRS_EDENIED:
         return EX_NOPERM;
     case PGQRS_ECONFIG:
-    case PGQRS_ENOSCHEMA:
-    case PGQRS_ENOTINSTALLED:
-    case PGQRS_EOLDSCHEMA:
-    case PGQRS_ENEWSCHEMA:
         return EX_CONFIG;
     case PGQRS_ENOMEM:
     case PGQRS_ESYSTEM:
@@ -126,7 +129,7 @@ bench_run_stopped(bench_run *run)
     number = sigismember(&pending, SIGINT) == 1 ? SIGINT : sigismember(&pending, SIGTERM) == 1 ? SIGTERM : 0;
     if (number == 0)
         return 0;
-    bench_fail(run, EXIT_OF_SIGNAL + number, "ended by a signal; what it had made was removed");
+    bench_fail(run, EXIT_OF_SIGNAL + number, "ended by a signal");
     return 1;
 }
 

@@ -1,6 +1,7 @@
 /*
- * Runs the statements of bench/sql. Their placeholders are written as psql writes its variables, so that a file can be
- * pasted into psql after a few \set: :"schema", and, made from `id`, :"ready" and :"held" (the lanes of that queue) and
+ * Runs the statements of bench/sql. Their placeholders are written as psql writes its variables, so that a
+ * file can be pasted into psql after a few \set: :"schema", and, made from `id`, :"ready" and :"held" (the
+ * lanes of that queue) and
  * :"bare" (the table of that comparison).
  */
 #ifndef BENCH_STATEMENT_H
@@ -12,8 +13,8 @@
 #include "bench_sql.h"
 #include "run.h"
 
-/** The text of `statement` with the names of the run's schema and of `id` filled in. The caller frees it; NULL: no
- * memory. */
+/** The text of `statement` with the names of the run's schema and of `id` filled in. The caller frees it;
+ * NULL: no memory. */
 char *bench_statement_text(const bench_run *run, bench_sql statement, int64_t id);
 
 /**

@@ -236,6 +236,15 @@ refuse_value(const char *dashes, const char *name, const char *text, const char 
     return CLI_EXIT_USAGE;
 }
 
+static int
+refuse_choice(const char *dashes, const char *name, const char *text, const char *choices)
+{
+    char want[80];
+
+    snprintf(want, sizeof(want), "one of %s", choices);
+    return refuse_value(dashes, name, text, want);
+}
+
 /* Bounds in seconds are printed without decimals when they have none. */
 static void
 describe_range(cli_kind kind, int64_t min, int64_t max, char *text, size_t size)
@@ -278,7 +287,7 @@ check_options(const cli_option *options, cli_given *given)
             return CLI_EXIT_USAGE;
         }
         if (option->kind == CLI_CHOICE && !is_choice(option->argument, given[i].text))
-            return refuse_value("--", option->name, given[i].text, option->argument);
+            return refuse_choice("--", option->name, given[i].text, option->argument);
         if (option->kind != CLI_NUMBER && option->kind != CLI_SECONDS)
             continue;
         failed = check_number("--", option->name, option->kind, option->min, option->max, given[i].text,
@@ -303,7 +312,7 @@ static int
 check_word(const cli_argument *argument, const char *text, int64_t *out_number)
 {
     if (argument->kind == CLI_CHOICE && !is_choice(argument->choices, text))
-        return refuse_value("", argument->name, text, argument->choices);
+        return refuse_choice("", argument->name, text, argument->choices);
     if (argument->kind == CLI_NUMBER)
         return check_number("", argument->name, CLI_NUMBER, argument->min, argument->max, text, out_number);
     return 0;

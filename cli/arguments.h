@@ -9,8 +9,7 @@
 
 #include "tree.h"
 
-#define CLI_MAX_DEPTH 3    /* root, group, command */
-#define CLI_MAX_OPTIONS 16 /* of one command, and of the root */
+#define CLI_MAX_DEPTH 3 /* root, group, command */
 
 /** What was given for one option or argument. */
 typedef struct cli_given {

@@ -56,12 +56,39 @@ print_path_alternative(cli_output *output, const cli_node *node, const char *pat
         cli_output_text(output, "%s\"%s\"", node == cli_root.children ? "" : "|", path);
 }
 
+/* 1 if an option of this name that takes a value comes before `last` in the tree below `node`; 0 if `last`
+ * comes first; -1 if neither is there. Each name is to be listed once. */
+static int
+is_listed_before(const cli_node *node, const cli_option *last)
+{
+    for (const cli_option *option = node->options; option != NULL && option->name != NULL; option++) {
+        if (option == last)
+            return 0;
+        if (option->kind != CLI_FLAG && strcmp(option->name, last->name) == 0)
+            return 1;
+    }
+    for (const cli_node *child = node->children; child != NULL && child->name != NULL; child++) {
+        int listed = is_listed_before(child, last);
+
+        if (listed >= 0)
+            return listed;
+    }
+    return -1;
+}
+
+/* 1 if `option` is to be listed among those that take a value. */
+static int
+takes_value(const cli_option *option)
+{
+    return option->kind != CLI_FLAG && is_listed_before(&cli_root, option) == 0;
+}
+
 /* Options that take a value as alternatives of a case. */
 static void
 print_value_alternatives(cli_output *output, const cli_node *node, const char *path)
 {
     for (const cli_option *option = node->options; option != NULL && option->name != NULL; option++) {
-        if (option->kind == CLI_FLAG)
+        if (!takes_value(option))
             continue;
         cli_output_text(output, "%s--%s", *path == '\0' && option == node->options ? "" : "|", option->name);
         if (option->letter != 0)
@@ -253,7 +280,7 @@ print_fish_valued(cli_output *output, const cli_node *node, const char *path)
 {
     (void)path;
     for (const cli_option *option = node->options; option != NULL && option->name != NULL; option++) {
-        if (option->kind == CLI_FLAG)
+        if (!takes_value(option))
             continue;
         cli_output_text(output, " --%s", option->name);
         if (option->letter != 0)

@@ -37,12 +37,8 @@ cli_confirm(cli_context *context)
         return cli_fail_usage(context, "%s%s%s %s: give --yes, since there is no terminal to ask on", group,
                               gap, node->name, node->loses);
     object = context->call->word_count > 0 ? context->call->words[0] : NULL;
-    /* Not cli_log_failure: the answer is typed on the same line. A name on a command line was typed, or
-     * pasted, by the one who reads this. */
-    fprintf(stderr, "pgqrs: %s%s%s%s%s%s %s. Go on? [y/N] ", group, gap, node->name,
-            object != NULL ? " \"" : "", object != NULL ? object : "", object != NULL ? "\"" : "",
-            node->loses);
-    fflush(stderr);
+    cli_log_prompt("%s%s%s%s%s%s %s. Go on? [y/N] ", group, gap, node->name, object != NULL ? " \"" : "",
+                   object != NULL ? object : "", object != NULL ? "\"" : "", node->loses);
     if (read_answer())
         return 0;
     cli_log_failure(&context->log, "nothing was changed");

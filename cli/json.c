@@ -58,6 +58,26 @@ cli_json_string(FILE *stream, pgqrs_slice text)
     return ferror(stream) ? -1 : 0;
 }
 
+/* JSON is put out as it is, but for DEL and the C1 control characters: they may stand in its strings, and
+ * would drive a terminal. */
+static void
+write_json(FILE *stream, pgqrs_slice json)
+{
+    const unsigned char *p = (const unsigned char *)json.data;
+    size_t start = 0;
+
+    for (size_t i = 0; i < json.size; i++) {
+        int is_c1 = p[i] == 0xc2 && i + 1 < json.size && p[i + 1] <= 0x9f;
+
+        if (p[i] != 0x7f && !is_c1)
+            continue;
+        fwrite(p + start, 1, i - start, stream);
+        fprintf(stream, "\\u%04x", is_c1 ? p[++i] : p[i]);
+        start = i + 1;
+    }
+    fwrite(p + start, 1, json.size - start, stream);
+}
+
 static void
 write_value(FILE *stream, const cli_value *value)
 {
@@ -84,7 +104,7 @@ write_value(FILE *stream, const cli_value *value)
         cli_json_string(stream, value->text);
         break;
     case CLI_VALUE_JSON:
-        fwrite(value->text.data, 1, value->text.size, stream);
+        write_json(stream, value->text);
         break;
     }
 }

@@ -22,6 +22,16 @@ open_consumer(cli_context *context, struct work *work)
     return CLI_EXIT_OK;
 }
 
+static int
+refuse_leased(cli_context *context, int64_t id)
+{
+    cli_log_failure(
+        &context->log,
+        "message %lld is leased by somebody else: give the lease's --token, or --force to take it away",
+        (long long)id);
+    return CLI_EXIT_FAILED;
+}
+
 /* Takes a lease where none was given: only then has an administrator the right to touch the message. */
 static int
 take_lease(cli_context *context, struct work *work)
@@ -34,6 +44,8 @@ take_lease(cli_context *context, struct work *work)
     if (work->lease.token != 0)
         return CLI_EXIT_OK;
     status = pgqrs_consumer_lease(work->consumer, work->lease.id, mode, &list, context->err);
+    if (status == PGQRS_ELEASED)
+        return refuse_leased(context, work->lease.id);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     work->lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
@@ -59,14 +71,10 @@ require_lease(cli_context *context, const struct work *work)
     is_leased = pgqrs_message_list_at(list, 0)->state == PGQRS_MESSAGE_LEASED;
     pgqrs_message_list_free(list);
     if (is_leased)
-        cli_log_failure(
-            &context->log,
-            "message %lld is leased by somebody else: give the lease's --token, or --force to take it away",
-            (long long)work->lease.id);
-    else
-        cli_log_failure(&context->log,
-                        "message %lld is not leased: lease it with message dequeue, or use --force",
-                        (long long)work->lease.id);
+        return refuse_leased(context, work->lease.id);
+    cli_log_failure(&context->log,
+                    "message %lld is not leased: lease it with message dequeue, or use --force",
+                    (long long)work->lease.id);
     return CLI_EXIT_FAILED;
 }
 

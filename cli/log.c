@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
 
 int
@@ -51,13 +53,18 @@ cli_log_level_named(const char *name)
 static void
 replace_control_characters(char *text)
 {
-    for (unsigned char *p = (unsigned char *)text; *p != '\0'; p++) {
+    unsigned char *p = (unsigned char *)text, *end = p + strlen(text);
+    size_t length;
+
+    for (; p < end; p += length) {
+        length = cli_utf8_length(p, (size_t)(end - p));
         if (*p == '\n' || *p == '\t')
             *p = ' ';
-        else if (*p < 0x20 || *p == 0x7f)
+        else if (*p < 0x20 || *p == 0x7f || length == 0)
             *p = '?';
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
+        else if (p[0] == 0xc2 && p[1] <= 0x9f)
             p[0] = p[1] = '?';
+        length += length == 0;
     }
 }
 
@@ -75,6 +82,8 @@ write_to_file(FILE *file, cli_log_level level, const char *text)
 }
 
 /* The text made from `format`, cleaned; NULL when memory is short. The caller frees it. */
+static char *make_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
 static char *
 make_text(const char *format, va_list args)
 {
@@ -101,6 +110,20 @@ cli_log_write(cli_log *log, cli_log_level level, const char *format, ...)
         write_to_file(log->file, level, text != NULL ? text : "out of memory");
     else
         fprintf(stderr, "pgqrs: %s: %s\n", level_names[level], text != NULL ? text : "out of memory");
+    free(text);
+}
+
+void
+cli_log_prompt(const char *format, ...)
+{
+    va_list args;
+    char *text;
+
+    va_start(args, format);
+    text = make_text(format, args);
+    va_end(args);
+    fprintf(stderr, "pgqrs: %s", text != NULL ? text : "");
+    fflush(stderr);
     free(text);
 }
 

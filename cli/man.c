@@ -64,9 +64,8 @@ print_command(cli_output *output, const cli_node *const *path, int depth)
     char usage[160];
 
     cli_help_usage(path, depth, usage, sizeof(usage));
-    cli_output_text(output, "## ");
-    print_escaped(output, usage + strlen("pgqrs "));
-    cli_output_text(output, "\n\n%c", node->summary[0] - ('a' - 'A'));
+    /* Headings are the one place where scdoc takes the text as it is. */
+    cli_output_text(output, "## %s\n\n%c", usage + strlen("pgqrs "), node->summary[0] - ('a' - 'A'));
     print_escaped(output, node->summary + 1);
     cli_output_text(output, ".\n\n");
     if (node->details != NULL) {

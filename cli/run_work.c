@@ -16,5 +16,6 @@ cli_work(cli_context *context)
     options.command = cli_call_rest(call);
     options.progress = 1;
     options.grace_ms = cli_call_number(call, "grace", WORK_GRACE_MS);
+    options.log = &context->log;
     return work_run(context->client, &options);
 }

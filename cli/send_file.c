@@ -179,8 +179,7 @@ take_line(struct upload *upload, pgqrs_slice line)
         if (code == 0) {
             char note[64];
 
-            snprintf(note, sizeof(note), "%" PRId64 " messages",
-                     upload->batch.sent + upload->batch.duplicates);
+            snprintf(note, sizeof(note), "%" PRId64, upload->batch.sent + upload->batch.duplicates);
             progress_update(upload->progress, upload->lines.bytes, note);
         }
     }
@@ -211,8 +210,8 @@ take_all(struct upload *upload)
             return flush_and_refuse(upload, why);
         case CLI_LINES_FAILED:
             progress_clear(upload->progress);
-            cli_log_failure(&upload->context->log, "cannot read %s behind line %" PRId64 ": %s", upload->name,
-                            upload->lines.number, strerror(errno));
+            cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s",
+                            upload->lines.number + 1, upload->name, strerror(errno));
             return CLI_EXIT_NOINPUT;
         }
     }

@@ -16,22 +16,22 @@ least(unsigned a, unsigned b, unsigned c)
 static unsigned
 distance_between(const char *a, const char *b)
 {
-    unsigned rows[MAX_LENGTH + 1][MAX_LENGTH + 1];
+    unsigned cost[MAX_LENGTH + 1][MAX_LENGTH + 1];
     size_t a_length = strlen(a), b_length = strlen(b);
 
     for (size_t i = 0; i <= a_length; i++)
         for (size_t j = 0; j <= b_length; j++) {
             if (i == 0 || j == 0) {
-                rows[i][j] = (unsigned)(i + j);
+                cost[i][j] = (unsigned)(i + j);
                 continue;
             }
-            rows[i][j] =
-                least(rows[i - 1][j] + 1, rows[i][j - 1] + 1, rows[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            cost[i][j] =
+                least(cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                rows[i - 2][j - 2] + 1 < rows[i][j])
-                rows[i][j] = rows[i - 2][j - 2] + 1;
+                cost[i - 2][j - 2] + 1 < cost[i][j])
+                cost[i][j] = cost[i - 2][j - 2] + 1;
         }
-    return rows[a_length][b_length];
+    return cost[a_length][b_length];
 }
 
 void

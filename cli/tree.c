@@ -48,11 +48,13 @@ static const cli_option global_options[] = {
     { .name = "version", .kind = CLI_FLAG, .description = "print the version and do nothing" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(global_options);
 
 static const cli_option uninstall_options[] = {
     CLI_OPTION_YES,
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(uninstall_options);
 
 static const cli_argument work_arguments[] = {
     { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue to work on" },
@@ -92,6 +94,7 @@ static const cli_option work_options[] = {
       .default_text = "30" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(work_options);
 
 static const cli_example work_examples[] = {
     { "pgqrs work thumbnails --concurrency 4 -- ./make-thumbnail", "four programs at a time, until stopped" },
@@ -173,6 +176,7 @@ static const cli_option bench_options[] = {
       .description = "compare a claim with and without so many messages that are due in an hour" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(bench_options);
 
 static const cli_argument help_arguments[] = {
     { .name = "COMMAND", .presence = CLI_REST, .kind = CLI_TEXT, .description = "the command to explain" },

@@ -85,6 +85,13 @@ extern const cli_node cli_message_commands[];
 extern const cli_node cli_archive_commands[];
 extern const cli_node cli_local_commands[];
 
+/** How many options the root, and how many one command may have. */
+#define CLI_MAX_OPTIONS 16
+
+/** Fails to compile if `options`, an array that ends with an empty one, holds more. */
+#define CLI_OPTIONS_FIT(options)                                                                             \
+    _Static_assert(sizeof(options) / sizeof((options)[0]) <= CLI_MAX_OPTIONS + 1, "raise CLI_MAX_OPTIONS")
+
 /** --yes, the same for all that ask. */
 #define CLI_OPTION_YES                                                                                       \
     {                                                                                                        \

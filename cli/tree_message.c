@@ -69,6 +69,7 @@ static const cli_option send_options[] = {
       .default_text = "1000" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(send_options);
 
 static const cli_example send_examples[] = {
     { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'", "prints the id" },
@@ -99,6 +100,7 @@ static const cli_option read_options[] = {
     { .name = "archive", .kind = CLI_FLAG, .description = "list the archive instead; leases nothing" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(read_options);
 
 static const cli_option dequeue_options[] = {
     { .name = "lock-time",
@@ -110,6 +112,7 @@ static const cli_option dequeue_options[] = {
       .default_text = "the setting default_lock_time_seconds" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(dequeue_options);
 
 static const cli_example dequeue_examples[] = {
     { "pgqrs message dequeue mails --lock-time 60 --format json", "one message, for a minute" },
@@ -120,6 +123,7 @@ static const cli_option archive_flag_options[] = {
     { .name = "archive", .kind = CLI_FLAG, .description = "look in the archive" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(archive_flag_options);
 
 #define OPTION_TOKEN                                                                                         \
     {                                                                                                        \
@@ -141,6 +145,7 @@ static const cli_option delete_options[] = {
     OPTION_FORCE,
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(delete_options);
 
 static const cli_option archive_options[] = {
     OPTION_TOKEN,
@@ -148,6 +153,7 @@ static const cli_option archive_options[] = {
     { .name = "result", .kind = CLI_TEXT, .argument = "JSON", .description = "a result to keep with it" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(archive_options);
 
 static const cli_option extend_options[] = {
     OPTION_TOKEN,
@@ -161,6 +167,7 @@ static const cli_option extend_options[] = {
       .default_text = "the setting default_lock_time_seconds" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(extend_options);
 
 static const cli_option release_options[] = {
     OPTION_TOKEN,
@@ -174,6 +181,7 @@ static const cli_option release_options[] = {
       .default_text = "0" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(release_options);
 
 static const cli_option fail_options[] = {
     { .name = "token",
@@ -197,6 +205,7 @@ static const cli_option fail_options[] = {
       .default_text = "the queue's backoff" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(fail_options);
 
 const cli_node cli_message_commands[] = {
     { .name = "send",

@@ -47,6 +47,7 @@ static const cli_option create_options[] = {
       .default_text = "3600" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(create_options);
 
 static const cli_example create_examples[] = {
     { "pgqrs queue create mails", "a queue with the defaults" },
@@ -59,6 +60,7 @@ static const cli_option yes_options[] = {
     CLI_OPTION_YES,
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(yes_options);
 
 const cli_node cli_queue_commands[] = {
     { .name = "create",
@@ -120,6 +122,7 @@ static const cli_option archive_options[] = {
     { .name = "outcome", .kind = CLI_CHOICE, .argument = "done|dead", .description = "list only these" },
     { .name = NULL },
 };
+CLI_OPTIONS_FIT(archive_options);
 
 static const cli_example archive_examples[] = {
     { "pgqrs archive list mails --outcome dead", "what was given up, and why" },

@@ -1,4 +1,4 @@
-#include "cli/work.h"
+#include "work.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -6,8 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/exit.h"
-#include "cli/work_loop.h"
+#include "exit.h"
+#include "work_loop.h"
 
 /* How the process was, to be put back. */
 struct signals {

@@ -23,7 +23,7 @@
 #include <pgqrs/client.h>
 #include <pgqrs/slice.h>
 
-#include "cli/log.h"
+#include "log.h"
 
 #define WORK_CONCURRENCY_MAX 256
 #define WORK_GRACE_MS 30000

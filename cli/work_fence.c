@@ -1,4 +1,4 @@
-#include "cli/work_fence.h"
+#include "work_fence.h"
 
 #include <errno.h>
 #include <signal.h>

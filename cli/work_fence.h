@@ -12,7 +12,7 @@
 
 #include <time.h>
 
-#include "cli/work_slot.h"
+#include "work_slot.h"
 
 struct work_fence {
     struct slot *slots;

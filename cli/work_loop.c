@@ -1,4 +1,4 @@
-#include "cli/work_loop.h"
+#include "work_loop.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -7,7 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "cli/exit.h"
+#include "exit.h"
 
 /* Messages come with their payloads: so many at a time are in memory twice. */
 #define CLAIM_MAX ((size_t)32)
@@ -175,17 +175,17 @@ claim(struct work_loop *loop)
 {
     size_t asked = count_free(loop);
     pgqrs_message_list *list = NULL;
-    int64_t before = slot_clock_ms();
+    int64_t sure_until;
     size_t got;
 
-    if (asked == 0 || before < loop->claim_ms)
+    if (asked == 0 || slot_clock_ms() < loop->claim_ms)
         return;
     asked = asked < CLAIM_MAX ? asked : CLAIM_MAX;
-    if (work_server_claim(loop->server, asked, &list) != 0)
+    if (work_server_claim(loop->server, asked, &list, &sure_until) != 0)
         return;
     got = pgqrs_message_list_count(list);
     plan_claim(loop, asked, got, slot_clock_ms());
-    start_children(loop, list, before + loop->work.lease_ms);
+    start_children(loop, list, sure_until);
     pgqrs_message_list_free(list);
     if (got == 0 && loop->options->until_empty && count_free(loop) == loop->slot_count)
         look_whether_empty(loop);

@@ -13,8 +13,8 @@
 #ifndef PGQRS_CLI_WORK_LOOP_H
 #define PGQRS_CLI_WORK_LOOP_H
 
-#include "cli/work.h"
-#include "cli/work_server.h"
+#include "work.h"
+#include "work_server.h"
 
 enum work_phase {
     WORK_WORKING,  /* claims messages. The first phase; left at a signal, a fatal failure, or the end of the

@@ -1,4 +1,4 @@
-#include "cli/work_report.h"
+#include "work_report.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -55,12 +55,16 @@ work_report_sum(struct work_report *report, int64_t now_ms)
     const struct work_counts *counts = &report->counts;
     double seconds = (double)(now_ms - report->started_ms) / 1000;
     int64_t handled = counts->done + counts->failed + counts->dead;
+    cli_log log = *report->log;
 
+    /* Whoever has watched the progress line wants to know how it ended, whatever the level. */
+    if (report->progress != NULL && log.level < CLI_LOG_INFO)
+        log.level = CLI_LOG_INFO;
     progress_end(report->progress);
     report->progress = NULL;
-    work_report_line(report, CLI_LOG_INFO,
-                     "%lld done, %lld failed, %lld dead, %lld lost, %lld released in %.1f s (%.1f a second)",
-                     (long long)counts->done, (long long)counts->failed, (long long)counts->dead,
-                     (long long)counts->lost, (long long)counts->released, seconds,
-                     seconds > 0 ? (double)handled / seconds : 0.0);
+    cli_log_write(&log, CLI_LOG_INFO,
+                  "%lld done, %lld failed, %lld dead, %lld lost, %lld released in %.1f s (%.1f a second)",
+                  (long long)counts->done, (long long)counts->failed, (long long)counts->dead,
+                  (long long)counts->lost, (long long)counts->released, seconds,
+                  seconds > 0 ? (double)handled / seconds : 0.0);
 }

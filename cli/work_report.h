@@ -6,8 +6,8 @@
 
 #include <stdint.h>
 
-#include "cli/log.h"
-#include "cli/progress.h"
+#include "log.h"
+#include "progress.h"
 
 /** What became of messages. */
 struct work_counts {
@@ -36,7 +36,7 @@ void work_report_failure(struct work_report *report, const char *format, ...)
 /** Draws the progress line, with `running` children. */
 void work_report_progress(struct work_report *report, int running);
 
-/** Takes the progress line away and logs the sum. */
+/** Takes the progress line away and logs the sum; if there was such a line, at any level. */
 void work_report_sum(struct work_report *report, int64_t now_ms);
 
 #endif

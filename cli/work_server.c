@@ -1,4 +1,4 @@
-#include "cli/work_server.h"
+#include "work_server.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -7,8 +7,8 @@
 #include <pgqrs/queue.h>
 #include <pgqrs/worker.h>
 
-#include "cli/work.h"
-#include "cli/work_text.h"
+#include "work.h"
+#include "work_text.h"
 
 #define TOUCH_MS 10000
 #define RETRY_FIRST_MS 50
@@ -148,12 +148,52 @@ work_server_close(struct work_server *server)
     pgqrs_error_free(server->err);
 }
 
-int
-work_server_claim(struct work_server *server, size_t max, pgqrs_message_list **out)
+/* After a claim that took long nobody knows how much is left of the leases: extends them, or gives all back.
+ */
+static int
+confirm(struct work_server *server, const pgqrs_message_list *list, int64_t *out_sure_until_ms)
 {
+    pgqrs_lease leases[WORK_CONCURRENCY_MAX];
+    pgqrs_status results[WORK_CONCURRENCY_MAX];
+    size_t count = pgqrs_message_list_count(list), lost = 0;
+    int64_t now = slot_clock_ms();
+
+    for (size_t i = 0; i < count; i++)
+        leases[i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
     begin(server);
-    return judge(server, pgqrs_consumer_dequeue_batch(server->consumer, max, NULL, out, server->err)) ? 0
-                                                                                                      : -1;
+    if (!judge(server, pgqrs_consumer_extend_visibility_batch(server->consumer, leases, count,
+                                                              server->lease_ms, results, server->err)))
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        lost += results[i] != PGQRS_OK ? 1U : 0U;
+    if (lost == 0) {
+        *out_sure_until_ms = now + server->lease_ms;
+        return 0;
+    }
+    begin(server);
+    judge(server, pgqrs_consumer_release_batch(server->consumer, leases, count, 0, results, server->err));
+    return -1;
+}
+
+int
+work_server_claim(struct work_server *server, size_t max, pgqrs_message_list **out,
+                  int64_t *out_sure_until_ms)
+{
+    pgqrs_message_list *list = NULL;
+    int64_t before = slot_clock_ms();
+    int64_t sure_until = before + server->lease_ms;
+
+    begin(server);
+    if (!judge(server, pgqrs_consumer_dequeue_batch(server->consumer, max, NULL, &list, server->err)))
+        return -1;
+    if (pgqrs_message_list_count(list) > 0 && slot_clock_ms() - before > server->lease_ms / 4 &&
+        confirm(server, list, &sure_until) != 0) {
+        pgqrs_message_list_free(list);
+        return -1;
+    }
+    *out = list;
+    *out_sure_until_ms = sure_until;
+    return 0;
 }
 
 static void

@@ -14,9 +14,9 @@
 
 #include <pgqrs/consumer.h>
 
-#include "cli/work_fence.h"
-#include "cli/work_report.h"
-#include "cli/work_slot.h"
+#include "work_fence.h"
+#include "work_report.h"
+#include "work_slot.h"
 
 struct work_server {
     pgqrs_client *client;
@@ -46,9 +46,10 @@ void work_server_close(struct work_server *server);
 /** 1 if calls may be made now: there is no outage, or it is time to see whether it is over. */
 int work_server_is_ready(const struct work_server *server, int64_t now_ms);
 
-/** Claims up to `max` messages. 0 with *out, which may be empty and which the caller frees; -1 after a
- * failure. */
-int work_server_claim(struct work_server *server, size_t max, pgqrs_message_list **out);
+/** Claims up to `max` messages. 0 with *out, which may be empty and which the caller frees, and until when
+ * their leases are sure; -1 after a failure. */
+int work_server_claim(struct work_server *server, size_t max, pgqrs_message_list **out,
+                      int64_t *out_sure_until_ms);
 
 /** Extends the lease of every slot that wants one. A slot whose lease is lost drops its message. */
 void work_server_extend(struct work_server *server, struct slot *slots, size_t count);

@@ -1,4 +1,4 @@
-#include "cli/work_slot.h"
+#include "work_slot.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
-#include "cli/work_text.h"
+#include "work_text.h"
 
 /* How long a child may take to end after SIGTERM. */
 #define TERM_MS 2000

@@ -23,7 +23,7 @@
 
 #include <pgqrs/message.h>
 
-#include "cli/child.h"
+#include "child.h"
 
 /** Later than everything. */
 #define WORK_NEVER INT64_MAX

@@ -1,4 +1,4 @@
-#include "cli/work_text.h"
+#include "work_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -63,7 +63,7 @@ pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *e
     status = resolve_dsn(client->config, &client->conninfo, err);
     if (status != PGQRS_OK)
         goto fail;
-    pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"), 0, &client->next_serial);
+    pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"), &client->next_serial);
     client->settings.conninfo = client->conninfo;
     client->settings.connect_timeout_ms =
         1000 * pgqrs_config_get_int(client->config, "connection_timeout_seconds");

@@ -19,7 +19,8 @@ typedef struct pgqrsi_json_fault {
 
 /**
  * 1 if `text` is one JSON value that jsonb accepts: valid UTF-8, no \u0000, no lone surrogate, numbers in the
- * range of numeric, at most PGQRSI_JSON_MAX_DEPTH deep. Else 0, and *fault says why. One pass, no memory, any
+ * range of numeric, at most PGQRSI_JSON_MAX_DEPTH deep, at most 8,388,608
+ * values (jsonb has a limit of its own not far beyond). Else 0, and *fault says why. One pass, no memory, any
  * thread.
  */
 int pgqrsi_json_check(pgqrs_slice text, pgqrsi_json_fault *fault);

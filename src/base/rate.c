@@ -21,7 +21,8 @@ pgqrsi_rate_take(pgqrsi_rate *rate, int64_t count, int64_t now_ms)
         rate->credit = full;
     else if (elapsed > 0)
         rate->credit += elapsed * rate->per_second;
-    rate->filled_ms = now_ms;
+    if (elapsed > 0) /* threads may ask in another order than they read the clock */
+        rate->filled_ms = now_ms;
     if (rate->credit < count * 1000 && rate->credit < full)
         return 0;
     rate->credit -= count * 1000;

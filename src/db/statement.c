@@ -9,11 +9,10 @@
 #include "base/error.h"
 
 void
-pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, int64_t queue_id, uint32_t *next_serial)
+pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial)
 {
     memset(scope, 0, sizeof(*scope));
     scope->schema = schema;
-    scope->queue_id = queue_id;
     scope->next_serial = next_serial;
 }
 
@@ -21,8 +20,10 @@ void
 pgqrsi_scope_release(pgqrsi_scope *scope)
 {
     for (size_t i = 0; i < PGQRSI_SQL_COUNT; i++) {
-        free(scope->statements[i][PGQRSI_LANE_READY].text);
-        free(scope->statements[i][PGQRSI_LANE_HELD].text);
+        for (int lane = PGQRSI_LANE_READY; lane <= PGQRSI_LANE_HELD; lane++) {
+            free(scope->statements[i][lane].text);
+            free(scope->statements[i][lane].name);
+        }
     }
 }
 
@@ -126,6 +127,18 @@ render(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *text)
     return out.data;
 }
 
+static char *
+name_of(const pgqrsi_scope *scope, pgqrsi_sql sql)
+{
+    char *name = NULL;
+
+    if (scope->queue_name == NULL)
+        return strdup(pgqrsi_sql_texts[sql].name);
+    if (asprintf(&name, "queue \"%s\": %s", scope->queue_name, pgqrsi_sql_texts[sql].name) < 0)
+        return NULL;
+    return name;
+}
+
 pgqrs_status
 pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane, const pgqrsi_statement **out,
                        pgqrs_error *err)
@@ -133,10 +146,16 @@ pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane, co
     pgqrsi_statement *statement = &scope->statements[sql][lane];
 
     if (statement->text == NULL) {
-        statement->text = render(scope, lane, pgqrsi_sql_texts[sql].text);
-        if (statement->text == NULL)
+        char *name = name_of(scope, sql);
+        char *text = render(scope, lane, pgqrsi_sql_texts[sql].text);
+
+        if (name == NULL || text == NULL) {
+            free(name);
+            free(text);
             return pgqrsi_error_memory(err);
-        statement->name = pgqrsi_sql_texts[sql].name;
+        }
+        statement->name = name;
+        statement->text = text;
         statement->serial = (*scope->next_serial)++;
     }
     *out = statement;

@@ -14,9 +14,11 @@
 #include "local/postmaster.h"
 #include "local/process.h"
 #include "local/serverlog.h"
+#include "queries.h"
 
 #define CONFIG_FILE "pgqrs.conf"
 #define CREATE_LOG "create.log"
+#define STARTUP_LOG (PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG)
 
 /* Nobody waits for the first start of the programs longer than for these. */
 #define STEP_MARGIN_MS 2000
@@ -88,15 +90,9 @@ append_quoted(pgqrsi_buffer *out, const char *text)
 {
     pgqrsi_buffer_append_text(out, "'");
     for (; *text != '\0'; text++) {
-        if (*text == '\n')
-            pgqrsi_buffer_append_text(out, "\\n");
-        else if (*text == '\r')
-            pgqrsi_buffer_append_text(out, "\\r");
-        else {
-            if (*text == '\'' || *text == '\\')
-                pgqrsi_buffer_append(out, text, 1);
+        if (*text == '\'' || *text == '\\')
             pgqrsi_buffer_append(out, text, 1);
-        }
+        pgqrsi_buffer_append(out, text, 1);
     }
     pgqrsi_buffer_append_text(out, "'\n");
 }
@@ -258,8 +254,9 @@ create_database(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *er
         "logging_collector=off",     "postgres", NULL
     };
     pgqrsi_process_result result;
-    pgqrs_status status = run(cluster, argv, NULL,
-                              pgqrs_slice_of("CREATE DATABASE " PGQRSI_CLUSTER_DATABASE "\n"), &result, err);
+    pgqrs_status status =
+        run(cluster, argv, NULL, pgqrs_slice_of(pgqrsi_sql_texts[PGQRSI_SQL_LOCAL_CREATE_DATABASE].text),
+            &result, err);
 
     if (status == PGQRS_OK && result.exit_code != 0)
         status = report_creation(cluster, argv[0], &result, err);
@@ -310,15 +307,12 @@ prepare(const pgqrsi_cluster *cluster, pgqrs_error *err)
     pgqrs_status status =
         pgqrsi_folder_make_private(cluster->folder, PGQRSI_PATHS_LOG, paths, cluster->account, err);
 
-    if (status == PGQRS_OK && paths->socket_is_short)
-        status = pgqrsi_folder_make_socket_dir(paths, cluster->account, err);
-    else if (status == PGQRS_OK)
-        status =
-            pgqrsi_folder_make_private(cluster->folder, PGQRSI_PATHS_SOCKET, paths, cluster->account, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_folder_make_socket_dir(cluster->folder, paths, cluster->account, err);
     if (status == PGQRS_OK)
         status = write_config(cluster, PGQRSI_PATHS_DATA, 0, err);
     if (status == PGQRS_OK) /* pg_ctl appends to it; it tells of one start only */
-        unlinkat(cluster->folder->fd, PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG, 0);
+        unlinkat(cluster->folder->fd, STARTUP_LOG, 0);
     return status;
 }
 
@@ -355,7 +349,7 @@ pgqrsi_cluster_start(const pgqrsi_cluster *cluster, pgqrs_error *err)
                            "--timeout",
                            seconds,
                            "--log",
-                           PGQRSI_PATHS_LOG "/" PGQRSI_PATHS_STARTUP_LOG,
+                           STARTUP_LOG,
                            NULL };
     pgqrsi_process_result result;
     pgqrs_status status = prepare(cluster, err);

@@ -319,12 +319,6 @@ pgqrsi_folder_make_private(const pgqrsi_folder *folder, const char *entry, const
     return status;
 }
 
-pgqrs_status
-pgqrsi_folder_make_socket_dir(const pgqrsi_paths *paths, const pgqrsi_account *account, pgqrs_error *err)
-{
-    return make_private(AT_FDCWD, paths->socket_dir, paths->socket_dir, account, err);
-}
-
 /* ---- Removing ---- */
 
 static int remove_entry(int parent_fd, const char *name, int depth);
@@ -407,6 +401,27 @@ void
 pgqrsi_folder_remove_leftovers(const pgqrsi_folder *folder)
 {
     (void)remove_prefixed(folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX);
+}
+
+/* The folder is emptied because a crash leaves a lock file beside the socket: PostgreSQL would not start if
+ * its number is another process's by now, be that a zombie. */
+pgqrs_status
+pgqrsi_folder_make_socket_dir(const pgqrsi_folder *folder, const pgqrsi_paths *paths,
+                              const pgqrsi_account *account, pgqrs_error *err)
+{
+    pgqrs_status status;
+    int fd;
+
+    if (paths->socket_is_short)
+        status = make_private(AT_FDCWD, paths->socket_dir, paths->socket_dir, account, err);
+    else
+        status = pgqrsi_folder_make_private(folder, PGQRSI_PATHS_SOCKET, paths, account, err);
+    if (status != PGQRS_OK)
+        return status;
+    fd = open(paths->socket_dir, OPEN_FOLDER);
+    if (fd < 0 || empty_folder(fd, 0) < 0)
+        return report(err, "empty the folder", paths->socket_dir, errno);
+    return PGQRS_OK;
 }
 
 /* Only if it is the account's: in /tmp, the name alone says nothing. */

@@ -44,9 +44,10 @@ pgqrs_status pgqrsi_folder_make_private(const pgqrsi_folder *folder, const char 
                                         const pgqrsi_paths *paths, const pgqrsi_account *account,
                                         pgqrs_error *err);
 
-/** Makes or checks the short folder for the socket, in /tmp, where strangers may have been first. */
-pgqrs_status pgqrsi_folder_make_socket_dir(const pgqrsi_paths *paths, const pgqrsi_account *account,
-                                           pgqrs_error *err);
+/** Makes an empty folder for the socket, with no server running: as above, or a short one in /tmp, where
+ * strangers may have been first. */
+pgqrs_status pgqrsi_folder_make_socket_dir(const pgqrsi_folder *folder, const pgqrsi_paths *paths,
+                                           const pgqrsi_account *account, pgqrs_error *err);
 
 /** Removes everything that a process that was killed while it made or removed a cluster has left, as far as
  * that goes: what stays only takes up room. */

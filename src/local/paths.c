@@ -127,6 +127,15 @@ fail:
     return -1;
 }
 
+/* A line end would break the lines of postmaster.pid. */
+static int
+has_control_character(const char *text)
+{
+    while ((unsigned char)*text >= ' ' && *text != 0x7f)
+        text++;
+    return *text != '\0';
+}
+
 static int
 join(char **out, const char *folder, const char *entry)
 {
@@ -155,6 +164,12 @@ pgqrsi_paths_init(pgqrsi_paths *paths, pgqrs_slice name, pgqrs_error *err)
         join(&paths->data, paths->folder, PGQRSI_PATHS_DATA) < 0 ||
         join(&paths->log_dir, paths->folder, PGQRSI_PATHS_LOG) < 0 || name_socket_dir(paths) < 0)
         return pgqrsi_error_memory(err);
+    if (has_control_character(paths->folder))
+        return pgqrsi_error_set(
+            err, PGQRS_ESYSTEM,
+            "the path \"%s\" of the private server \"%s\" has a control character, which PostgreSQL "
+            "cannot handle; set PGQRS_LOCAL_ROOT to another folder",
+            paths->folder, paths->name);
     if (strlen(paths->folder) > FOLDER_MAX_BYTES)
         return pgqrsi_error_set(
             err, PGQRS_ESYSTEM,

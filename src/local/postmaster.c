@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -122,6 +124,12 @@ fill(pgqrsi_postmaster *postmaster, char *text, const struct stat *data, const p
 
     for (size_t i = 0; i < LINE_COUNT && rest != NULL; i++)
         lines[i] = strsep(&rest, "\n");
+    if (lines[LINE_SOCKET_DIR] != NULL && *lines[LINE_SOCKET_DIR] == '/') {
+        postmaster->port = atoi(lines[LINE_PORT]);
+        postmaster->socket_dir = strdup(lines[LINE_SOCKET_DIR]);
+        if (postmaster->socket_dir == NULL)
+            return pgqrsi_error_memory(err);
+    }
     number = lines[LINE_PID] != NULL ? labs(strtol(lines[LINE_PID], NULL, 10))
                                      : 0; /* negative: single-user mode */
     if (number <= 1 || (long)(pid_t)number != number)
@@ -132,15 +140,10 @@ fill(pgqrsi_postmaster *postmaster, char *text, const struct stat *data, const p
     }
     postmaster->pid = (pid_t)number;
     postmaster->phase = PGQRSI_POSTMASTER_BUSY;
-    if (lines[LINE_STATUS] == NULL ||
-        (strncmp(lines[LINE_STATUS], "ready", 5) != 0 && strncmp(lines[LINE_STATUS], "standby", 7) != 0))
-        return PGQRS_OK;
-    postmaster->phase = PGQRSI_POSTMASTER_READY;
-    postmaster->port = atoi(lines[LINE_PORT]);
-    if (*lines[LINE_SOCKET_DIR] != '/')
-        return PGQRS_OK;
-    postmaster->socket_dir = strdup(lines[LINE_SOCKET_DIR]);
-    return postmaster->socket_dir != NULL ? PGQRS_OK : pgqrsi_error_memory(err);
+    if (lines[LINE_STATUS] != NULL &&
+        (strncmp(lines[LINE_STATUS], "ready", 5) == 0 || strncmp(lines[LINE_STATUS], "standby", 7) == 0))
+        postmaster->phase = PGQRSI_POSTMASTER_READY;
+    return PGQRS_OK;
 }
 
 /* Opens the cluster's folder; *out_fd is -1 if there is none. A stranger's is refused: if others can write in
@@ -309,28 +312,56 @@ pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
     return wait_for_processes(&data, paths, account, deadline_ms, err);
 }
 
+/* 1 if somebody listens at the socket that postmaster.pid names. A socket on a shared volume joins containers
+ * that cannot see each other's processes; PostgreSQL's own checks see nothing there, and two servers on one
+ * cluster would destroy it. */
+static int
+answers(const pgqrsi_postmaster *postmaster)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX };
+    int length, fd, heard;
+
+    if (postmaster->socket_dir == NULL)
+        return 0;
+    length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", postmaster->socket_dir,
+                      postmaster->port);
+    if (length < 0 || (size_t)length >= sizeof(address.sun_path))
+        return 0;
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return 0;
+    heard = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
+    close(fd);
+    return heard;
+}
+
 pgqrs_status
 pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account, int64_t deadline_ms,
                         pgqrs_error *err)
 {
     pgqrsi_postmaster postmaster;
     pgqrs_status status = pgqrsi_postmaster_look(&postmaster, paths, account, err);
-    int is_pid_taken = postmaster.is_pid_taken;
     struct stat data;
     int fd = -1;
 
-    pgqrsi_postmaster_release(&postmaster);
     if (status == PGQRS_OK)
         status = open_data(paths, account, &fd, &data, err);
-    if (fd < 0)
-        return status;
-    if (status == PGQRS_OK)
+    if (fd >= 0 && status == PGQRS_OK)
         status = wait_for_processes(&data, paths, account, deadline_ms, err);
+    if (fd >= 0 && status == PGQRS_OK && answers(&postmaster))
+        status = pgqrsi_error_set(
+            err, PGQRS_ESYSTEM,
+            "refused to start the private server \"%s\": one answers at \"%s\" already, but its "
+            "process cannot be seen; it may run in another container: stop it there",
+            paths->name, postmaster.socket_dir);
     /* PostgreSQL would refuse to start. If nobody has the number it removes the file itself, and looks first
      * whether the shared memory that the file names is still in use. */
-    if (status == PGQRS_OK && is_pid_taken && unlinkat(fd, PID_FILE, 0) < 0 && errno != ENOENT)
+    if (fd >= 0 && status == PGQRS_OK && postmaster.is_pid_taken && unlinkat(fd, PID_FILE, 0) < 0 &&
+        errno != ENOENT)
         status = pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not remove the stale \"%s/" PID_FILE "\": %s",
                                   paths->data, strerror(errno));
-    close(fd);
+    if (fd >= 0)
+        close(fd);
+    pgqrsi_postmaster_release(&postmaster);
     return status;
 }

@@ -28,8 +28,8 @@ typedef struct pgqrsi_postmaster {
     pid_t pid;        /* 0 if GONE */
     int has_data;     /* 1: there is a cluster */
     int is_pid_taken; /* 1: GONE, and the process of that number is another program's */
-    int port;         /* if READY */
-    char *socket_dir; /* if READY; NULL if it has none */
+    int port;         /* of the last run, if GONE */
+    char *socket_dir; /* likewise; NULL if it has none or does not say yet */
 } pgqrsi_postmaster;
 
 /** Looks. Returns PGQRS_OK, PGQRS_ESYSTEM (the folder cannot be read) or PGQRS_ENOMEM. *postmaster is always

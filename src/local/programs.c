@@ -115,9 +115,13 @@ name_programs(struct search *search, const char *folder)
     return 0;
 }
 
+/* The same folder may be found in several ways. */
 static void
 note_unsuited(struct search *search, const char *folder, const char *why)
 {
+    if (search->unsuited.size > 0 &&
+        memmem(search->unsuited.data, search->unsuited.size, folder, strlen(folder)) != NULL)
+        return;
     append_item(&search->unsuited, folder);
     pgqrsi_buffer_append_text(&search->unsuited, " (");
     pgqrsi_buffer_append_text(&search->unsuited, why);

@@ -134,8 +134,9 @@ static char *
 build_conninfo(const struct server *server)
 {
     const pgqrsi_postmaster *postmaster = &server->postmaster;
-    const char *folder = postmaster->socket_dir != NULL ? postmaster->socket_dir : server->paths.socket_dir;
-    int port = postmaster->socket_dir != NULL ? postmaster->port : PGQRSI_PATHS_PORT;
+    int is_told = postmaster->phase == PGQRSI_POSTMASTER_READY && postmaster->socket_dir != NULL;
+    const char *folder = is_told ? postmaster->socket_dir : server->paths.socket_dir;
+    int port = is_told ? postmaster->port : PGQRSI_PATHS_PORT;
     pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
     char rest[128];
 
@@ -270,7 +271,7 @@ pgqrs_status
 pgqrsi_local_conninfo(pgqrs_slice dsn, char **out_conninfo, pgqrs_error *err)
 {
     pgqrs_slice name = { NULL, 0 };
-    pgqrs_local_info info;
+    pgqrs_local_info info = { PGQRS_LOCAL_ABSENT, 0, NULL, NULL, NULL };
     pgqrs_status status;
 
     if (!pgqrsi_local_is_dsn(dsn))

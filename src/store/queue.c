@@ -58,7 +58,9 @@ new_queue(pgqrs_client *client, const pgqrsi_rows *rows)
         return NULL;
     }
     queue->id = pgqrsi_rows_int(rows, 0, 0);
-    pgqrsi_scope_init(&queue->scope, client->scope.schema, queue->id, &client->next_serial);
+    pgqrsi_scope_init(&queue->scope, client->scope.schema, &client->next_serial);
+    queue->scope.queue_id = queue->id;
+    queue->scope.queue_name = queue->name;
     pgqrsi_frontier_init(&queue->frontier, pgqrsi_rows_int(rows, 0, 7), pgqrsi_clock_ms());
     return queue;
 }

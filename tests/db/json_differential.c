@@ -165,59 +165,60 @@ splice(pgqrsi_buffer *text, size_t at, size_t removed, const char *bytes, size_t
     *text = result;
 }
 
+static const char *const tokens[] = {
+    "[",
+    "]",
+    "{",
+    "}",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    "\\u",
+    "\\u0000",
+    "\\ud83d",
+    "\\ude00",
+    "\\uDbFf",
+    "\\uDC00",
+    "\\x",
+    "0",
+    "-",
+    "+",
+    ".",
+    "e",
+    "E-",
+    "1e131072",
+    "1e-16384",
+    "0e-16384",
+    "true",
+    "nul",
+    "NaN",
+    "Infinity",
+    "\f",
+    "\v",
+    "\xc2\xa0",
+    "\xef\xbb\xbf",
+    "\xc0\x80",
+    "\xed\xa0\x80",
+    "\xf4\x90\x80\x80",
+    "\xff",
+    "\x80",
+    "\xe6\x97",
+    "\x1f",
+    "/**/",
+    "\x7f",
+    "'a'",
+    "\\u00e9",
+    "_",
+    "1E+5",
+    "\"\":",
+    "[[[[[[[[",
+    "]]]]]]]]",
+};
+
 static void
 damage(pgqrsi_buffer *text)
 {
-    static const char *const tokens[] = {
-        "[",
-        "]",
-        "{",
-        "}",
-        ",",
-        ":",
-        "\"",
-        "\\",
-        "\\u",
-        "\\u0000",
-        "\\ud83d",
-        "\\ude00",
-        "\\uDbFf",
-        "\\uDC00",
-        "\\x",
-        "0",
-        "-",
-        "+",
-        ".",
-        "e",
-        "E-",
-        "1e131072",
-        "1e-16384",
-        "0e-16384",
-        "true",
-        "nul",
-        "NaN",
-        "Infinity",
-        "\f",
-        "\v",
-        "\xc2\xa0",
-        "\xef\xbb\xbf",
-        "\xc0\x80",
-        "\xed\xa0\x80",
-        "\xf4\x90\x80\x80",
-        "\xff",
-        "\x80",
-        "\xe6\x97",
-        "\x1f",
-        "/**/",
-        "\x7f",
-        "'a'",
-        "\\u00e9",
-        "_",
-        "1E+5",
-        "\"\":",
-        "[[[[[[[[",
-        "]]]]]]]]",
-    };
     size_t at = below(text->size + 1), left = text->size - at,
            length = left > 0 ? 1 + below(left < 8 ? left : 8) : 0;
     const char *token = tokens[below(COUNT_OF(tokens))];
@@ -360,9 +361,14 @@ shrink(PGconn *conn, pgqrsi_buffer *text)
     size_t piece = text->size / 2;
     int verdict;
 
-    while (piece > 0)
-        if (!shrink_by(conn, text, piece) || piece > 8)
-            piece = piece > 8 ? piece / 2 : piece - 1;
+    while (piece > 0) {
+        int was_shrunk = shrink_by(conn, text, piece);
+
+        if (piece > 8)
+            piece /= 2;
+        else
+            piece = was_shrunk ? 8 : piece - 1;
+    }
     ask(conn, text, 1, &verdict);
     print_difference(text, verdict);
 }

@@ -200,6 +200,14 @@ a_long_job_outlives_its_lease_by_extensions(void **state)
     fixture_close(&f);
 }
 
+/* A claim's commit does not wait for the disk, so a crash of the server can forget it; not after this. */
+static void
+crash_server(struct fixture *f, ts_cluster *cluster)
+{
+    ts_sql(f->sql, "CHECKPOINT");
+    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+}
+
 /* The connections of a fixture do not survive their server. */
 static void
 restart_server(struct fixture *f, ts_cluster *cluster)
@@ -221,9 +229,12 @@ an_outcome_is_kept_until_the_server_is_back(void **state)
     (void)state;
     fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
     fixture_send_numbers(&f, 1);
-    worker = fixture_work(&f, "1", "60", 1, "echo $$ > \"$FOLDER/pid\"; sleep 1; echo '{\"kept\": true}'");
+    worker = fixture_work(&f, "1", "60", 1,
+                          "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.1; done; "
+                          "echo '{\"kept\": true}'");
     child = await_pid(&f, "pid");
-    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+    crash_server(&f, cluster);
+    fixture_touch(&f, "go");
     await_end(child, 5000);
     ts_wait_output(worker, "trying again", WORK_WAIT_MS);
     restart_server(&f, cluster);
@@ -248,16 +259,15 @@ a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended(void **state)
     (void)state;
     fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
     fixture_send_numbers(&f, 1);
-    worker = fixture_work(&f, "1", "2", 1, "[ $PGQRS_ATTEMPT = 1 ] || exec echo again; " SLEEPER);
+    worker = fixture_work(&f, "1", "2", 1, "[ ! -e \"$FOLDER/pid\" ] || exec echo again; " SLEEPER);
     child = await_pid(&f, "pid");
-    ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);
+    crash_server(&f, cluster);
     await_end(child, 3000);
     ts_wait_output(worker, "could not be extended in time", WORK_WAIT_MS);
     restart_server(&f, cluster);
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
-    assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"' AND crash_ct = 1"), 1);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"), 1);
     ts_result_release(&result);
     fixture_close(&f);
     ts_cluster_free(cluster);
@@ -304,7 +314,7 @@ a_server_that_hangs_does_not_keep_the_fence_from_ending_a_child(void **state)
     (void)state;
     fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
     fixture_send_numbers(&f, 1);
-    worker = fixture_work(&f, "1", "2", 1, "[ $PGQRS_ATTEMPT = 1 ] || exec echo again; " SLEEPER);
+    worker = fixture_work(&f, "1", "2", 1, "[ ! -e \"$FOLDER/pid\" ] || exec echo again; " SLEEPER);
     child = await_pid(&f, "pid");
     find_backends(&f, cluster, &backends);
     signal_backends(&backends, SIGSTOP);
@@ -334,7 +344,7 @@ a_queue_that_is_deleted_ends_the_work(void **state)
     TS_OK(pgqrs_queue_delete(f.client, pgqrs_slice_of("jobs"), f.err), f.err);
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 1);
-    assert_non_null(strstr(result.err, "jobs"));
+    assert_non_null(strstr(result.err, "deleted"));
     assert_false(ts_is_running(child));
     ts_result_release(&result);
     fixture_close(&f);

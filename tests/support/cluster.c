@@ -1,14 +1,19 @@
 #include "cluster.h"
 
+#include <errno.h>
 #include <libpq-fe.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "check.h"
 #include "folder.h"
 #include "keeper.h"
 #include "process.h"
+
+#define STOP_TIMEOUT_MS 60000
 
 struct ts_cluster {
     ts_keeper *keeper;
@@ -79,10 +84,29 @@ call(const ts_cluster *cluster, const char *verb, const char *mode)
     free(script);
 }
 
+/* Like a crash, without the time that a program to stop it takes. */
+static void
+crash(const ts_cluster *cluster)
+{
+    const struct timespec pause = { .tv_nsec = 1000000 };
+    pid_t pid = ts_cluster_pid(cluster);
+
+    if (kill(pid, SIGQUIT) != 0)
+        ts_fail("could not crash the server in \"%s\": %s", cluster->folder, strerror(errno));
+    for (int waited_ms = 0; ts_is_running(pid); waited_ms++) {
+        if (waited_ms > STOP_TIMEOUT_MS)
+            ts_fail("the server in \"%s\" did not end", cluster->folder);
+        nanosleep(&pause, NULL);
+    }
+}
+
 void
 ts_cluster_stop(ts_cluster *cluster, ts_stop mode)
 {
-    call(cluster, "stop", mode == TS_STOP_FAST ? "fast" : "immediate");
+    if (mode == TS_STOP_IMMEDIATE)
+        crash(cluster);
+    else
+        call(cluster, "stop", "fast");
     cluster->runs = 0;
 }
 

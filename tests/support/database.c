@@ -52,6 +52,7 @@ drop_databases(void)
     if (!ts_is_owner() || server == NULL || asprintf(&dsn, "%s dbname=postgres", server) < 0)
         return;
     connection = PQconnectdb(dsn);
+    PQclear(PQexec(connection, "SET client_min_messages = error"));
     for (int i = 1; i <= made && PQstatus(connection) == CONNECTION_OK; i++) {
         char sql[96];
 

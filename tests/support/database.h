@@ -2,8 +2,8 @@
  * The server that tests share, and a database of one's own on it for each test.
  *
  * The server is the one that PGQRS_TEST_SERVER names (scripts/test starts one for all). Without it the first
- * call starts one for this executable alone. Its role `locked` must log in with the password
- * `right-password`.
+ * call starts one for this executable alone. It runs with fsync off, which pgqrs_admin_verify warns of. Its
+ * role `locked` must log in with the password `right-password`.
  */
 #ifndef TS_DATABASE_H
 #define TS_DATABASE_H

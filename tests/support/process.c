@@ -99,9 +99,11 @@ change_environment(const char *const *env)
 }
 
 static void
-become(const ts_invocation *invocation, int in, const ts_process *process)
+become(const ts_invocation *invocation, int in, const ts_process *process, pid_t parent)
 {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent) /* it ended before it could be watched */
+        _exit(EXIT_NOT_STARTED);
     setpgid(0, 0);
     change_environment(invocation->env);
     dup2(in, STDIN_FILENO);
@@ -119,6 +121,7 @@ ts_spawn(const ts_invocation *invocation)
     static int registered;
     ts_process *process = calloc(1, sizeof(*process));
     int in = open_input(invocation);
+    pid_t parent = getpid();
 
     if (process == NULL)
         ts_fail("out of memory");
@@ -128,7 +131,7 @@ ts_spawn(const ts_invocation *invocation)
     process->started_ms = now_ms();
     process->pid = fork();
     if (process->pid == 0)
-        become(invocation, in, process);
+        become(invocation, in, process, parent);
     if (process->pid < 0)
         ts_fail("could not start a process for \"%s\": %s", process->name, strerror(errno));
     setpgid(process->pid, process->pid); /* here too, so that a kill right after this finds the group */

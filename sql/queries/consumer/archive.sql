@@ -1,11 +1,10 @@
--- Moves finished messages of one lane to the archive. $1 ids, $2 tokens, $3 results, in id order.
--- Returns: the ids that were moved. Locks: the rows, in the order given.
--- Plan: nested loop of the leases with an index scan on (id).
+-- Moves finished messages of one lane to the archive. $1 ids, ascending, $2 their tokens, $3 their
+-- results.
+-- Returns: the ids that were moved. Locks and plan: see delete.sql.
 WITH finished AS (
     DELETE FROM :"schema".:"leaf" AS m
-     USING unnest($1::bigint[], $2::bigint[], $3::jsonb[]) AS l(id, token, result)
-     WHERE m.id = l.id AND m.lease_token = l.token
-    RETURNING m.*, l.result
+     WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
+    RETURNING m.*, ($3::jsonb[])[width_bucket(m.id, $1::bigint[])] AS result
 )
 INSERT INTO :"schema".:"archive"
        (id, queue_id, priority, outcome, read_ct, failed_ct, crash_ct, lease_token, enqueued_at, dequeued_at, archived_at,

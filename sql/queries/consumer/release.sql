@@ -1,9 +1,8 @@
 -- Gives messages of one lane back, to the held lane. Without a delay they keep their place in line.
--- $1 ids, $2 tokens, in id order, $3 delay in ms. Returns: the ids. Locks: the rows, in the order given.
+-- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see delete.sql.
 WITH released AS (
     DELETE FROM :"schema".:"leaf" AS m
-     USING unnest($1::bigint[], $2::bigint[]) AS l(id, token)
-     WHERE m.id = l.id AND m.lease_token = l.token
+     WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
     RETURNING m.*
 )
 INSERT INTO :"schema".:"held"

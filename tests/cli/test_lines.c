@@ -1,0 +1,154 @@
+/* Lines come out whole whatever the size of what is read, and an endless one is refused in bounded memory. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "../../cli/lines.c"
+
+static int
+file_of(const char *text, size_t size)
+{
+    char name[] = "/tmp/pgqrs-lines-XXXXXX";
+    int fd = mkstemp(name);
+
+    assert_true(fd >= 0);
+    unlink(name);
+    assert_int_equal(write(fd, text, size), (ssize_t)size);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
+
+static void
+expect_line(cli_lines *lines, const char *wanted)
+{
+    pgqrs_slice line = { NULL, 0 };
+
+    assert_int_equal(cli_lines_next(lines, &line), CLI_LINES_LINE);
+    assert_int_equal(line.size, strlen(wanted));
+    assert_memory_equal(line.data, wanted, line.size);
+}
+
+static void
+ends_of_lines_are_left_out(void **state)
+{
+    static const char text[] = "one\ntwo\r\n\n  \nlast";
+    cli_lines lines;
+    pgqrs_slice line;
+    int fd = file_of(text, sizeof(text) - 1);
+
+    (void)state;
+    assert_int_equal(cli_lines_init(&lines, fd, 100), 0);
+    expect_line(&lines, "one");
+    expect_line(&lines, "two");
+    expect_line(&lines, "");
+    expect_line(&lines, "  ");
+    expect_line(&lines, "last");
+    assert_int_equal(lines.number, 5);
+    assert_int_equal(lines.bytes, sizeof(text) - 1);
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_END);
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_END);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
+static void
+the_limit_counts_the_line_without_its_end(void **state)
+{
+    static const char text[] = "12345\n12345\r\n123456\nnext";
+    cli_lines lines;
+    pgqrs_slice line;
+    int fd = file_of(text, sizeof(text) - 1);
+
+    (void)state;
+    assert_int_equal(cli_lines_init(&lines, fd, 5), 0);
+    expect_line(&lines, "12345");
+    expect_line(&lines, "12345");
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_TOO_LONG);
+    assert_int_equal(lines.number, 3);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
+static void
+lines_of_every_length_survive_the_edges_of_the_buffer(void **state)
+{
+    size_t size = 0, capacity = (size_t)3 << 20;
+    char *text = malloc(capacity);
+    cli_lines lines;
+    pgqrs_slice line;
+    int fd;
+
+    (void)state;
+    assert_non_null(text);
+    for (size_t length = 0; length < 2000; length++) {
+        memset(text + size, 'a' + (int)(length % 26), length);
+        size += length;
+        text[size++] = '\n';
+    }
+    fd = file_of(text, size);
+    free(text);
+    assert_int_equal(cli_lines_init(&lines, fd, 2000), 0);
+    for (size_t length = 0; length < 2000; length++) {
+        assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_LINE);
+        assert_int_equal(line.size, length);
+        if (length > 0)
+            assert_true(line.data[0] == (char)('a' + (int)(length % 26)) &&
+                        line.data[length - 1] == line.data[0]);
+    }
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_END);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
+static void
+an_endless_line_is_not_gathered(void **state)
+{
+    cli_lines lines;
+    pgqrs_slice line;
+    int fd = open("/dev/zero", O_RDONLY);
+
+    (void)state;
+    assert_int_equal(cli_lines_init(&lines, fd, 1000000), 0);
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_TOO_LONG);
+    assert_int_equal(lines.number, 1);
+    assert_true(lines.capacity <= (size_t)4 << 20);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
+static void
+a_folder_cannot_be_read(void **state)
+{
+    cli_lines lines;
+    pgqrs_slice line;
+    int fd = open("/", O_RDONLY);
+
+    (void)state;
+    assert_int_equal(cli_lines_init(&lines, fd, 100), 0);
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_FAILED);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ends_of_lines_are_left_out),
+        cmocka_unit_test(the_limit_counts_the_line_without_its_end),
+        cmocka_unit_test(lines_of_every_length_survive_the_edges_of_the_buffer),
+        cmocka_unit_test(an_endless_line_is_not_gathered),
+        cmocka_unit_test(a_folder_cannot_be_read),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

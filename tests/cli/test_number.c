@@ -1,0 +1,141 @@
+/* Numbers that people type are taken whole or not at all. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../cli/number.c"
+
+static void
+whole_numbers_are_read_to_the_edges(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t number;
+    } cases[] = {
+        { "0", 0 },
+        { "-0", 0 },
+        { "007", 7 },
+        { "-32768", -32768 },
+        { "9223372036854775807", INT64_MAX },
+        { "-9223372036854775808", INT64_MIN },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t number = 42;
+
+        assert_int_equal(cli_number_parse(cases[i].text, INT64_MIN, INT64_MAX, &number), 0);
+        assert_true(number == cases[i].number);
+    }
+}
+
+static void
+anything_else_is_refused(void **state)
+{
+    static const char *const cases[] = { "",
+                                         "-",
+                                         "+1",
+                                         " 1",
+                                         "1 ",
+                                         "1y",
+                                         "1.0",
+                                         "1e3",
+                                         "0x10",
+                                         "1e308",
+                                         "--1",
+                                         "9223372036854775808",
+                                         "-9223372036854775809",
+                                         "99999999999999999999999",
+                                         "nan",
+                                         "\xd9\xa1" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t number = 42;
+
+        assert_int_equal(cli_number_parse(cases[i], INT64_MIN, INT64_MAX, &number), -1);
+        assert_true(number == 42);
+    }
+}
+
+static void
+a_range_is_kept(void **state)
+{
+    int64_t number = 42;
+
+    (void)state;
+    assert_int_equal(cli_number_parse("0", 1, 10, &number), -1);
+    assert_int_equal(cli_number_parse("11", 1, 10, &number), -1);
+    assert_int_equal(cli_number_parse("-1", 0, 10, &number), -1);
+    assert_true(number == 42);
+    assert_int_equal(cli_number_parse("10", 1, 10, &number), 0);
+    assert_true(number == 10);
+}
+
+static void
+seconds_become_milliseconds(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t ms;
+    } cases[] = {
+        { "0", 0 },
+        { "5", 5000 },
+        { "0.5", 500 },
+        { "0.001", 1 },
+        { "1.25", 1250 },
+        { "90.100", 90100 },
+        { "315360000", INT64_C(315360000000) },
+    };
+    static const char *const refused[] = { "",
+                                           ".",
+                                           ".5",
+                                           "5.",
+                                           "-1",
+                                           "+1",
+                                           "1.0005",
+                                           "0.0001",
+                                           "1,5",
+                                           "1e3",
+                                           "1y",
+                                           " 1",
+                                           "1 ",
+                                           "inf",
+                                           "1..2",
+                                           "9223372036854775807",
+                                           "9223372036854775.808",
+                                           "1e308" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        int64_t ms = -7;
+
+        assert_int_equal(cli_seconds_parse(cases[i].text, 0, INT64_MAX, &ms), 0);
+        assert_true(ms == cases[i].ms);
+    }
+    for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+        int64_t ms = -7;
+
+        assert_int_equal(cli_seconds_parse(refused[i], 0, INT64_MAX, &ms), -1);
+        assert_true(ms == -7);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(whole_numbers_are_read_to_the_edges),
+        cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(a_range_is_kept),
+        cmocka_unit_test(seconds_become_milliseconds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

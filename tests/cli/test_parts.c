@@ -1,0 +1,142 @@
+/* The small pure parts of the command: JSON out, suggestions, passwords in connection strings, exit codes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../../cli/dsn.c"
+#include "../../cli/exit.c"
+#include "../../cli/json.c"
+#include "../../cli/suggest.c"
+#include "../../cli/utf8.c"
+
+/* json.c needs this one function of output.c, which would bring the tables along. */
+void
+cli_time_format(int64_t time_ms, char text[CLI_TIME_SIZE])
+{
+    snprintf(text, CLI_TIME_SIZE, "%lld", (long long)time_ms);
+}
+
+static void
+expect_escaped(const char *text, const char *wanted)
+{
+    char *out = NULL;
+    size_t size = 0;
+    FILE *stream = open_memstream(&out, &size);
+
+    assert_non_null(stream);
+    assert_int_equal(cli_json_string(stream, pgqrs_slice_of(text)), 0);
+    fclose(stream);
+    assert_string_equal(out, wanted);
+    free(out);
+}
+
+static void
+strings_are_escaped_for_json_and_for_terminals(void **state)
+{
+    (void)state;
+    expect_escaped("", "\"\"");
+    expect_escaped("a \"quoted\" back\\slash /", "\"a \\\"quoted\\\" back\\\\slash /\"");
+    expect_escaped("\n\r\t\x01\x1b[31m\x7f", "\"\\n\\r\\t\\u0001\\u001b[31m\\u007f\"");
+    expect_escaped("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+    expect_escaped("\xc2\x9b\x31m", "\"\\u009b1m\"");
+    expect_escaped("\xff\xc0\x80\xed\xa0\x80"
+                   "a\xe2\x82",
+                   "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffda\\ufffd\\ufffd\"");
+}
+
+static void
+suggest_one(const char *typed, const char *wanted)
+{
+    static const char *const names[] = { "install", "uninstall", "verify",       "queue", "message",
+                                         "archive", "work",      "max-attempts", "delay", "help" };
+    cli_suggest suggest = CLI_SUGGEST_INIT(typed);
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        cli_suggest_consider(&suggest, names[i]);
+    if (wanted == NULL)
+        assert_null(suggest.best);
+    else if (suggest.best == NULL)
+        fail_msg("nothing for %s", typed);
+    else
+        assert_string_equal(suggest.best, wanted);
+}
+
+static void
+near_names_are_suggested_and_far_ones_are_not(void **state)
+{
+    (void)state;
+    suggest_one("queu", "queue");
+    suggest_one("qeuue", "queue");
+    suggest_one("mesage", "message");
+    suggest_one("max", "max-attempts");
+    suggest_one("uninstal", "uninstall");
+    suggest_one("wokr", "work");
+    suggest_one("x", NULL);
+    suggest_one("", NULL);
+    suggest_one("frobnicate", NULL);
+    suggest_one("a-name-that-is-longer-than-every-command-there-is", NULL);
+}
+
+static void
+passwords_are_noticed(void **state)
+{
+    static const char *const with[] = { "postgresql://u:secret@h/db",
+                                        "postgres://:x@/db",
+                                        "host=h password=x",
+                                        "password = 'x y'",
+                                        "postgresql://h/db?password=x",
+                                        "postgresql://h/db?a=b&password=x",
+                                        "host=h sslpassword=x" };
+    static const char *const without[] = {
+        "postgresql://u@h:5432/db", "local:",          "host=h user=u",
+        "host=h passfile=/x",       "dbname=password", "postgresql://h:5432/db?application_name=a@b"
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
+        if (!cli_dsn_has_password(with[i]))
+            fail_msg("no password seen in %s", with[i]);
+    for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
+        if (cli_dsn_has_password(without[i]))
+            fail_msg("a password seen in %s", without[i]);
+}
+
+static void
+every_status_has_an_exit_code_that_is_explained(void **state)
+{
+    static const pgqrs_status statuses[] = {
+#define STATUS(name, value, text) PGQRS_##name,
+        PGQRS_STATUS_MAP(STATUS)
+#undef STATUS
+    };
+    const cli_exit_row *row;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(statuses) / sizeof(statuses[0]); i++) {
+        int code = cli_exit_of(statuses[i]), explained = 0;
+
+        assert_int_equal(code == 0, statuses[i] == PGQRS_OK);
+        for (size_t j = 0; (row = cli_exit_at(j)) != NULL; j++)
+            explained += row->code == code;
+        assert_int_equal(explained, 1);
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(strings_are_escaped_for_json_and_for_terminals),
+        cmocka_unit_test(near_names_are_suggested_and_far_ones_are_not),
+        cmocka_unit_test(passwords_are_noticed),
+        cmocka_unit_test(every_status_has_an_exit_code_that_is_explained),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/*
+ * How much a claim reads, in buffers and not in time: neither a plan that was chosen for an empty table, nor
+ * dead rows that a long-running transaction keeps, nor delayed messages in large numbers make claims slow.
+ */
+#include "fixture.h"
+
+/* Blocks of the queue's tables and their indexes that were looked at, and rows read by sequential scans. */
+struct reading {
+    long long blocks, rows_scanned;
+};
+
+static struct reading
+read_so_far(struct story *story)
+{
+    struct reading reading;
+
+    reading.blocks =
+        ts_int(story->sql, "SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit) "
+                           "FROM pg_statio_user_tables WHERE relname ~ '_(ready|held)$'");
+    reading.rows_scanned = ts_int(story->sql, "SELECT sum(seq_tup_read) FROM pg_stat_user_tables "
+                                              "WHERE relname ~ '_(ready|held)$'");
+    return reading;
+}
+
+/* Statistics arrive at the latest when a session ends, so that of the client is ended. */
+static struct reading
+read_since(struct story *story, struct hands *hands, struct reading before)
+{
+    struct reading after;
+
+    hands_close(hands);
+    ts_wait_until(story->sql, WAIT_MS,
+                  "SELECT count(*) = 0 FROM pg_stat_activity "
+                  "WHERE application_name = 'measured' AND datname = current_database()");
+    after = read_so_far(story);
+    after.blocks -= before.blocks;
+    after.rows_scanned -= before.rows_scanned;
+    return after;
+}
+
+static void
+open_measured(struct story *story, struct hands *hands)
+{
+    char *dsn = ts_format("%s application_name=measured", story->dsn);
+
+    hands_open(hands, dsn, LEASE_MS);
+    free(dsn);
+}
+
+static size_t
+claim(struct hands *hands, size_t max, pgqrs_lease *leases)
+{
+    pgqrs_message_list *list = NULL;
+    size_t count;
+
+    TS_OK(pgqrs_consumer_dequeue_batch(hands->consumer, max, NULL, &list, hands->err), hands->err);
+    count = pgqrs_message_list_count(list);
+    for (size_t i = 0; i < count && leases != NULL; i++)
+        leases[i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+    pgqrs_message_list_free(list);
+    return count;
+}
+
+static void
+a_plan_chosen_for_an_empty_table_does_not_stay(void **state)
+{
+    struct story *story = *state;
+    struct reading before, reading;
+    pgqrs_lease leases[10];
+    struct hands hands;
+    int claims = 200;
+
+    /* Given statements that were prepared and planned while the tables were empty, and known to be so, */
+    ts_sql(story->sql, "ANALYZE pgqrs_messages");
+    open_measured(story, &hands);
+    for (int i = 0; i < 20; i++) {
+        crowd_send(&hands, 1, 1);
+        assert_int_equal(claim(&hands, 10, leases), 1);
+        TS_OK(pgqrs_consumer_delete(hands.consumer, leases[0], hands.err), hands.err);
+    }
+    /* when there is a lot to claim */
+    ts_sql(story->sql,
+           "INSERT INTO pgqrs_messages_%lld_ready (payload) SELECT '1' FROM generate_series(1, 50000)",
+           (long long)story->scope.queue_id);
+    before = read_so_far(story);
+    for (int i = 0; i < claims; i++) {
+        pgqrs_status results[10];
+
+        assert_int_equal(claim(&hands, 10, leases), 10);
+        TS_OK(pgqrs_consumer_delete_batch(hands.consumer, leases, 10, results, hands.err), hands.err);
+    }
+    /* then the table is never scanned, and each claim with its deletion looks at some pages for each message.
+     */
+    reading = read_since(story, &hands, before);
+    print_message("%lld blocks for each claim\n", reading.blocks / claims);
+    assert_int_equal(reading.rows_scanned, 0);
+    assert_true(reading.blocks / claims < 500);
+}
+
+/* How many buffers a claim without a lower bound would look at now: every dead row that is still there. */
+static long
+read_without_bound(struct story *story)
+{
+    const pgqrsi_statement *statement = NULL;
+    PGresult *result;
+    char *explain, *hit;
+    long buffers = 0;
+
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_CONSUMER_CLAIM_READY, PGQRSI_LANE_READY,
+                                 &statement, NULL),
+          NULL);
+    ts_sql(story->sql, "BEGIN");
+    ts_sql(story->sql, "SET LOCAL enable_seqscan = off");
+    ts_sql(story->sql, "SET LOCAL enable_bitmapscan = off");
+    ts_sql(story->sql, "SET LOCAL plan_cache_mode = force_generic_plan");
+    ts_sql(story->sql, "PREPARE claim (bigint, bigint, bigint, bigint, bigint) AS %s", statement->text);
+    explain = ts_format("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE claim (0, 10, 1, 1, NULL)");
+    result = PQexec(story->sql, explain);
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        ts_fail("%s\nfailed: %s", explain, PQerrorMessage(story->sql));
+    hit = strstr(PQgetvalue(result, 0, 0), "\"Shared Hit Blocks\": ");
+    assert_non_null(hit);
+    buffers = atol(hit + strlen("\"Shared Hit Blocks\": "));
+    PQclear(result);
+    ts_sql(story->sql, "ROLLBACK");
+    ts_sql(story->sql, "DEALLOCATE claim");
+    free(explain);
+    return buffers;
+}
+
+/* `count` messages go through the queue, a few at a time; returns the number of claims. */
+static int
+flow(struct hands *hands, int count)
+{
+    int claims = 0;
+
+    for (int done = 0; done < count;) {
+        pgqrs_lease leases[50];
+        pgqrs_status results[50];
+        size_t got;
+
+        if (done % 1000 == 0)
+            crowd_send(hands, 1, 1000);
+        got = claim(hands, 50, leases);
+        claims++;
+        if (got == 0)
+            continue;
+        TS_OK(pgqrs_consumer_delete_batch(hands->consumer, leases, got, results, hands->err), hands->err);
+        done += (int)got;
+    }
+    return claims;
+}
+
+static void
+flow_past_a_holder(struct story *story, const char *begin, const char *stay)
+{
+    PGconn *holder = ts_connect(story->dsn);
+    struct reading before, reading;
+    struct hands hands;
+    long without;
+    int claims;
+
+    /* Given a transaction that stays open, so that no dead row can be removed, */
+    ts_sql(holder, "%s", begin);
+    ts_sql(holder, "%s", stay);
+    open_measured(story, &hands);
+    before = read_so_far(story);
+    /* when many messages go through the queue meanwhile, */
+    claims = flow(&hands, 50000);
+    reading = read_since(story, &hands, before);
+    without = read_without_bound(story);
+    print_message("%lld blocks for each claim of 50 and its deletion; without a bound %ld for a claim\n",
+                  reading.blocks / claims, without);
+    /* then their remains are really there, and claims do not read them again and again. */
+    assert_true(without > 5000);
+    assert_int_equal(reading.rows_scanned, 0);
+    assert_true(reading.blocks / claims < without / 3);
+    ts_sql(holder, "ROLLBACK");
+    PQfinish(holder);
+}
+
+static void
+a_long_read_only_transaction_does_not_make_claims_slow(void **state)
+{
+    flow_past_a_holder(*state, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+                       "SELECT count(*) FROM pgqrs_queues");
+}
+
+static void
+a_long_writing_transaction_does_not_make_claims_slow(void **state)
+{
+    flow_past_a_holder(*state, "BEGIN", "SELECT pg_current_xact_id()");
+}
+
+static void
+a_hundred_thousand_delayed_messages_do_not_make_claims_slow(void **state)
+{
+    struct story *story = *state;
+    struct reading before, reading;
+    struct hands hands;
+    int claims = 100;
+
+    /* Given delayed messages of many priorities, and few due ones behind all of them, */
+    ts_sql(story->sql,
+           "INSERT INTO pgqrs_messages_%lld_held (priority, vt, payload) SELECT n %% 10 - 4, "
+           "clock_timestamp() + "
+           "interval '1 day', '1' FROM generate_series(1, 100000) AS n",
+           (long long)story->scope.queue_id);
+    ts_sql(story->sql,
+           "INSERT INTO pgqrs_messages_%lld_held (priority, payload) SELECT -5, '1' FROM generate_series(1, "
+           "100)",
+           (long long)story->scope.queue_id);
+    ts_sql(story->sql, "ANALYZE pgqrs_messages");
+    before = read_so_far(story);
+    open_measured(story, &hands);
+    /* when those are claimed one by one */
+    for (int i = 0; i < claims; i++)
+        while (claim(&hands, 1, NULL) == 0)
+            ;
+    /* then a claim finds its way past the others. */
+    reading = read_since(story, &hands, before);
+    print_message("%lld blocks for each claim\n", reading.blocks / claims);
+    assert_int_equal(reading.rows_scanned, 0);
+    assert_true(reading.blocks / claims < 1000);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL "
+                                        "AND priority = -5"),
+                     100);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(a_plan_chosen_for_an_empty_table_does_not_stay),
+        STORY(a_long_read_only_transaction_does_not_make_claims_slow),
+        STORY(a_long_writing_transaction_does_not_make_claims_slow),
+        STORY(a_hundred_thousand_delayed_messages_do_not_make_claims_slow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

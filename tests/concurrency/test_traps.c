@@ -1,0 +1,204 @@
+/*
+ * Traps that queues on PostgreSQL have fallen into. Each test is named after what it rules out. Those about
+ * how much a claim reads are in test_reading.c, those about rows that move in test_lanes.c.
+ */
+#include "fixture.h"
+
+static void
+ask_for_seven(void *context, int number)
+{
+    struct story *story = context;
+    struct hands hands;
+    size_t count;
+
+    (void)number;
+    hands_open(&hands, story->dsn, LEASE_MS);
+    do {
+        pgqrs_message_list *list = NULL;
+
+        TS_OK(pgqrs_consumer_dequeue_batch(hands.consumer, 7, NULL, &list, hands.err), hands.err);
+        count = pgqrs_message_list_count(list);
+        TS_TRUE(count <= 7);
+        atomic_fetch_add(&story->shared->handed_out, (long)count);
+        pgqrs_message_list_free(list);
+    } while (count > 0);
+    hands_close(&hands);
+}
+
+static void
+no_claim_takes_more_rows_than_it_was_asked_for(void **state)
+{
+    struct story *story = *state;
+    pid_t children[4];
+
+    /* Whatever the planner knows or has forgotten: plain rows, and due ones of several priorities. */
+    crowd_send(&story->hands, 1, 3000);
+    ts_sql(story->sql,
+           "INSERT INTO pgqrs_messages_%lld_held (priority, payload) SELECT n %% 7 - 3, '1' "
+           "FROM generate_series(1, 1500) AS n",
+           (long long)story->scope.queue_id);
+    ts_sql(story->sql, "ANALYZE pgqrs_messages");
+    for (int i = 0; i < 4; i++)
+        children[i] = crowd_spawn(ask_for_seven, story, i);
+    crowd_join(children, 4, CROWD_TIMEOUT_MS);
+    /* Each claim on the server was handed to somebody: none was made that its client did not ask for. */
+    assert_int_equal(ts_int(story->sql, "SELECT sum(read_ct) FROM pgqrs_messages"),
+                     atomic_load(&story->shared->handed_out));
+    assert_int_equal(atomic_load(&story->shared->handed_out), 4500);
+}
+
+/* A session that listens and stays in a transaction keeps every notification in the queue. */
+static void
+an_enqueue_does_not_notify_when_nobody_sleeps(void **state)
+{
+    struct story *story = *state;
+    PGconn *listener = ts_connect(story->dsn);
+
+    ts_sql(listener, "LISTEN anything");
+    ts_sql(listener, "BEGIN");
+    for (int i = 0; i < 1000; i++)
+        TS_OK(
+            pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+            story->hands.err);
+    assert_int_equal(ts_int(story->sql, "SELECT pg_notification_queue_usage() > 0"), 0);
+    /* And that does show them: */
+    ts_sql(story->sql, "SELECT pg_notify('anything', repeat('x', 7000)) FROM generate_series(1, 1)");
+    for (int i = 0; i < 20; i++)
+        ts_sql(story->sql, "SELECT pg_notify('anything', repeat('x', 7000) || %d)", i);
+    assert_int_equal(ts_int(story->sql, "SELECT pg_notification_queue_usage() > 0"), 1);
+    PQfinish(listener);
+}
+
+/* In a transaction that began long ago, now() is long ago as well. */
+static void
+a_time_is_the_clocks_and_not_the_transactions(void **state)
+{
+    struct story *story = *state;
+    PGconn *own = ts_connect(story->dsn);
+    char *before;
+
+    ts_sql(own, "BEGIN");
+    ts_sql(own, "SELECT pg_sleep(0.3)");
+    before = ts_text(own, "SELECT clock_timestamp()");
+    for (int delayed = 0; delayed <= 1; delayed++) {
+        pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+        options.delay_ms = delayed * 60000;
+        TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("1"), &options, NULL,
+                                        story->hands.err),
+              story->hands.err);
+    }
+    assert_int_equal(ts_int(own,
+                            "SELECT count(*) FROM pgqrs_messages WHERE enqueued_at BETWEEN '%s' AND "
+                            "clock_timestamp() AND vt BETWEEN '%s'::timestamptz + CASE WHEN lane = 'h' THEN "
+                            "interval '60 s' ELSE interval '0' END AND clock_timestamp() + interval '60 s'",
+                            before, before),
+                     2);
+    ts_sql(own, "COMMIT");
+    PQfinish(own);
+    free(before);
+}
+
+/* From when it is given, by the server's clock. */
+static void
+a_lease_lasts_as_long_as_was_asked_for(void **state)
+{
+    struct story *story = *state;
+    char *before = ts_text(story->sql, "SELECT clock_timestamp()");
+
+    take_many(story, 10);
+    assert_int_equal(
+        ts_int(story->sql,
+               "SELECT count(*) FROM pgqrs_messages WHERE vt - interval '%d ms' BETWEEN '%s' AND "
+               "clock_timestamp()",
+               LEASE_MS, before),
+        10);
+    free(before);
+    before = ts_text(story->sql, "SELECT clock_timestamp()");
+    for (int i = 0; i < 10; i++)
+        TS_OK(
+            pgqrs_consumer_extend_visibility(story->hands.consumer, story->leases[i], 5000, story->hands.err),
+            story->hands.err);
+    assert_int_equal(ts_int(story->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt - interval '5 s' BETWEEN '%s' AND "
+                            "clock_timestamp()",
+                            before),
+                     10);
+    free(before);
+}
+
+/* Both arrive before either goes on. */
+static void
+meet(struct story *story, int round)
+{
+    atomic_fetch_add(&story->shared->arrived, 1);
+    while (atomic_load(&story->shared->arrived) < 2 * (round + 1))
+        sched_yield();
+}
+
+static void
+end_rounds(void *context, int number)
+{
+    struct story *story = context;
+    size_t size = (size_t)story->round_size;
+    struct hands hands;
+
+    hands_open(&hands, story->dsn, LEASE_MS);
+    for (int round = 0; round < story->rounds; round++) {
+        const pgqrs_lease *leases = story->leases + (size_t)round * size;
+        pgqrs_lease turned[64];
+        pgqrs_status results[64], status;
+
+        for (size_t i = 0; i < size; i++)
+            turned[i] = leases[number == 0 ? i : size - 1 - i];
+        meet(story, round);
+        if (round % 3 == 0)
+            status = pgqrs_consumer_archive_batch(hands.consumer, turned, NULL, size, results, hands.err);
+        else if (round % 3 == 1)
+            status = pgqrs_consumer_delete_batch(hands.consumer, turned, size, results, hands.err);
+        else
+            status = pgqrs_consumer_extend_visibility_batch(hands.consumer, turned, size, 60000, results,
+                                                            hands.err);
+        TS_OK(status, hands.err);
+        for (size_t i = 0; i < size && round % 3 == 1; i++)
+            atomic_fetch_add(&story->shared->accepted, results[i] == PGQRS_OK);
+    }
+    hands_close(&hands);
+}
+
+static void
+batches_in_opposite_order_do_not_deadlock(void **state)
+{
+    struct story *story = *state;
+    pid_t children[2];
+
+    story->rounds = crowd_scale(500);
+    story->round_size = 20;
+    take_many(story, story->rounds * story->round_size);
+    for (int i = 0; i < 2; i++)
+        children[i] = crowd_spawn(end_rounds, story, i);
+    crowd_join(children, 2, CROWD_TIMEOUT_MS);
+    ts_wait_until(story->sql, WAIT_MS,
+                  "SELECT count(*) <= 2 FROM pg_stat_activity WHERE datname = current_database()");
+    assert_int_equal(
+        ts_int(story->sql, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
+    assert_int_equal(atomic_load(&story->shared->accepted), (story->rounds + 1) / 3 * story->round_size);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive"),
+                     (story->rounds + 2) / 3 * story->round_size);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"),
+                     story->rounds / 3 * story->round_size);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(no_claim_takes_more_rows_than_it_was_asked_for),
+        STORY(an_enqueue_does_not_notify_when_nobody_sleeps),
+        STORY(a_time_is_the_clocks_and_not_the_transactions),
+        STORY(a_lease_lasts_as_long_as_was_asked_for),
+        STORY(batches_in_opposite_order_do_not_deadlock),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,339 @@
+/*
+ * A process that was frozen beyond its lease changes nothing once somebody else has the message; and as long
+ * as nobody has it, its late call still counts.
+ */
+#include "../concurrency/crowd.h"
+
+#include <pgqrs/transaction.h>
+
+#define LEASE_MS 200
+#define LONG_LEASE_MS 600000
+#define WAIT_MS 20000
+
+/* The ways to end or to change a lease. */
+enum way {
+    WAY_ARCHIVE,
+    WAY_DELETE,
+    WAY_EXTEND,
+    WAY_RELEASE,
+    WAY_FAIL,
+    WAY_FAIL_FOR_GOOD,
+    WAY_ARCHIVE_BATCH,
+    WAY_DELETE_BATCH,
+    WAY_EXTEND_BATCH,
+    WAY_RELEASE_BATCH,
+    WAY_ARCHIVE_ON,
+    WAY_DELETE_ON,
+    WAY_COUNT
+};
+
+/* What the frozen process and the test see of each other. */
+struct story {
+    char *dsn;
+    PGconn *sql;
+    struct hands hands; /* of the test, not of the frozen process */
+    struct {
+        pgqrs_lease lease;
+        int first_way, last_way; /* what to do when it wakes up */
+        pgqrs_status said[WAY_COUNT];
+    } * shared;
+};
+
+static int
+story_begin(void **state)
+{
+    static struct story story;
+
+    story.dsn = ts_database();
+    story.sql = ts_connect(story.dsn);
+    crowd_make_queue(story.dsn);
+    hands_open(&story.hands, story.dsn, LONG_LEASE_MS);
+    story.shared = crowd_memory(sizeof(*story.shared));
+    *state = &story;
+    return 0;
+}
+
+static int
+story_end(void **state)
+{
+    struct story *story = *state;
+
+    munmap(story->shared, sizeof(*story->shared));
+    hands_close(&story->hands);
+    PQfinish(story->sql);
+    free(story->dsn);
+    return 0;
+}
+
+static pgqrs_status
+end_in_transaction(struct story *story, struct hands *hands, enum way way, pgqrs_lease lease)
+{
+    PGconn *own = ts_connect(story->dsn);
+    pgqrs_status status;
+
+    ts_sql(own, "BEGIN");
+    if (way == WAY_ARCHIVE_ON)
+        status = pgqrs_consumer_archive_on(hands->consumer, own, lease, (pgqrs_slice){ NULL, 0 }, hands->err);
+    else
+        status = pgqrs_consumer_delete_on(hands->consumer, own, lease, hands->err);
+    ts_sql(own, "COMMIT");
+    PQfinish(own);
+    return status;
+}
+
+static pgqrs_status
+end_batch(struct hands *hands, enum way way, pgqrs_lease lease)
+{
+    pgqrs_status result = PGQRS_ENOMEM, status = PGQRS_OK;
+
+    switch (way) {
+    case WAY_ARCHIVE_BATCH:
+        status = pgqrs_consumer_archive_batch(hands->consumer, &lease, NULL, 1, &result, hands->err);
+        break;
+    case WAY_DELETE_BATCH:
+        status = pgqrs_consumer_delete_batch(hands->consumer, &lease, 1, &result, hands->err);
+        break;
+    case WAY_EXTEND_BATCH:
+        status =
+            pgqrs_consumer_extend_visibility_batch(hands->consumer, &lease, 1, 1000, &result, hands->err);
+        break;
+    default:
+        status = pgqrs_consumer_release_batch(hands->consumer, &lease, 1, 0, &result, hands->err);
+        break;
+    }
+    TS_OK(status, hands->err);
+    return result;
+}
+
+static pgqrs_status
+end_lease(struct story *story, struct hands *hands, enum way way, pgqrs_lease lease)
+{
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    switch (way) {
+    case WAY_ARCHIVE:
+        return pgqrs_consumer_archive(hands->consumer, lease, pgqrs_slice_of("{}"), hands->err);
+    case WAY_DELETE:
+        return pgqrs_consumer_delete(hands->consumer, lease, hands->err);
+    case WAY_EXTEND:
+        return pgqrs_consumer_extend_visibility(hands->consumer, lease, 1000, hands->err);
+    case WAY_RELEASE:
+        return pgqrs_consumer_release(hands->consumer, lease, 0, hands->err);
+    case WAY_FAIL:
+        return pgqrs_consumer_fail(hands->consumer, lease, NULL, NULL, hands->err);
+    case WAY_FAIL_FOR_GOOD:
+        return pgqrs_consumer_fail(hands->consumer, lease, &for_good, NULL, hands->err);
+    case WAY_ARCHIVE_ON:
+    case WAY_DELETE_ON:
+        return end_in_transaction(story, hands, way, lease);
+    default:
+        return end_batch(hands, way, lease);
+    }
+}
+
+/* Takes the message, freezes, and when woken up does what it was told to. */
+static void
+freeze(void *context, int number)
+{
+    struct story *story = context;
+    pgqrs_message_list *list = NULL;
+    struct hands hands;
+
+    (void)number;
+    hands_open(&hands, story->dsn, LEASE_MS);
+    TS_OK(pgqrs_consumer_dequeue(hands.consumer, &list, hands.err), hands.err);
+    TS_TRUE(pgqrs_message_list_count(list) == 1);
+    story->shared->lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
+    pgqrs_message_list_free(list);
+    raise(SIGSTOP);
+    for (int way = story->shared->first_way; way <= story->shared->last_way; way++)
+        story->shared->said[way] = end_lease(story, &hands, (enum way)way, story->shared->lease);
+    hands_close(&hands);
+}
+
+/* A process that holds the message and has been frozen for longer than its lease. */
+static pid_t
+frozen_holder(struct story *story, int first_way, int last_way)
+{
+    pid_t holder;
+    int status;
+
+    story->shared->first_way = first_way;
+    story->shared->last_way = last_way;
+    holder = crowd_spawn(freeze, story, 0);
+    assert_int_equal(crowd_wait(holder, &status, WUNTRACED), holder);
+    assert_true(WIFSTOPPED(status));
+    ts_wait_until(story->sql, WAIT_MS, "SELECT vt < clock_timestamp() FROM pgqrs_messages");
+    return holder;
+}
+
+static void
+wake_up(pid_t holder)
+{
+    assert_int_equal(kill(holder, SIGCONT), 0);
+    crowd_join(&holder, 1, WAIT_MS);
+}
+
+static void
+send_one(struct story *story, int32_t priority)
+{
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+    options.priority = priority;
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("{\"n\": 1}"), &options, NULL,
+                                 story->hands.err),
+          story->hands.err);
+}
+
+/* Somebody else asks until he is handed the message. */
+static pgqrs_lease
+replace(struct story *story)
+{
+    int64_t deadline = crowd_now_us() + WAIT_MS * 1000;
+    pgqrs_lease lease = { 0, 0 };
+
+    while (lease.id == 0) {
+        pgqrs_message_list *list = NULL;
+
+        TS_OK(pgqrs_consumer_dequeue(story->hands.consumer, &list, story->hands.err), story->hands.err);
+        if (pgqrs_message_list_count(list) > 0)
+            lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
+        pgqrs_message_list_free(list);
+        if (crowd_now_us() > deadline)
+            ts_fail("the expired message was not handed out again within %d ms", WAIT_MS);
+    }
+    return lease;
+}
+
+static char *
+fingerprint(struct story *story)
+{
+    return ts_text(story->sql, "SELECT md5(string_agg(m::text || m.ctid || m.xmin, '')) FROM "
+                               "pgqrs_messages AS m");
+}
+
+static void
+replaced_holder_changes_nothing(struct story *story, int32_t priority)
+{
+    pgqrs_lease replacement;
+    char *before, *after;
+    pid_t holder;
+
+    /* Given a holder that was frozen past its lease, and another consumer who has the message since */
+    send_one(story, priority);
+    holder = frozen_holder(story, 0, WAY_COUNT - 1);
+    replacement = replace(story);
+    assert_int_equal(replacement.id, story->shared->lease.id);
+    assert_int_not_equal(replacement.token, story->shared->lease.token);
+    before = fingerprint(story);
+    /* when it wakes up and tries everything */
+    wake_up(holder);
+    /* then all is refused, not a bit of the row has changed, and the new holder is undisturbed. */
+    for (int way = 0; way < WAY_COUNT; way++)
+        assert_int_equal(story->shared->said[way], PGQRS_ELEASELOST);
+    after = fingerprint(story);
+    assert_string_equal(before, after);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive"), 0);
+    TS_OK(end_lease(story, &story->hands, WAY_ARCHIVE, replacement), story->hands.err);
+    free(before);
+    free(after);
+}
+
+static void
+a_holder_that_was_replaced_changes_nothing_in_the_ready_lane(void **state)
+{
+    replaced_holder_changes_nothing(*state, 0);
+}
+
+static void
+a_holder_that_was_replaced_changes_nothing_in_the_held_lane(void **state)
+{
+    replaced_holder_changes_nothing(*state, 5);
+}
+
+/* The message may be gone altogether by the time that its old holder wakes up. */
+static void
+a_holder_whose_message_was_finished_by_another_changes_nothing(void **state)
+{
+    struct story *story = *state;
+    char *before, *after;
+    pid_t holder;
+
+    send_one(story, 0);
+    holder = frozen_holder(story, 0, WAY_COUNT - 1);
+    TS_OK(end_lease(story, &story->hands, WAY_ARCHIVE, replace(story)), story->hands.err);
+    before = ts_text(story->sql, "SELECT a::text FROM pgqrs_archive AS a");
+    wake_up(holder);
+    for (int way = 0; way < WAY_COUNT; way++)
+        assert_int_equal(story->shared->said[way], PGQRS_ELEASELOST);
+    after = ts_text(story->sql, "SELECT a::text FROM pgqrs_archive AS a");
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+static void
+an_administrator_who_takes_over_fences_the_holder(void **state)
+{
+    struct story *story = *state;
+    pgqrs_message_list *list = NULL;
+    char *before, *after;
+    pid_t holder;
+
+    send_one(story, 0);
+    holder = frozen_holder(story, 0, WAY_COUNT - 1);
+    TS_OK(pgqrs_consumer_lease(story->hands.consumer, story->shared->lease.id, PGQRS_LEASE_TAKE_OVER, &list,
+                               story->hands.err),
+          story->hands.err);
+    before = fingerprint(story);
+    wake_up(holder);
+    for (int way = 0; way < WAY_COUNT; way++)
+        assert_int_equal(story->shared->said[way], PGQRS_ELEASELOST);
+    after = fingerprint(story);
+    assert_string_equal(before, after);
+    pgqrs_message_list_free(list);
+    free(before);
+    free(after);
+}
+
+static void
+a_late_holder_that_nobody_replaced_is_accepted(void **state)
+{
+    struct story *story = *state;
+
+    for (int32_t priority = 0; priority <= 1; priority++) {
+        for (int way = 0; way < WAY_COUNT; way++) {
+            pid_t holder;
+
+            send_one(story, priority);
+            holder = frozen_holder(story, way, way);
+            wake_up(holder);
+            if (story->shared->said[way] != PGQRS_OK)
+                ts_fail("way %d with priority %d: a late call returned %s", way, priority,
+                        pgqrs_status_name(story->shared->said[way]));
+            ts_sql(story->sql, "TRUNCATE pgqrs_messages");
+        }
+    }
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 6);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_holder_that_was_replaced_changes_nothing_in_the_ready_lane,
+                                        story_begin, story_end),
+        cmocka_unit_test_setup_teardown(a_holder_that_was_replaced_changes_nothing_in_the_held_lane,
+                                        story_begin, story_end),
+        cmocka_unit_test_setup_teardown(a_holder_whose_message_was_finished_by_another_changes_nothing,
+                                        story_begin, story_end),
+        cmocka_unit_test_setup_teardown(an_administrator_who_takes_over_fences_the_holder, story_begin,
+                                        story_end),
+        cmocka_unit_test_setup_teardown(a_late_holder_that_nobody_replaced_is_accepted, story_begin,
+                                        story_end),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

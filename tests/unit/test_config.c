@@ -1,0 +1,350 @@
+/*
+ * The table of settings: defaults, ranges, the environment, copies.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/config.h"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+struct fixture {
+    pgqrs_config *config;
+    pgqrs_error *err;
+};
+
+static const struct range {
+    const char *name;
+    int64_t min, max, default_value;
+} ranges[] = {
+    { "max_connections", 1, 1000, 16 },
+    { "connection_timeout_seconds", 1, 3600, 30 },
+    { "operation_timeout_ms", 100, 3600000, 10000 },
+    { "default_lock_time_seconds", 1, 604800, 5 },
+    { "default_max_batch_size", 1, 10000, 100 },
+    { "max_payload_bytes", 1, 67108864, 1048576 },
+};
+
+/* Whoever runs the tests may have set some of them. */
+static int
+set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof(*fixture));
+
+    if (fixture == NULL)
+        return -1;
+    for (size_t i = 0; pgqrs_config_setting(i) != NULL; i++)
+        unsetenv(pgqrs_config_setting(i)->environment);
+    fixture->err = pgqrs_error_new();
+    *state = fixture;
+    return fixture->err != NULL && pgqrs_config_new(&fixture->config, fixture->err) == PGQRS_OK ? 0 : -1;
+}
+
+static int
+tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+
+    pgqrs_config_free(fixture->config);
+    pgqrs_error_free(fixture->err);
+    free(fixture);
+    return 0;
+}
+
+static pgqrs_status
+set(struct fixture *fixture, const char *name, const char *value)
+{
+    return pgqrs_config_set(fixture->config, pgqrs_slice_of(name), pgqrs_slice_of(value), fixture->err);
+}
+
+static pgqrs_status
+set_number(struct fixture *fixture, const char *name, int64_t value)
+{
+    char text[32];
+
+    snprintf(text, sizeof(text), "%lld", (long long)value);
+    return set(fixture, name, text);
+}
+
+static void
+test_the_table_describes_each_setting_once(void **state)
+{
+    size_t count = 0;
+
+    (void)state;
+    for (; pgqrs_config_setting(count) != NULL; count++) {
+        const pgqrs_setting *setting = pgqrs_config_setting(count);
+
+        assert_true(strlen(setting->name) > 0);
+        assert_int_equal(strncmp(setting->environment, "PGQRS_", 6), 0);
+        assert_true(strlen(setting->description) > 10);
+        assert_null(strchr(setting->description, '\n'));
+        for (size_t i = 0; i < count; i++) {
+            assert_string_not_equal(setting->name, pgqrs_config_setting(i)->name);
+            assert_string_not_equal(setting->environment, pgqrs_config_setting(i)->environment);
+        }
+    }
+
+    /* The numbers below, the connection string and the schema: whoever adds one adds its test. */
+    assert_int_equal(count, COUNT_OF(ranges) + 2);
+    assert_null(pgqrs_config_setting(SIZE_MAX));
+}
+
+static void
+test_a_new_configuration_holds_the_defaults(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < COUNT_OF(ranges); i++)
+        assert_int_equal(pgqrs_config_get_int(fixture->config, ranges[i].name), ranges[i].default_value);
+    assert_string_equal(pgqrs_config_get(fixture->config, "schema"), "public");
+    assert_null(pgqrs_config_get(fixture->config, "dsn"));
+    assert_string_equal(pgqrs_config_get(fixture->config, "max_connections"), "16");
+}
+
+static void
+test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not(void **state)
+{
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        const struct range *range = &ranges[i];
+
+        assert_int_equal(set_number(fixture, range->name, range->min), PGQRS_OK);
+        assert_int_equal(pgqrs_config_get_int(fixture->config, range->name), range->min);
+        assert_int_equal(set_number(fixture, range->name, range->max), PGQRS_OK);
+        assert_int_equal(pgqrs_config_get_int(fixture->config, range->name), range->max);
+
+        assert_int_equal(set_number(fixture, range->name, range->min - 1), PGQRS_ECONFIG);
+        assert_int_equal(set_number(fixture, range->name, range->max + 1), PGQRS_ECONFIG);
+        assert_int_equal(pgqrs_config_get_int(fixture->config, range->name), range->max);
+    }
+}
+
+static void
+test_each_description_states_the_range_that_is_checked(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(ranges); i++) {
+        const pgqrs_setting *setting = NULL;
+        char text[64];
+
+        for (size_t j = 0; pgqrs_config_setting(j) != NULL; j++)
+            if (strcmp(pgqrs_config_setting(j)->name, ranges[i].name) == 0)
+                setting = pgqrs_config_setting(j);
+        assert_non_null(setting);
+        snprintf(text, sizeof(text), "%lld to %lld", (long long)ranges[i].min, (long long)ranges[i].max);
+        assert_non_null(strstr(setting->description, text));
+    }
+}
+
+static void
+test_what_is_not_a_whole_number_is_refused_and_changes_nothing(void **state)
+{
+    static const char *const values[] = {
+        "",    " ",   "ten",     "1.5", "1e2", "0x10", " 5",
+        "5 ",  "+5",  "-5",      "5s",  "5\n", "--1",  "99999999999999999999999",
+        "NaN", "1,0", "\xd9\xa1"
+    };
+    struct fixture *fixture = *state;
+
+    assert_int_equal(set(fixture, "max_connections", "7"), PGQRS_OK);
+    for (size_t i = 0; i < COUNT_OF(values); i++) {
+        if (set(fixture, "max_connections", values[i]) != PGQRS_ECONFIG)
+            fail_msg("\"%s\" was taken", values[i]);
+        assert_string_equal(pgqrs_config_get(fixture->config, "max_connections"), "7");
+    }
+}
+
+static void
+test_a_refusal_names_the_setting_the_value_and_the_range(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(set(fixture, "max_connections", "5000"), PGQRS_ECONFIG);
+    assert_int_equal(pgqrs_error_status(fixture->err), PGQRS_ECONFIG);
+    assert_non_null(strstr(pgqrs_error_message(fixture->err), "max_connections"));
+    assert_non_null(strstr(pgqrs_error_message(fixture->err), "\"5000\""));
+    assert_non_null(strstr(pgqrs_error_message(fixture->err), "1 to 1000"));
+}
+
+static void
+test_an_unknown_setting_is_refused_by_name(void **state)
+{
+    static const char *const names[] = { "max_connection", "max_connections ", "MAX_CONNECTIONS", "",
+                                         "colour" };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        assert_int_equal(set(fixture, names[i], "5"), PGQRS_ECONFIG);
+        assert_non_null(strstr(pgqrs_error_message(fixture->err), names[i]));
+        assert_null(pgqrs_config_get(fixture->config, names[i]));
+        assert_int_equal(pgqrs_config_get_int(fixture->config, names[i]), 0);
+    }
+    assert_int_equal(pgqrs_config_set(fixture->config, (pgqrs_slice){ NULL, 0 }, pgqrs_slice_of("5"), NULL),
+                     PGQRS_ECONFIG);
+}
+
+static void
+test_name_and_value_need_no_closing_zero(void **state)
+{
+    struct fixture *fixture = *state;
+    pgqrs_slice name = { "max_connections_and_more", 15 }, value = { "123456", 2 };
+
+    assert_int_equal(pgqrs_config_set(fixture->config, name, value, fixture->err), PGQRS_OK);
+    assert_int_equal(pgqrs_config_get_int(fixture->config, "max_connections"), 12);
+}
+
+static void
+test_a_value_with_a_zero_byte_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    pgqrs_slice value = { "host=a\0password=secret", 22 };
+
+    assert_int_equal(pgqrs_config_set(fixture->config, pgqrs_slice_of("dsn"), value, fixture->err),
+                     PGQRS_ECONFIG);
+    assert_null(strstr(pgqrs_error_message(fixture->err), "secret"));
+    assert_null(pgqrs_config_get(fixture->config, "dsn"));
+}
+
+static void
+test_a_schema_is_a_name_of_1_to_63_bytes(void **state)
+{
+    struct fixture *fixture = *state;
+    char name[65] = "";
+
+    memset(name, 's', 63);
+    assert_int_equal(set(fixture, "schema", name), PGQRS_OK);
+    assert_string_equal(pgqrs_config_get(fixture->config, "schema"), name);
+    assert_int_equal(set(fixture, "schema", "Weird \"schema\"; --"), PGQRS_OK);
+
+    name[63] = 's';
+    assert_int_equal(set(fixture, "schema", name), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "schema", ""), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "schema", "a\nb"), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "schema", "caf\xe9"), PGQRS_ECONFIG);
+    assert_string_equal(pgqrs_config_get(fixture->config, "schema"), "Weird \"schema\"; --");
+}
+
+static void
+test_text_is_no_number(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(set(fixture, "schema", "42"), PGQRS_OK);
+    assert_int_equal(pgqrs_config_get_int(fixture->config, "schema"), 0);
+    assert_int_equal(set(fixture, "dsn", ""), PGQRS_ECONFIG);
+}
+
+static void
+test_the_environment_sets_what_is_there_and_not_empty(void **state)
+{
+    struct fixture *fixture = *state;
+
+    /* Given one variable with a value, one that is empty, and a setting made before */
+    setenv("PGQRS_DSN", "host=db.example", 1);
+    setenv("PGQRS_SCHEMA", "", 1);
+    setenv("PGQRS_DEFAULT_BATCH_SIZE", "250", 1);
+    assert_int_equal(set(fixture, "max_connections", "3"), PGQRS_OK);
+
+    /* when the environment is loaded */
+    assert_int_equal(pgqrs_config_load_environment(fixture->config, fixture->err), PGQRS_OK);
+
+    /* then only those with a value changed. */
+    assert_string_equal(pgqrs_config_get(fixture->config, "dsn"), "host=db.example");
+    assert_string_equal(pgqrs_config_get(fixture->config, "schema"), "public");
+    assert_int_equal(pgqrs_config_get_int(fixture->config, "default_max_batch_size"), 250);
+    assert_int_equal(pgqrs_config_get_int(fixture->config, "max_connections"), 3);
+}
+
+static void
+test_each_setting_has_the_variable_that_the_manual_names(void **state)
+{
+    static const char *const pairs[][2] = {
+        { "dsn", "PGQRS_DSN" },
+        { "schema", "PGQRS_SCHEMA" },
+        { "max_connections", "PGQRS_MAX_CONNECTIONS" },
+        { "connection_timeout_seconds", "PGQRS_CONNECTION_TIMEOUT" },
+        { "operation_timeout_ms", "PGQRS_OPERATION_TIMEOUT" },
+        { "default_lock_time_seconds", "PGQRS_DEFAULT_LOCK_TIME" },
+        { "default_max_batch_size", "PGQRS_DEFAULT_BATCH_SIZE" },
+        { "max_payload_bytes", "PGQRS_MAX_PAYLOAD" },
+    };
+    struct fixture *fixture = *state;
+    char value[8];
+
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        snprintf(value, sizeof(value), "%zu", 200 + i);
+        setenv(pairs[i][1], value, 1);
+    }
+    assert_int_equal(pgqrs_config_load_environment(fixture->config, fixture->err), PGQRS_OK);
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        snprintf(value, sizeof(value), "%zu", 200 + i);
+        assert_string_equal(pgqrs_config_get(fixture->config, pairs[i][0]), value);
+    }
+}
+
+static void
+test_a_wrong_variable_is_named(void **state)
+{
+    struct fixture *fixture = *state;
+
+    setenv("PGQRS_DEFAULT_LOCK_TIME", "soon", 1);
+    assert_int_equal(pgqrs_config_load_environment(fixture->config, fixture->err), PGQRS_ECONFIG);
+    assert_non_null(strstr(pgqrs_error_message(fixture->err), "PGQRS_DEFAULT_LOCK_TIME"));
+    assert_int_equal(pgqrs_config_get_int(fixture->config, "default_lock_time_seconds"), 5);
+}
+
+static void
+test_a_copy_is_equal_and_independent(void **state)
+{
+    struct fixture *fixture = *state;
+    pgqrs_config *copy = NULL;
+
+    /* Given a configuration with some settings, when it is copied and then changed and freed */
+    assert_int_equal(set(fixture, "dsn", "host=first"), PGQRS_OK);
+    assert_int_equal(set(fixture, "max_connections", "9"), PGQRS_OK);
+    assert_int_equal(pgqrsi_config_copy(fixture->config, &copy, fixture->err), PGQRS_OK);
+    assert_int_equal(set(fixture, "dsn", "host=second"), PGQRS_OK);
+    pgqrs_config_free(fixture->config);
+    fixture->config = NULL;
+
+    /* then the copy holds what was there, and the defaults of the rest. */
+    assert_string_equal(pgqrs_config_get(copy, "dsn"), "host=first");
+    assert_int_equal(pgqrs_config_get_int(copy, "max_connections"), 9);
+    assert_int_equal(pgqrs_config_get_int(copy, "max_payload_bytes"), 1048576);
+    pgqrs_config_free(copy);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_the_table_describes_each_setting_once),
+        TEST(test_a_new_configuration_holds_the_defaults),
+        TEST(test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not),
+        TEST(test_each_description_states_the_range_that_is_checked),
+        TEST(test_what_is_not_a_whole_number_is_refused_and_changes_nothing),
+        TEST(test_a_refusal_names_the_setting_the_value_and_the_range),
+        TEST(test_an_unknown_setting_is_refused_by_name),
+        TEST(test_name_and_value_need_no_closing_zero),
+        TEST(test_a_value_with_a_zero_byte_is_refused),
+        TEST(test_a_schema_is_a_name_of_1_to_63_bytes),
+        TEST(test_text_is_no_number),
+        TEST(test_the_environment_sets_what_is_there_and_not_empty),
+        TEST(test_each_setting_has_the_variable_that_the_manual_names),
+        TEST(test_a_wrong_variable_is_named),
+        TEST(test_a_copy_is_equal_and_independent),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,93 @@
+/*
+ * What is written twice is compared: the tables in docs/ with the tables in the code.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <pgqrs.h>
+
+static char *
+read_doc(const char *name)
+{
+    const char *root = getenv("PGQRS_TEST_SOURCE_DIR");
+    char path[4096];
+    char *text = calloc(1, 65536);
+    FILE *file;
+
+    snprintf(path, sizeof(path), "%s/docs/%s", root != NULL ? root : ".", name);
+    file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(text);
+    assert_true(fread(text, 1, 65535, file) > 0);
+    fclose(file);
+    return text;
+}
+
+/* How many rows of tables there are, without the two of the head. */
+static int
+count_rows(const char *text)
+{
+    int count = -2;
+
+    for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+        line += *line == '\n';
+        if (*line == '|')
+            count++;
+    }
+    return count;
+}
+
+static void
+every_status_stands_in_its_doc(void **state)
+{
+    char *doc = read_doc("statuses.md");
+    char row[512];
+    int count = 0;
+
+    (void)state;
+#define CHECK_ROW(name, value, text)                                                                         \
+    snprintf(row, sizeof(row), "\n| `PGQRS_%s` | %d | %s |\n", #name, value, text);                          \
+    if (strstr(doc, row) == NULL)                                                                            \
+        fail_msg("docs/statuses.md lacks this row: %s", row);                                                \
+    count++;
+    PGQRS_STATUS_MAP(CHECK_ROW)
+    assert_int_equal(count_rows(doc), count);
+    free(doc);
+}
+
+static void
+every_setting_stands_in_its_doc(void **state)
+{
+    char *doc = read_doc("configuration.md");
+    char row[512];
+    int count = 0;
+
+    (void)state;
+    for (const pgqrs_setting *setting = pgqrs_config_setting(0); setting != NULL;
+         setting = pgqrs_config_setting((size_t)count)) {
+        snprintf(row, sizeof(row), "\n| `%s` | `%s` | %s | %s |\n", setting->name, setting->environment,
+                 setting->default_value != NULL ? setting->default_value : "none", setting->description);
+        if (strstr(doc, row) == NULL)
+            fail_msg("docs/configuration.md lacks this row: %s", row);
+        count++;
+    }
+    assert_int_equal(count_rows(doc), count);
+    free(doc);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_status_stands_in_its_doc),
+        cmocka_unit_test(every_setting_stands_in_its_doc),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
