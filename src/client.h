@@ -17,6 +17,7 @@ struct pgqrs_client {
     pgqrsi_conn_settings settings;
     pgqrsi_pool *pool;
     int pooled;
+    size_t max_payload_bytes;
     /* Guarded by pgqrsi_pool_lock: */
     uint32_t next_serial;
     pgqrsi_scope scope;

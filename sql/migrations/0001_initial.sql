@@ -59,7 +59,7 @@ COMMENT ON SEQUENCE :"schema".pgqrs_message_id_seq IS 'Ids of messages: one sequ
 
 -- Columns that change come first: an update on the same page then logs only the few bytes that differ.
 CREATE TABLE :"schema".pgqrs_messages (
-    vt timestamptz NOT NULL DEFAULT clock_timestamp(),
+    vt timestamptz NOT NULL DEFAULT statement_timestamp(),
     lease_token bigint,
     dequeued_at timestamptz,
     consumer_worker_id bigint,
@@ -70,7 +70,7 @@ CREATE TABLE :"schema".pgqrs_messages (
     priority smallint NOT NULL DEFAULT 0,
     lane "char" NOT NULL,
     id bigint NOT NULL DEFAULT nextval('pgqrs_message_id_seq'::regclass),
-    enqueued_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    enqueued_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     producer_worker_id bigint,
     payload jsonb NOT NULL,
     headers jsonb,

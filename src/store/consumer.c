@@ -126,7 +126,8 @@ claim_ready(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     if (status != PGQRS_OK)
         return status;
     claimed.count = pgqrsi_rows_count(rows);
-    pgqrsi_message_list_add(request->list, rows);
+    pgqrsi_message_list_add_ready(request->list, rows,
+                                  &(pgqrsi_claim_facts){ token, consumer->worker_id, request->lease_ms });
     if (request->type.data != NULL)
         return PGQRS_OK; /* it has left others behind, so it says nothing about the lane */
     if (claimed.count > 0) {

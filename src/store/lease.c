@@ -78,6 +78,25 @@ sort(struct ending *ending, pgqrs_error *err)
     return PGQRS_OK;
 }
 
+/* For ids that lie close together, as those of one claim do, one scan over all of them is cheaper than a
+ * probe for each; up to this many times as many rows as are named may have to be looked at. */
+#define RUN_DENSITY 4
+
+static pgqrsi_sql
+variant(const struct ending *ending, pgqrsi_sql sql)
+{
+    int64_t first = ending->leases[ending->open[0]].id;
+    int64_t last = ending->leases[ending->open[ending->open_count - 1]].id;
+
+    if (last - first >= (int64_t)ending->open_count * RUN_DENSITY)
+        return sql;
+    if (sql == PGQRSI_SQL_CONSUMER_DELETE)
+        return PGQRSI_SQL_CONSUMER_DELETE_RUN;
+    if (sql == PGQRSI_SQL_CONSUMER_ARCHIVE)
+        return PGQRSI_SQL_CONSUMER_ARCHIVE_RUN;
+    return sql;
+}
+
 static void
 add_params(const struct ending *ending, pgqrsi_sql sql, pgqrsi_params *params)
 {
@@ -134,7 +153,7 @@ pass(struct ending *ending, pgqrsi_sql sql, pgqrsi_lane lane, pgqrs_error *err)
     status = pgqrsi_client_run(ending->consumer->client,
                                &(pgqrsi_call){ .scope = &ending->consumer->queue->scope,
                                                .conn = ending->conn,
-                                               .sql = sql,
+                                               .sql = variant(ending, sql),
                                                .lane = lane,
                                                .effect = PGQRSI_WRITES,
                                                .params = &params },

@@ -55,8 +55,27 @@ compare(const void *left, const void *right)
     return (a->id > b->id) - (a->id < b->id);
 }
 
-void
-pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows)
+static void
+read_ready(const pgqrsi_rows *rows, int row, const pgqrsi_claim_facts *facts, pgqrs_message *out)
+{
+    out->id = pgqrsi_rows_int(rows, row, 0);
+    out->payload = pgqrsi_rows_json(rows, row, 1);
+    out->headers = pgqrsi_rows_json(rows, row, 2);
+    out->type = pgqrsi_rows_text(rows, row, 3);
+    out->enqueued_at_ms = pgqrsi_rows_time_ms(rows, row, 4);
+    out->vt_ms = pgqrsi_rows_time_ms(rows, row, 5);
+    out->producer_worker_id = pgqrsi_rows_int(rows, row, 6);
+    out->read_ct = 1;
+    out->attempt = 1;
+    out->dequeued_at_ms = out->vt_ms - facts->lease_ms;
+    out->lease_token = facts->token;
+    out->consumer_worker_id = facts->worker_id;
+    out->state = PGQRS_MESSAGE_LEASED;
+}
+
+/* `facts` is NULL if the rows have all columns. */
+static void
+add(pgqrs_message_list *list, pgqrsi_rows *rows, const pgqrsi_claim_facts *facts)
 {
     size_t first = list->count;
     int sorted = 1;
@@ -65,12 +84,27 @@ pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows)
     for (int row = 0; row < pgqrsi_rows_count(rows); row++) {
         pgqrs_message *message = &list->messages[list->count++];
 
-        pgqrsi_message_read(rows, row, message);
+        if (facts != NULL)
+            read_ready(rows, row, facts, message);
+        else
+            pgqrsi_message_read(rows, row, message);
         if (row > 0 && compare(message - 1, message) > 0)
             sorted = 0;
     }
     if (!sorted)
         qsort(&list->messages[first], list->count - first, sizeof(list->messages[0]), compare);
+}
+
+void
+pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows)
+{
+    add(list, rows, NULL);
+}
+
+void
+pgqrsi_message_list_add_ready(pgqrs_message_list *list, pgqrsi_rows *rows, const pgqrsi_claim_facts *facts)
+{
+    add(list, rows, facts);
 }
 
 void

@@ -23,6 +23,17 @@ pgqrs_status pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, 
 /** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. */
 void pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows);
 
+/** What the rows of claim_ready.sql leave out, because it is the same for all of them. */
+typedef struct pgqrsi_claim_facts {
+    int64_t token;
+    int64_t worker_id;
+    int64_t lease_ms;
+} pgqrsi_claim_facts;
+
+/** pgqrsi_message_list_add for rows of claim_ready.sql. */
+void pgqrsi_message_list_add_ready(pgqrs_message_list *list, pgqrsi_rows *rows,
+                                   const pgqrsi_claim_facts *facts);
+
 /** Removes the message at `index`. */
 void pgqrsi_message_list_remove(pgqrs_message_list *list, size_t index);
 

@@ -18,17 +18,16 @@ pgqrs_status
 pgqrsi_payload_check(const pgqrs_client *client, const char *what, pgqrs_slice json, int64_t index,
                      pgqrs_error *err)
 {
-    int64_t max_bytes = pgqrs_config_get_int(client->config, "max_payload_bytes");
     pgqrsi_json_fault fault;
     char where[64];
 
     if (json.data == NULL)
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a missing %s%s: give JSON", what,
                                 place(index, where, sizeof(where)));
-    if (json.size > (size_t)max_bytes)
+    if (json.size > client->max_payload_bytes)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused the %s%s: it has %zu bytes and max_payload_bytes is %lld", what,
-                                place(index, where, sizeof(where)), json.size, (long long)max_bytes);
+                                "refused the %s%s: it has %zu bytes and max_payload_bytes is %zu", what,
+                                place(index, where, sizeof(where)), json.size, client->max_payload_bytes);
     if (!pgqrsi_json_check(json, &fault))
         return pgqrsi_error_set(err, PGQRS_EINVAL,
                                 "refused the %s%s: it is not JSON that can be stored: %s at byte %zu", what,

@@ -15,9 +15,9 @@ WITH RECURSIVE priorities(priority) AS (
       FROM priorities AS p WHERE p.priority IS NOT NULL
 )
 UPDATE :"schema".:"held" AS m
-   SET vt = clock_timestamp() + $4::bigint * interval '1 ms',
+   SET vt = (SELECT clock_timestamp() + $4::bigint * interval '1 ms'),
        lease_token = $5::bigint,
-       dequeued_at = clock_timestamp(),
+       dequeued_at = (SELECT clock_timestamp()),
        consumer_worker_id = $6::bigint,
        read_ct = m.read_ct + 1,
        crash_ct = m.crash_ct + (m.lease_token IS NOT NULL)::integer
@@ -30,7 +30,6 @@ UPDATE :"schema".:"held" AS m
                  AND ($7::text IS NULL OR h.message_type = $7)
                ORDER BY h.vt, h.id LIMIT $3::bigint FOR NO KEY UPDATE SKIP LOCKED) AS due
         WHERE p.priority IS NOT NULL
-        LIMIT $3::bigint))
+        LIMIT CASE WHEN set_config('synchronous_commit', 'off', true) = 'off' THEN $3::bigint ELSE 0 END))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
-          m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2,
-          (SELECT set_config('synchronous_commit', 'off', true)) IS NULL;
+          m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2;
