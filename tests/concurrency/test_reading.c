@@ -38,6 +38,25 @@ read_since(struct story *story, struct hands *hands, struct reading before)
     return after;
 }
 
+/* Prepares tables in a session that has ended, and so reported what it read, before anything is measured. Nor
+ * does autovacuum, which reads as well, interfere. */
+static void
+prepare(struct story *story, const char *statements)
+{
+    char *dsn = ts_format("%s application_name=prepares", story->dsn);
+    PGconn *own = ts_connect(dsn);
+    char queue[24];
+
+    snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
+    ts_sql(own, "ALTER TABLE pgqrs_messages_%s_ready SET (autovacuum_enabled = off)", queue);
+    ts_sql(own, "ALTER TABLE pgqrs_messages_%s_held SET (autovacuum_enabled = off)", queue);
+    ts_sql(own, "%s", statements);
+    PQfinish(own);
+    ts_wait_until(story->sql, WAIT_MS,
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'prepares'");
+    free(dsn);
+}
+
 static void
 open_measured(struct story *story, struct hands *hands)
 {
@@ -71,7 +90,7 @@ a_plan_chosen_for_an_empty_table_does_not_stay(void **state)
     int claims = 200;
 
     /* Given statements that were prepared and planned while the tables were empty, and known to be so, */
-    ts_sql(story->sql, "ANALYZE pgqrs_messages");
+    prepare(story, "ANALYZE pgqrs_messages");
     open_measured(story, &hands);
     for (int i = 0; i < 20; i++) {
         crowd_send(&hands, 1, 1);
@@ -79,9 +98,8 @@ a_plan_chosen_for_an_empty_table_does_not_stay(void **state)
         TS_OK(pgqrs_consumer_delete(hands.consumer, leases[0], hands.err), hands.err);
     }
     /* when there is a lot to claim */
-    ts_sql(story->sql,
-           "INSERT INTO pgqrs_messages_%lld_ready (payload) SELECT '1' FROM generate_series(1, 50000)",
-           (long long)story->scope.queue_id);
+    prepare(story, "INSERT INTO pgqrs_messages (queue_id, lane, payload) "
+                   "SELECT id, 'r', '1' FROM pgqrs_queues, generate_series(1, 50000)");
     before = read_so_far(story);
     for (int i = 0; i < claims; i++) {
         pgqrs_status results[10];
@@ -161,6 +179,7 @@ flow_past_a_holder(struct story *story, const char *begin, const char *stay)
     int claims;
 
     /* Given a transaction that stays open, so that no dead row can be removed, */
+    prepare(story, "ANALYZE pgqrs_messages");
     ts_sql(holder, "%s", begin);
     ts_sql(holder, "%s", stay);
     open_measured(story, &hands);
@@ -201,16 +220,12 @@ a_hundred_thousand_delayed_messages_do_not_make_claims_slow(void **state)
     int claims = 100;
 
     /* Given delayed messages of many priorities, and few due ones behind all of them, */
-    ts_sql(story->sql,
-           "INSERT INTO pgqrs_messages_%lld_held (priority, vt, payload) SELECT n %% 10 - 4, "
-           "clock_timestamp() + "
-           "interval '1 day', '1' FROM generate_series(1, 100000) AS n",
-           (long long)story->scope.queue_id);
-    ts_sql(story->sql,
-           "INSERT INTO pgqrs_messages_%lld_held (priority, payload) SELECT -5, '1' FROM generate_series(1, "
-           "100)",
-           (long long)story->scope.queue_id);
-    ts_sql(story->sql, "ANALYZE pgqrs_messages");
+    prepare(story, "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, vt) "
+                   "SELECT id, 'h', '1', n % 10 - 4, clock_timestamp() + interval '1 day' "
+                   "FROM pgqrs_queues, generate_series(1, 100000) AS n; "
+                   "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority) "
+                   "SELECT id, 'h', '1', -5 FROM pgqrs_queues, generate_series(1, 100); "
+                   "ANALYZE pgqrs_messages");
     before = read_so_far(story);
     open_measured(story, &hands);
     /* when those are claimed one by one */
