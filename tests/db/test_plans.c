@@ -307,13 +307,6 @@ claims_are_hot_updates(void **state)
     ts_wait_until(sql, WAIT_MS,
                   "SELECT n_tup_upd = %d FROM pg_stat_user_tables WHERE relname = 'pgqrs_messages_1_ready'",
                   CLAIMED + 100);
-    fprintf(
-        stderr, "HOT %s\n",
-        ts_text(
-            sql,
-            "SELECT n_tup_hot_upd || ' of ' || n_tup_upd || ' rel ' || (select "
-            "string_agg(coalesce(reloptions::text,''), ',') from pg_class where relname ~ "
-            "'pgqrs_messages_1_ready$') FROM pg_stat_user_tables WHERE relname = 'pgqrs_messages_1_ready'"));
     assert_true(ts_int(sql, "SELECT n_tup_hot_upd >= 0.95 * n_tup_upd FROM pg_stat_user_tables "
                             "WHERE relname = 'pgqrs_messages_1_ready'"));
 }
