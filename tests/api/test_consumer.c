@@ -311,6 +311,24 @@ of_many_at_once_each_gets_his_own_and_never_too_many(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
+static void
+a_claim_passes_by_what_others_have_locked(void **state)
+{
+    struct story *s = *state;
+    PGconn *other = ts_connect(s->dsn);
+    int64_t plain[2] = { story_send(s, "1"), story_send(s, "2") };
+    int64_t urgent[2] = { story_send_priority(s, 1), story_send_priority(s, 1) };
+    int64_t began_ms = story_now_ms();
+
+    ts_sql(other, "BEGIN; SELECT FROM pgqrs_messages WHERE id IN (%lld, %lld) FOR UPDATE",
+           (long long)plain[0], (long long)urgent[0]);
+    story_expect_order(s, s->consumer, &urgent[1], 1);
+    story_expect_order(s, s->consumer, &plain[1], 1);
+    assert_true(story_now_ms() - began_ms < 1500);
+    ts_sql(other, "ROLLBACK");
+    PQfinish(other);
+}
+
 /* A transaction gets an id, others commit higher ones and these are finished, and only then it commits. */
 static void
 a_message_that_is_committed_late_is_delivered(void **state)
@@ -392,6 +410,7 @@ main(void)
         STORY_TEST(a_retry_is_not_starved_by_newer_messages),
         STORY_TEST(only_messages_of_the_type_asked_for_come),
         STORY_TEST(of_many_at_once_each_gets_his_own_and_never_too_many),
+        STORY_TEST(a_claim_passes_by_what_others_have_locked),
         STORY_TEST(a_message_that_is_committed_late_is_delivered),
         STORY_TEST(an_expired_lease_is_handed_to_the_next),
         STORY_TEST(an_expired_lease_on_a_prioritised_message_too),
