@@ -82,30 +82,42 @@ print_count(cli_context *context, const cli_column *columns, const cli_value *va
     cli_output_result(&context->output, columns, values, sentence);
 }
 
+static int
+count_archive(cli_context *context, pgqrs_slice queue)
+{
+    static const cli_column columns[] = {
+        { "queue", 0 }, { "count", 0 }, { "done", 0 }, { "dead", 0 }, { NULL, 0 }
+    };
+    pgqrs_archive_counts counts = { 0 };
+    pgqrs_status status = pgqrs_archive_count(context->client, queue, &counts, context->err);
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    print_count(context, columns,
+                (cli_value[]){ cli_value_text(queue), cli_value_number(counts.done + counts.dead),
+                               cli_value_number(counts.done), cli_value_number(counts.dead) });
+    return CLI_EXIT_OK;
+}
+
 int
 cli_message_count(cli_context *context)
 {
     static const cli_column columns[] = { { "queue", 0 },   { "count", 0 },  { "ready", 0 },
                                           { "delayed", 0 }, { "leased", 0 }, { NULL, 0 } };
-    static const cli_column archive_columns[] = {
-        { "queue", 0 }, { "count", 0 }, { "done", 0 }, { "dead", 0 }, { NULL, 0 }
-    };
     pgqrs_slice queue = cli_call_argument(context->call, "QUEUE");
     pgqrs_queue_counts counts = { 0 };
-    pgqrs_status status = pgqrs_queue_count(context->client, queue, &counts, context->err);
+    pgqrs_status status;
 
+    if (cli_call_has(context->call, "archive"))
+        return count_archive(context, queue);
+    status = pgqrs_queue_count(context->client, queue, &counts, context->err);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    if (cli_call_has(context->call, "archive"))
-        print_count(context, archive_columns,
-                    (cli_value[]){ cli_value_text(queue), cli_value_number(counts.archived + counts.dead),
-                                   cli_value_number(counts.archived), cli_value_number(counts.dead) });
-    else
-        print_count(context, columns,
-                    (cli_value[]){ cli_value_text(queue),
-                                   cli_value_number(counts.ready + counts.delayed + counts.leased),
-                                   cli_value_number(counts.ready), cli_value_number(counts.delayed),
-                                   cli_value_number(counts.leased) });
+    print_count(context, columns,
+                (cli_value[]){ cli_value_text(queue),
+                               cli_value_number(counts.ready + counts.delayed + counts.leased),
+                               cli_value_number(counts.ready), cli_value_number(counts.delayed),
+                               cli_value_number(counts.leased) });
     return CLI_EXIT_OK;
 }
 

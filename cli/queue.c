@@ -145,14 +145,17 @@ static pgqrs_status
 metrics_values(cli_context *context, pgqrs_slice name, cli_value values[METRICS_COLUMN_COUNT])
 {
     pgqrs_queue_counts counts = { 0 };
+    pgqrs_archive_counts archived = { 0 };
     pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
 
+    if (status == PGQRS_OK)
+        status = pgqrs_archive_count(context->client, name, &archived, context->err);
     values[0] = cli_value_text(name);
     values[1] = cli_value_number(counts.ready);
     values[2] = cli_value_number(counts.delayed);
     values[3] = cli_value_number(counts.leased);
-    values[4] = cli_value_number(counts.archived);
-    values[5] = cli_value_number(counts.dead);
+    values[4] = cli_value_number(archived.done);
+    values[5] = cli_value_number(archived.dead);
     values[6] = cli_value_number(counts.oldest_ready_age_ms);
     return status;
 }

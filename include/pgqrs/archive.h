@@ -31,6 +31,12 @@ typedef struct pgqrs_archived {
 
 typedef struct pgqrs_archive_list pgqrs_archive_list;
 
+/** How many rows a queue's archive holds, by outcome. */
+typedef struct pgqrs_archive_counts {
+    int64_t done;
+    int64_t dead;
+} pgqrs_archive_counts;
+
 /** Which rows to list. Zero means the default. */
 typedef struct pgqrs_archive_options {
     size_t size; /* sizeof this struct */
@@ -52,6 +58,10 @@ PGQRS_API pgqrs_status pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queu
 /** The archived message `id`; *out then holds exactly one. PGQRS_ENOMESSAGE. The caller frees *out. */
 PGQRS_API pgqrs_status pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id,
                                          pgqrs_archive_list **out, pgqrs_error *err);
+
+/** Counts the rows of `queue`'s archive. Reads all of it: seconds for tens of millions. */
+PGQRS_API pgqrs_status pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out,
+                                           pgqrs_error *err);
 
 /** How many rows `list` holds; 0 for NULL. Any thread. */
 PGQRS_API size_t pgqrs_archive_list_count(const pgqrs_archive_list *list);

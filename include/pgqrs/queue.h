@@ -48,13 +48,11 @@ typedef struct pgqrs_queue {
     int64_t created_at_ms; /* since 1970, UTC, by the server's clock */
 } pgqrs_queue;
 
-/** How many messages a queue holds, each counted once; `archived` and `dead` are rows of the archive. */
+/** How many messages a queue holds, each counted once. For its archive see pgqrs_archive_count. */
 typedef struct pgqrs_queue_counts {
     int64_t ready;               /* can be claimed now */
     int64_t delayed;             /* become due later */
     int64_t leased;              /* held by a consumer */
-    int64_t archived;            /* in the archive with outcome "done" */
-    int64_t dead;                /* in the archive with outcome "dead" */
     int64_t oldest_ready_age_ms; /* since the oldest claimable message was enqueued; 0 if there is none */
 } pgqrs_queue_counts;
 

@@ -209,8 +209,8 @@ BEGIN
     -- Made apart and attached: this takes a weaker lock on the parent than CREATE TABLE ... PARTITION OF, so that it
     -- neither waits for a pg_dump nor makes others wait behind one.
     EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_messages INCLUDING ALL) PARTITION BY LIST (lane)', parent, schema_name);
-    -- Half of each page is left free, so that a claim finds room for the new row version beside the old one.
-    EXECUTE format('CREATE TABLE %s_ready (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 50, '
+    -- Over half of each page is left free, so that a claim finds room for the new row version beside the old one.
+    EXECUTE format('CREATE TABLE %s_ready (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 45, '
                    'autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, '
                    'autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000, '
                    'autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000, '

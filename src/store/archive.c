@@ -123,6 +123,27 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
                             opened->name, (long long)id);
 }
 
+pgqrs_status
+pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
+{
+    pgqrsi_queue *opened = NULL;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_run(client,
+                                   &(pgqrsi_call){ .scope = &opened->scope,
+                                                   .sql = PGQRSI_SQL_ARCHIVE_COUNT,
+                                                   .effect = PGQRSI_READS },
+                                   pgqrsi_client_deadline(client), &rows, err);
+    if (status != PGQRS_OK)
+        return status;
+    out->done = pgqrsi_rows_int(rows, 0, 0);
+    out->dead = pgqrsi_rows_int(rows, 0, 1);
+    pgqrsi_rows_free(rows);
+    return PGQRS_OK;
+}
+
 size_t
 pgqrs_archive_list_count(const pgqrs_archive_list *list)
 {

@@ -255,9 +255,7 @@ pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_counts *ou
     out->ready = pgqrsi_rows_int(rows, 0, 0);
     out->delayed = pgqrsi_rows_int(rows, 0, 1);
     out->leased = pgqrsi_rows_int(rows, 0, 2);
-    out->archived = pgqrsi_rows_int(rows, 0, 3);
-    out->dead = pgqrsi_rows_int(rows, 0, 4);
-    out->oldest_ready_age_ms = pgqrsi_rows_int(rows, 0, 5);
+    out->oldest_ready_age_ms = pgqrsi_rows_int(rows, 0, 3);
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }

@@ -1,119 +1,302 @@
 /*
- * A client on a real server, from an empty database to one message there and back.
+ * The client: addresses and logins, deadlines, its pool, and servers that go away.
  */
-#include "support.h"
+#include "story.h"
 
+#include <signal.h>
+#include <unistd.h>
+
+#include "../../src/client.h"
+
+/* pgqrs_client_open with these settings, which must fail. */
 static void
-an_empty_database_is_installed_and_found_healthy(void **state)
+expect_open(struct story *s, pgqrs_status wanted, const char *dsn, const char *schema)
 {
-    char *dsn = ts_empty_database();
-    pgqrs_client *client = ts_client(dsn, NULL);
-    pgqrs_error *err = pgqrs_error_new();
-    pgqrs_report *report;
-    const pgqrs_finding *finding;
-    pgqrs_installed installed;
+    pgqrs_client *client = NULL;
+    pgqrs_config *config;
 
-    (void)state;
-    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_verify(client, &report, err), err);
-    TS_OK(pgqrs_admin_install(client, &installed, err), err);
-    assert_int_equal(installed.version_before, 0);
-    assert_int_equal(installed.version_now, pgqrs_schema_version());
-    TS_OK(pgqrs_admin_install(client, &installed, err), err);
-    assert_int_equal(installed.version_before, pgqrs_schema_version());
-    TS_OK(pgqrs_admin_verify(client, &report, err), err);
-    /* The tests' server trades safety for speed, and says so. Nothing else may be wrong. */
-    assert_int_equal(pgqrs_report_count(report), 1);
-    finding = pgqrs_report_at(report, 0);
-    assert_int_equal(finding->severity, PGQRS_SEVERITY_WARNING);
-    assert_int_equal(finding->object.size, strlen("fsync"));
-    assert_memory_equal(finding->object.data, "fsync", finding->object.size);
-    assert_null(pgqrs_report_at(report, 1));
-    pgqrs_report_free(report);
-    pgqrs_error_free(err);
-    pgqrs_client_close(client);
-    free(dsn);
+    TS_OK(pgqrs_config_new(&config, s->err), s->err);
+    if (dsn != NULL)
+        TS_OK(pgqrs_config_set(config, text("dsn"), text(dsn), s->err), s->err);
+    TS_OK(pgqrs_config_set(config, text("schema"), text(schema), s->err), s->err);
+    TS_OK(pgqrs_config_set(config, text("connection_timeout_seconds"), text("1"), s->err), s->err);
+    TS_IS(wanted, pgqrs_client_open(config, &client, s->err), s->err);
+    assert_null(client);
+    pgqrs_config_free(config);
 }
 
 static void
-a_message_goes_there_and_back(void **state)
+without_a_dsn_the_message_says_how_to_give_one(void **state)
 {
-    char *dsn = ts_database();
-    pgqrs_client *client = ts_client(dsn, "default_lock_time_seconds", "60", NULL);
-    pgqrs_error *err = pgqrs_error_new();
-    PGconn *sql = ts_connect(dsn);
-    pgqrs_slice queue = pgqrs_slice_of("e-mail; DROP TABLE 'x' %s \xf0\x9f\x93\xac");
+    struct story *s = *state;
+
+    expect_open(s, PGQRS_ECONFIG, NULL, "public");
+    story_expect_message(s, "PGQRS_DSN");
+}
+
+static void
+a_dsn_that_cannot_be_read_is_refused_and_not_shown(void **state)
+{
+    static const char *const garbage[] = { "nonsense hunter2",
+                                           "host=localhost password=hunter2 port",
+                                           "postgresql://me:hunter2@[::1/db",
+                                           "postgresql://me:hunter2@localhost/db?nonsense=1",
+                                           "postgresql://me:%zzhunter2@localhost/db",
+                                           "postgresql://me:hunter2@home@localhost/db",
+                                           "password='hunter2",
+                                           "hunter2=hunter2" };
+    struct story *s = *state;
+
+    for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
+        expect_open(s, PGQRS_ECONFIG, garbage[i], "public");
+        if (strstr(pgqrs_error_message(s->err), "hunter2") != NULL)
+            ts_fail("\"%s\" shows the password", pgqrs_error_message(s->err));
+        assert_int_equal(pgqrs_error_is_transient(s->err), 0);
+    }
+}
+
+static void
+where_no_server_listens_it_says_so(void **state)
+{
+    static const char *const addresses[] = { "host=/nonexistent dbname=x password=hunter2",
+                                             "host=127.0.0.1 port=1 dbname=x password=hunter2",
+                                             "postgresql://me:hunter2@localhost:1/x" };
+    struct story *s = *state;
+
+    for (size_t i = 0; i < sizeof(addresses) / sizeof(addresses[0]); i++) {
+        expect_open(s, PGQRS_ECONNECT, addresses[i], "public");
+        story_expect_message(s, "check the host and port");
+        assert_null(strstr(pgqrs_error_message(s->err), "hunter2"));
+        assert_null(strchr(pgqrs_error_message(s->err), '\n'));
+        assert_true(pgqrs_error_is_transient(s->err));
+    }
+}
+
+static void
+a_wrong_login_is_told_from_a_wrong_address(void **state)
+{
+    struct story *s = *state;
+    char *wrong = ts_format("%s user=locked password=hunter2", s->dsn);
+    char *none = ts_format("%s user=locked passfile=/nonexistent", s->dsn);
+    char *right = ts_format("%s user=locked password=right-password", s->dsn);
+    char *nobody = ts_format("%s user=nobody_of_that_name", s->dsn);
+    char *no_database = ts_format("%s dbname=no_such_database", ts_server());
+    pgqrs_client *client;
+
+    unsetenv("PGPASSWORD");
+    expect_open(s, PGQRS_EAUTH, wrong, "public");
+    assert_string_equal(pgqrs_error_sqlstate(s->err), "28P01");
+    assert_null(strstr(pgqrs_error_message(s->err), "hunter2"));
+    story_expect_message(s, "locked");
+    assert_int_equal(pgqrs_error_is_transient(s->err), 0);
+    expect_open(s, PGQRS_EAUTH, none, "public");
+    expect_open(s, PGQRS_EAUTH, nobody, "public");
+    expect_open(s, PGQRS_ECONFIG, no_database, "public");
+    assert_string_equal(pgqrs_error_sqlstate(s->err), "3D000");
+    story_expect_message(s, "no_such_database");
+    client = ts_client(right, NULL);
+    pgqrs_client_close(client);
+    free(wrong);
+    free(none);
+    free(right);
+    free(nobody);
+    free(no_database);
+}
+
+static void
+what_is_asked_of_a_client_is_known_without_the_server(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = ts_client(s->dsn, "schema", "o'b\"r", NULL);
+
+    assert_string_equal(pgqrs_client_schema(client), "o'b\"r");
+    assert_int_equal(pgqrs_client_is_pooled(client), 0);
+    pgqrs_client_close(client);
+    pgqrs_client_close(NULL);
+    pgqrs_producer_close(NULL);
+    pgqrs_consumer_close(NULL);
+    pgqrs_message_list_free(NULL);
+    assert_int_equal(pgqrs_message_list_count(NULL), 0);
+}
+
+#define TIMEOUT_MS 600
+
+/* A producer and consumer whose calls end after TIMEOUT_MS, on one connection. */
+struct hurried {
+    pgqrs_client *client;
     pgqrs_producer *producer;
     pgqrs_consumer *consumer;
-    pgqrs_enqueued enqueued;
-    pgqrs_message_list *list;
-    const pgqrs_message *message;
-    char *outcome;
+};
 
-    (void)state;
-    TS_OK(pgqrs_queue_create(client, queue, NULL, NULL, err), err);
-    TS_OK(pgqrs_producer_open(client, queue, NULL, &producer, err), err);
-    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("{\"to\": \"you\"}"), NULL, &enqueued, err), err);
-    assert_int_equal(enqueued.duplicate, 0);
+static struct hurried
+hurry(struct story *s, const char *dsn)
+{
+    struct hurried h = { .client = ts_client(dsn, "operation_timeout_ms", "600", "max_connections", "1",
+                                             "connection_timeout_seconds", "1", NULL) };
 
-    TS_OK(pgqrs_consumer_open(client, queue, NULL, &consumer, err), err);
-    TS_OK(pgqrs_consumer_dequeue(consumer, &list, err), err);
-    assert_int_equal(pgqrs_message_list_count(list), 1);
-    message = pgqrs_message_list_at(list, 0);
-    assert_int_equal(message->id, enqueued.id);
-    assert_int_equal(message->attempt, 1);
-    assert_int_equal(message->payload.size, strlen("{\"to\": \"you\"}"));
-    assert_memory_equal(message->payload.data, "{\"to\": \"you\"}", message->payload.size);
-    assert_int_equal(
-        ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)message->id), 1);
-
-    TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(message), pgqrs_slice_of("\"sent\""), err),
-          err);
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages"), 0);
-    outcome = ts_text(sql, "SELECT outcome || ' ' || result::text FROM pgqrs_archive WHERE id = %lld",
-                      (long long)message->id);
-    assert_string_equal(outcome, "done \"sent\"");
-    pgqrs_message_list_free(list);
-    TS_OK(pgqrs_consumer_dequeue(consumer, &list, err), err);
-    assert_int_equal(pgqrs_message_list_count(list), 0);
-
-    free(outcome);
-    pgqrs_message_list_free(list);
-    pgqrs_consumer_close(consumer);
-    pgqrs_producer_close(producer);
-    PQfinish(sql);
-    pgqrs_error_free(err);
-    pgqrs_client_close(client);
-    free(dsn);
+    TS_OK(pgqrs_producer_open(h.client, text("jobs"), NULL, &h.producer, s->err), s->err);
+    h.consumer = story_consumer(s, h.client, STORY_LEASE_MS);
+    return h;
 }
 
 static void
-a_client_works_through_a_pooler(void **state)
+rest(struct hurried *h)
 {
-    char *dsn = ts_database();
-    ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
-    pgqrs_client *client = ts_client(ts_pgbouncer_dsn(pooler), NULL);
-    pgqrs_error *err = pgqrs_error_new();
-    pgqrs_queue_list *list;
+    pgqrs_producer_close(h->producer);
+    pgqrs_consumer_close(h->consumer);
+    pgqrs_client_close(h->client);
+}
 
-    (void)state;
-    assert_int_equal(pgqrs_client_is_pooled(client), 1);
-    TS_OK(pgqrs_queue_create(client, pgqrs_slice_of("pooled"), NULL, NULL, err), err);
-    TS_OK(pgqrs_queue_get(client, pgqrs_slice_of("pooled"), &list, err), err);
-    assert_int_equal(pgqrs_queue_list_count(list), 1);
-    pgqrs_queue_list_free(list);
-    pgqrs_error_free(err);
+static void
+expect_elapsed(int64_t began_ms)
+{
+    int64_t elapsed_ms = story_now_ms() - began_ms;
+
+    if (elapsed_ms > TIMEOUT_MS + 500)
+        ts_fail("a call with a deadline of %d ms took %lld", TIMEOUT_MS, (long long)elapsed_ms);
+}
+
+static void
+a_frozen_server_costs_no_more_than_the_deadline(void **state)
+{
+    struct story *s = *state;
+    struct hurried h;
+    pgqrs_message_list *list;
+    int64_t began_ms;
+    pid_t backend;
+
+    pgqrs_client_close(ts_client(s->dsn, NULL));
+    h = hurry(s, s->dsn);
+    backend = (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+                                    "application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
+    assert_int_equal(kill(backend, SIGSTOP), 0);
+    began_ms = story_now_ms();
+    TS_IS(PGQRS_EUNKNOWN, pgqrs_producer_enqueue(h.producer, text("\"hunter2\""), NULL, NULL, s->err),
+          s->err);
+    expect_elapsed(began_ms);
+    assert_null(strstr(pgqrs_error_message(s->err), "hunter2"));
+    assert_true(pgqrs_error_is_transient(s->err));
+    kill(backend, SIGCONT);
+    /* The next call does not read the answer to that one. */
+    TS_OK(pgqrs_producer_enqueue(h.producer, text("2"), NULL, NULL, s->err), s->err);
+
+    backend = (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
+                                    "application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
+    assert_int_equal(kill(backend, SIGSTOP), 0);
+    began_ms = story_now_ms();
+    assert_int_not_equal(pgqrs_consumer_dequeue(h.consumer, &list, s->err), PGQRS_OK);
+    expect_elapsed(began_ms);
+    kill(backend, SIGCONT);
+    rest(&h);
+}
+
+static void
+a_lock_that_others_hold_costs_no_more_than_the_deadline(void **state)
+{
+    struct story *s = *state;
+    struct hurried h = hurry(s, s->dsn);
+    PGconn *other = ts_connect(s->dsn);
+    int64_t began_ms;
+
+    ts_sql(other, "BEGIN; LOCK TABLE " READY);
+    began_ms = story_now_ms();
+    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    expect_elapsed(began_ms);
+    ts_sql(other, "ROLLBACK");
+    assert_int_equal(story_stored(s), 0);
+    TS_OK(pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    PQfinish(other);
+    rest(&h);
+}
+
+/* Lends the only connection out, as a call that takes long would. */
+static void
+who_waits_for_a_connection_in_vain_is_told_so(void **state)
+{
+    struct story *s = *state;
+    struct hurried h = hurry(s, s->dsn);
+    pgqrsi_conn *lent = NULL;
+    int64_t began_ms;
+
+    TS_OK(pgqrsi_pool_acquire(h.client->pool, INT64_MAX, &lent, s->err), s->err);
+    began_ms = story_now_ms();
+    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    assert_true(story_now_ms() - began_ms >= TIMEOUT_MS - 50);
+    expect_elapsed(began_ms);
+    story_expect_message(s, "max_connections");
+    pgqrsi_pool_release(h.client->pool, lent);
+    TS_OK(pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    rest(&h);
+}
+
+static void *
+send_many(void *argument)
+{
+    pgqrs_producer *producer = argument;
+
+    for (int i = 0; i < 20; i++)
+        TS_OK(pgqrs_producer_enqueue(producer, text("1"), NULL, NULL, NULL), NULL);
+    return NULL;
+}
+
+static void
+eight_threads_share_one_connection(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = ts_client(s->dsn, "max_connections", "1", NULL);
+    pgqrs_producer *producer;
+    pthread_t threads[8];
+    long long before =
+        ts_int(s->sql, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                       "application_name = 'pgqrs'");
+
+    TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
+    for (int i = 0; i < 8; i++)
+        pthread_create(&threads[i], NULL, send_many, producer);
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                            "application_name = 'pgqrs'"),
+                     before);
+    for (int i = 0; i < 8; i++)
+        pthread_join(threads[i], NULL);
+    assert_int_equal(story_stored(s), 160);
+    pgqrs_producer_close(producer);
     pgqrs_client_close(client);
-    ts_pgbouncer_stop(pooler);
-    free(dsn);
+}
+
+/* It accepts connections, and says nothing. */
+static void
+a_server_that_does_not_answer_is_given_up(void **state)
+{
+    struct story *s = *state;
+    ts_cluster *cluster = ts_cluster_start(NULL);
+    int64_t began_ms;
+    pid_t server;
+
+    pgqrs_client_close(ts_client(ts_cluster_dsn(cluster), NULL));
+    server = ts_cluster_pid(cluster);
+    assert_int_equal(kill(server, SIGSTOP), 0);
+    began_ms = story_now_ms();
+    expect_open(s, PGQRS_ETIMEDOUT, ts_cluster_dsn(cluster), "public");
+    assert_true(story_now_ms() - began_ms <= 1500);
+    kill(server, SIGCONT);
+    ts_cluster_free(cluster);
 }
 
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_database_is_installed_and_found_healthy),
-        cmocka_unit_test(a_message_goes_there_and_back),
-        cmocka_unit_test(a_client_works_through_a_pooler),
+        STORY_TEST(without_a_dsn_the_message_says_how_to_give_one),
+        STORY_TEST(a_dsn_that_cannot_be_read_is_refused_and_not_shown),
+        STORY_TEST(where_no_server_listens_it_says_so),
+        STORY_TEST(a_wrong_login_is_told_from_a_wrong_address),
+        STORY_TEST(what_is_asked_of_a_client_is_known_without_the_server),
+        STORY_TEST(a_frozen_server_costs_no_more_than_the_deadline),
+        STORY_TEST(a_lock_that_others_hold_costs_no_more_than_the_deadline),
+        STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so),
+        STORY_TEST(eight_threads_share_one_connection),
+        STORY_TEST(a_server_that_does_not_answer_is_given_up),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

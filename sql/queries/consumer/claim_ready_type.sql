@@ -7,7 +7,7 @@ UPDATE :"schema".:"ready" AS m
        read_ct = m.read_ct + 1
  WHERE m.ctid = ANY (ARRAY(
        SELECT r.ctid FROM :"schema".:"ready" AS r
-        WHERE r.id > $1::bigint AND r.lease_token IS NULL AND r.message_type = $6
+        WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0 AND r.message_type = $6
         ORDER BY r.id LIMIT $2::bigint FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
           m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2,

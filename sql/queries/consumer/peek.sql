@@ -17,7 +17,7 @@ WITH RECURSIVE priorities(priority) AS (
 )
 SELECT min(vt) FILTER (WHERE priority > 0), min(vt) FILTER (WHERE priority = 0), min(vt) FILTER (WHERE priority < 0),
        (SELECT r.enqueued_at FROM :"schema".:"ready" AS r
-         WHERE r.id > $1::bigint AND r.lease_token IS NULL ORDER BY r.id LIMIT 1),
+         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0 ORDER BY r.id LIMIT 1),
        clock_timestamp(),
        (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM :"schema".pgqrs_message_id_seq)
   FROM earliest;

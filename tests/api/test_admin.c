@@ -1,0 +1,305 @@
+/*
+ * Installing and removing: once, by many at once, in any schema, and never more than was made.
+ */
+#include "place.h"
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+static void
+installing_twice_changes_nothing_more(void **state)
+{
+    struct place *p = *state;
+    pgqrs_installed installed = { -1, -1 };
+    char *before, *after;
+
+    TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
+    assert_int_equal(installed.version_before, 0);
+    assert_int_equal(installed.version_now, pgqrs_schema_version());
+    place_use(p);
+    before = ts_text(p->sql, CATALOG);
+    TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
+    assert_int_equal(installed.version_before, pgqrs_schema_version());
+    assert_int_equal(installed.version_now, pgqrs_schema_version());
+    after = ts_text(p->sql, CATALOG);
+    assert_string_equal(before, after);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations"), pgqrs_schema_version());
+    free(before);
+    free(after);
+}
+
+static void
+install_in_child(const struct place *p)
+{
+    pgqrs_error *err = pgqrs_error_new();
+    pgqrs_client *client = ts_client(p->dsn, "schema", p->schema, NULL);
+    pgqrs_installed installed = { -1, -1 };
+    pgqrs_status status = pgqrs_admin_install(client, &installed, err);
+
+    if (status != PGQRS_OK)
+        fprintf(stderr, "%s\n", pgqrs_error_message(err));
+    _exit(status != PGQRS_OK ? 1 : installed.version_before == 0 ? 10 : 11);
+}
+
+static void
+of_20_processes_that_install_one_does_and_all_succeed(void **state)
+{
+    enum { PROCESSES = 20 };
+    struct place *p = *state;
+    int did = 0, found = 0, status;
+
+    for (int i = 0; i < PROCESSES; i++) {
+        pid_t child = fork();
+
+        TS_TRUE(child >= 0);
+        if (child == 0)
+            install_in_child(p);
+    }
+    for (int i = 0; i < PROCESSES; i++) {
+        TS_TRUE(wait(&status) > 0);
+        did += WIFEXITED(status) && WEXITSTATUS(status) == 10;
+        found += WIFEXITED(status) && WEXITSTATUS(status) == 11;
+    }
+    assert_int_equal(did, 1);
+    assert_int_equal(found, PROCESSES - 1);
+    place_use(p);
+}
+
+static void
+a_schema_may_have_any_name(void **state)
+{
+    static const char *const names[] = { "o'b\"r;--$body$",
+                                         "back\\slash'\\",
+                                         "Upper Case",
+                                         "\xf0\x9f\x90\x98",
+                                         "%s%n%1$s",
+                                         ":\"schema\" :'schema'",
+                                         "select",
+                                         "pgqrs_queues",
+                                         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde" };
+    struct place *p = *state;
+
+    place_leave(p);
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        char *before, *after;
+
+        place_enter(p, names[i]);
+        before = ts_text(p->sql, CATALOG);
+        place_install(p);
+        assert_string_equal(pgqrs_client_schema(p->client), names[i]);
+        place_use(p);
+        TS_OK(pgqrs_queue_purge(p->client, text("it's a \"queue\""), p->err), p->err);
+        TS_OK(pgqrs_queue_delete(p->client, text("it's a \"queue\""), p->err), p->err);
+        TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+        after = ts_text(p->sql, CATALOG);
+        assert_string_equal(before, after);
+        free(before);
+        free(after);
+        place_leave(p);
+    }
+    place_enter(p, "somewhere");
+}
+
+static void
+a_schema_that_is_missing_is_not_made(void **state)
+{
+    struct place *p = *state;
+    pgqrs_report *report;
+
+    ts_sql(p->sql, "DROP SCHEMA somewhere");
+    TS_IS(PGQRS_ENOSCHEMA, pgqrs_admin_install(p->client, NULL, p->err), p->err);
+    place_expect_message(p, "\"somewhere\"");
+    TS_IS(PGQRS_ENOSCHEMA, pgqrs_admin_uninstall(p->client, p->err), p->err);
+    TS_IS(PGQRS_ENOSCHEMA, pgqrs_admin_verify(p->client, &report, p->err), p->err);
+    TS_IS(PGQRS_ENOSCHEMA, pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err), p->err);
+    assert_int_equal(ts_int(p->sql, "SELECT to_regnamespace('somewhere') IS NULL"), 1);
+}
+
+static void
+what_is_not_installed_is_reported(void **state)
+{
+    struct place *p = *state;
+    pgqrs_report *report;
+    pgqrs_queue_list *list;
+
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_uninstall(p->client, p->err), p->err);
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_verify(p->client, &report, p->err), p->err);
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err), p->err);
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_list_all(p->client, &list, p->err), p->err);
+    place_expect_message(p, "pgqrs install");
+    /* The same client finds it once it is there, and misses it when it is gone. */
+    place_install(p);
+    TS_OK(pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err), p->err);
+    TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_list_all(p->client, &list, p->err), p->err);
+}
+
+/* Everything refuses the schema with that status, and leaves it alone. */
+static void
+expect_all_refuse(struct place *p, pgqrs_status wanted)
+{
+    char *before = ts_text(p->sql, CATALOG), *after;
+    pgqrs_report *report;
+    pgqrs_queue_list *list;
+    pgqrs_producer *producer;
+
+    place_reconnect(p);
+    TS_IS(wanted, pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err), p->err);
+    place_expect_message(p, "version");
+    TS_IS(wanted, pgqrs_queue_list_all(p->client, &list, p->err), p->err);
+    TS_IS(wanted, pgqrs_producer_open(p->client, text("q"), NULL, &producer, p->err), p->err);
+    TS_IS(wanted, pgqrs_admin_verify(p->client, &report, p->err), p->err);
+    TS_IS(wanted, pgqrs_admin_uninstall(p->client, p->err), p->err);
+    after = ts_text(p->sql, CATALOG);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
+}
+
+static void
+a_newer_schema_is_refused(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    ts_sql(p->sql, "INSERT INTO pgqrs_migrations (version, name) VALUES (%d, 'of the future')",
+           pgqrs_schema_version() + 1);
+    expect_all_refuse(p, PGQRS_ENEWSCHEMA);
+    TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_install(p->client, NULL, p->err), p->err);
+}
+
+/* There is no version before the first, so the number is made up. */
+static void
+an_older_schema_is_refused(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    ts_sql(p->sql, "DELETE FROM pgqrs_migrations; INSERT INTO pgqrs_migrations VALUES (-1, 'of the past')");
+    expect_all_refuse(p, PGQRS_EOLDSCHEMA);
+    place_expect_message(p, "-1");
+}
+
+static void
+uninstalling_removes_just_what_was_made(void **state)
+{
+    struct place *p = *state;
+    char *before, *after;
+
+    ts_sql(
+        p->sql,
+        "CREATE TABLE pgqrs_mine (a int PRIMARY KEY, b text); COMMENT ON TABLE pgqrs_mine IS 'not of pgqrs'; "
+        "CREATE FUNCTION pgqrs_create_queue(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+        "REVOKE ALL ON FUNCTION pgqrs_create_queue(int) FROM PUBLIC; "
+        "INSERT INTO pgqrs_mine VALUES (1, 'kept')");
+    before = ts_text(p->sql, CATALOG);
+    place_install(p);
+    place_use(p);
+    TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+    after = ts_text(p->sql, CATALOG);
+    assert_string_equal(before, after);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_mine"), 1);
+    free(before);
+    free(after);
+}
+
+static void
+uninstalling_stops_at_what_others_built_on_it(void **state)
+{
+    static const char *const built[] = {
+        "CREATE VIEW report AS SELECT count(*) FROM pgqrs_messages",
+        "CREATE VIEW report AS SELECT count(*) FROM pgqrs_messages_1_ready",
+        "CREATE VIEW report AS SELECT pgqrs_create_queue('x')",
+        "CREATE VIEW report AS SELECT last_value FROM pgqrs_message_id_seq",
+    };
+    struct place *p = *state;
+
+    place_install(p);
+    place_use(p);
+    for (size_t i = 0; i < sizeof(built) / sizeof(built[0]); i++) {
+        char *before, *after;
+
+        ts_sql(p->sql, "%s", built[i]);
+        before = ts_text(p->sql, CATALOG);
+        TS_IS(PGQRS_ESERVER, pgqrs_admin_uninstall(p->client, p->err), p->err);
+        assert_string_equal(pgqrs_error_sqlstate(p->err), "2BP01");
+        after = ts_text(p->sql, CATALOG);
+        assert_string_equal(before, after);
+        ts_sql(p->sql, "DROP VIEW report");
+        free(before);
+        free(after);
+    }
+    assert_int_equal(place_findings(p, NULL, NULL), 0);
+    TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+}
+
+static void
+a_dump_that_is_restored_has_its_version_and_works(void **state)
+{
+    struct place *p = *state;
+    char *elsewhere = ts_empty_database(), *folder = ts_tmpdir(), *file = ts_format("%s/dump.sql", folder);
+    const char *original = p->dsn;
+    pgqrs_installed installed;
+    ts_result result;
+
+    place_install(p);
+    place_use(p);
+    ts_run_args(&result, NULL, "pg_dump", "--dbname", p->dsn, "--schema", p->schema, "--file", file, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    ts_run_args(&result, NULL, "psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--output",
+                "/dev/null", "--dbname", elsewhere, "--file", file, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    p->dsn = elsewhere;
+    place_reconnect(p);
+    TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
+    assert_int_equal(installed.version_before, pgqrs_schema_version());
+    assert_int_equal(place_findings(p, NULL, NULL), 0);
+    TS_OK(pgqrs_queue_delete(p->client, text("it's a \"queue\""), p->err), p->err);
+    place_use(p);
+    TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+    p->dsn = original;
+    place_reconnect(p);
+    free(elsewhere);
+    free(folder);
+    free(file);
+}
+
+static void
+a_database_that_is_not_utf8_is_refused(void **state)
+{
+    struct place *p = *state;
+    pgqrs_client *client;
+    char *dsn = ts_format("%s dbname=ts_latin1_%d", ts_server(), (int)getpid());
+
+    ts_sql(p->sql, "CREATE DATABASE ts_latin1_%d TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'",
+           (int)getpid());
+    client = ts_client(dsn, NULL);
+    TS_IS(PGQRS_ECONFIG, pgqrs_admin_install(client, NULL, p->err), p->err);
+    place_expect_message(p, "UTF8");
+    pgqrs_client_close(client);
+    ts_sql(p->sql, "DROP DATABASE ts_latin1_%d WITH (FORCE)", (int)getpid());
+    free(dsn);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACE_TEST(installing_twice_changes_nothing_more),
+        PLACE_TEST(of_20_processes_that_install_one_does_and_all_succeed),
+        PLACE_TEST(a_schema_may_have_any_name),
+        PLACE_TEST(a_schema_that_is_missing_is_not_made),
+        PLACE_TEST(what_is_not_installed_is_reported),
+        PLACE_TEST(a_newer_schema_is_refused),
+        PLACE_TEST(an_older_schema_is_refused),
+        PLACE_TEST(uninstalling_removes_just_what_was_made),
+        PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
+        PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works),
+        PLACE_TEST(a_database_that_is_not_utf8_is_refused),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,205 @@
+/*
+ * Through a PgBouncer in transaction mode: everything works, and nothing stays behind on a session that the
+ * next client is given.
+ */
+#include "place.h"
+
+#include <pgqrs/transaction.h>
+
+/* But for those that the pooler itself takes from each client, and those of a library that is loaded when
+ * needed. */
+#define SETTINGS                                                                                             \
+    "SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) FROM pg_settings "                        \
+    "WHERE name NOT IN ('application_name', 'client_encoding') AND name NOT LIKE 'plpgsql.%%'"
+
+static ts_pgbouncer *pooler;
+
+static pgqrs_client *
+pooled_client(struct story *s)
+{
+    if (pooler == NULL)
+        pooler = ts_pgbouncer_start(s->dsn);
+    return ts_client(ts_pgbouncer_dsn(pooler), NULL);
+}
+
+static void
+the_pooler_is_noticed(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = pooled_client(s);
+
+    assert_int_equal(pgqrs_client_is_pooled(client), 1);
+    assert_int_equal(pgqrs_client_is_pooled(s->client), 0);
+    pgqrs_client_close(client);
+}
+
+/* Sends, takes, and ends each of five messages in another way. */
+static void
+work_off(struct story *s, pgqrs_producer *producer, pgqrs_consumer *consumer)
+{
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+    pgqrs_lease leases[5];
+    pgqrs_message_list *list;
+    pgqrs_status results[2];
+
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    for (int i = 0; i < 5; i++)
+        TS_OK(pgqrs_producer_enqueue(producer, text("{}"), NULL, NULL, s->err), s->err);
+    list = story_take(s, consumer, 5);
+    assert_int_equal(pgqrs_message_list_count(list), 5);
+    for (size_t i = 0; i < 5; i++)
+        leases[i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+    pgqrs_message_list_free(list);
+    TS_OK(pgqrs_consumer_extend_visibility_batch(consumer, leases, 2, 60000, results, s->err), s->err);
+    TS_OK(pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(consumer, leases[1], text("1"), s->err), s->err);
+    TS_OK(pgqrs_consumer_release(consumer, leases[2], 3600000, s->err), s->err);
+    TS_OK(pgqrs_consumer_fail(consumer, leases[3], NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_consumer_fail(consumer, leases[4], &for_good, NULL, s->err), s->err);
+    TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
+}
+
+static void
+everything_works_through_it(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = pooled_client(s);
+    pgqrs_consumer *consumer = story_consumer(s, client, STORY_LEASE_MS);
+    pgqrs_enqueue_options keyed = PGQRS_ENQUEUE_OPTIONS_INIT;
+    pgqrs_producer *producer;
+    pgqrs_enqueued enqueued;
+    pgqrs_queue_counts counts;
+    pgqrs_archive_counts archived;
+
+    keyed.idempotency_key = text("k");
+    keyed.delay_ms = 3600000;
+    TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
+    for (int i = 0; i < 3; i++) /* often enough for a statement to be prepared, if one were */
+        work_off(s, producer, consumer);
+    for (int i = 0; i < 3; i++) {
+        TS_OK(pgqrs_producer_enqueue(producer, text("1"), &keyed, &enqueued, s->err), s->err);
+        assert_int_equal(enqueued.duplicate, i > 0);
+    }
+    TS_OK(pgqrs_queue_count(client, text("jobs"), &counts, s->err), s->err);
+    TS_OK(pgqrs_archive_count(client, text("jobs"), &archived, s->err), s->err);
+    assert_int_equal(counts.delayed, 7);
+    assert_int_equal(archived.done, 3);
+    assert_int_equal(archived.dead, 3);
+    TS_OK(pgqrs_queue_create(client, text("more"), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_queue_purge(client, text("jobs"), s->err), s->err);
+    TS_OK(pgqrs_queue_delete(client, text("more"), s->err), s->err);
+    pgqrs_producer_close(producer);
+    pgqrs_consumer_close(consumer);
+    pgqrs_client_close(client);
+}
+
+/* Looks at every session that the pooler has. */
+static void
+nothing_is_left_on_a_session(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = pooled_client(s);
+    pgqrs_consumer *consumer = story_consumer(s, client, STORY_LEASE_MS);
+    PGconn *plain = ts_connect(ts_pgbouncer_dsn(pooler));
+    pgqrs_producer *producer;
+    char *fresh, *used;
+
+    TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
+    for (int i = 0; i < 3; i++)
+        work_off(s, producer, consumer);
+    pgqrs_producer_close(producer);
+    pgqrs_consumer_close(consumer);
+    pgqrs_client_close(client);
+
+    /* One session has served all of it, so this is that one. */
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                            "pid <> pg_backend_pid() AND query NOT LIKE '%%pg_terminate%%' AND pid = %lld",
+                            ts_int(plain, "SELECT pg_backend_pid()")),
+                     1);
+    assert_int_equal(ts_int(plain, "SELECT count(*) FROM pg_prepared_statements"), 0);
+    fresh = ts_text(s->sql, SETTINGS);
+    used = ts_text(plain, SETTINGS);
+    assert_string_equal(used, fresh);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"), 0);
+    free(fresh);
+    free(used);
+    PQfinish(plain);
+}
+
+/* What one client tells its session is told to that session's next user as well, unless it ends with the
+ * transaction. */
+static void
+two_clients_in_turn_do_not_leak_settings(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *clients[2] = { pooled_client(s), pooled_client(s) };
+    PGconn *plain = ts_connect(ts_pgbouncer_dsn(pooler));
+
+    for (int i = 0; i < 6; i++) {
+        pgqrs_consumer *consumer = story_consumer(s, clients[i % 2], STORY_LEASE_MS);
+
+        story_send(s, "1");
+        TS_OK(pgqrs_consumer_delete(consumer, story_take_one(s, consumer), s->err), s->err);
+        pgqrs_consumer_close(consumer);
+        assert_int_equal(ts_int(plain, "SELECT current_setting('synchronous_commit') = 'on' AND "
+                                       "current_setting('enable_seqscan') = 'on' AND "
+                                       "current_setting('statement_timeout') = '0'"),
+                         1);
+    }
+    PQfinish(plain);
+    for (int i = 0; i < 2; i++)
+        pgqrs_client_close(clients[i]);
+}
+
+static void
+it_can_be_installed_through_it(void **state)
+{
+    struct place p = { .err = pgqrs_error_new() };
+    struct story *s = *state;
+
+    pgqrs_client_close(pooled_client(s));
+    p.dsn = ts_pgbouncer_dsn(pooler);
+    p.sql = ts_connect(s->dsn);
+    place_enter(&p, "pooled");
+    place_install(&p);
+    place_use(&p);
+    TS_OK(pgqrs_admin_uninstall(p.client, p.err), p.err);
+    place_leave(&p);
+    PQfinish(p.sql);
+    pgqrs_error_free(p.err);
+}
+
+static void
+a_transaction_of_ones_own_works_through_it(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = pooled_client(s);
+    PGconn *own = ts_connect(ts_pgbouncer_dsn(pooler));
+    pgqrs_producer *producer;
+
+    TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
+    for (int i = 0; i < 3; i++) {
+        ts_sql(own, "BEGIN");
+        TS_OK(pgqrs_producer_enqueue_on(producer, own, text("1"), NULL, NULL, s->err), s->err);
+        ts_sql(own, "%s", i == 1 ? "ROLLBACK" : "COMMIT");
+    }
+    assert_int_equal(story_stored(s), 2);
+    PQfinish(own);
+    pgqrs_producer_close(producer);
+    pgqrs_client_close(client);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(the_pooler_is_noticed),          STORY_TEST(everything_works_through_it),
+        STORY_TEST(nothing_is_left_on_a_session),   STORY_TEST(two_clients_in_turn_do_not_leak_settings),
+        STORY_TEST(it_can_be_installed_through_it), STORY_TEST(a_transaction_of_ones_own_works_through_it),
+    };
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+
+    ts_pgbouncer_stop(pooler);
+    return failed;
+}

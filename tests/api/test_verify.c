@@ -1,0 +1,215 @@
+/*
+ * What `verify` finds, and what the schema itself promises: comments everywhere, nothing for PUBLIC, and
+ * functions that cannot be led astray.
+ */
+#include "place.h"
+
+#include <unistd.h>
+
+struct damage {
+    const char *done, *repaired; /* by SQL; the queue is number 1 */
+    const char *object, *problem;
+};
+
+static const struct damage damages[] = {
+    { "ALTER TABLE pgqrs_messages_1_held RENAME TO hidden",
+      "ALTER TABLE hidden RENAME TO pgqrs_messages_1_held", "it's a \"queue\"",
+      "pgqrs_messages_1_held is missing" },
+    { "ALTER TABLE pgqrs_messages_1_ready RENAME TO hidden",
+      "ALTER TABLE hidden RENAME TO pgqrs_messages_1_ready", "it's a \"queue\"",
+      "pgqrs_messages_1_ready is missing" },
+    { "ALTER TABLE pgqrs_archive_1_default RENAME TO hidden",
+      "ALTER TABLE hidden RENAME TO pgqrs_archive_1_default", "it's a \"queue\"",
+      "pgqrs_archive_1_default is missing" },
+    { "CREATE TABLE pgqrs_messages_77 ()", "DROP TABLE pgqrs_messages_77", "pgqrs_messages_77",
+      "no queue has" },
+    { "CREATE TABLE pgqrs_archive_1_199901 ()", "DROP TABLE pgqrs_archive_1_199901", "pgqrs_archive_1_199901",
+      "not attached" },
+    { "ALTER TABLE pgqrs_messages DETACH PARTITION pgqrs_messages_1",
+      "ALTER TABLE pgqrs_messages ATTACH PARTITION pgqrs_messages_1 FOR VALUES IN (1)", "pgqrs_messages_1",
+      "not attached" },
+    { "ALTER TABLE pgqrs_messages_1 DETACH PARTITION pgqrs_messages_1_ready",
+      "ALTER TABLE pgqrs_messages_1 ATTACH PARTITION pgqrs_messages_1_ready FOR VALUES IN ('r')",
+      "pgqrs_messages_1_ready", "not attached" },
+    { "INSERT INTO pgqrs_workers (queue_id, host_name, process_id) VALUES (77, 'h', 1)",
+      "DELETE FROM pgqrs_workers WHERE queue_id = 77", "worker ", "queue that is not there" },
+    { "INSERT INTO pgqrs_keys VALUES (77, 'k', 4711, now())", "DELETE FROM pgqrs_keys WHERE queue_id = 77",
+      "key of message 4711", "queue that is not there" },
+    { "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
+      "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
+      "pgqrs_messages_1_held_id_idx", "invalid" },
+    { "GRANT SELECT ON pgqrs_queues TO PUBLIC", "REVOKE ALL ON pgqrs_queues FROM PUBLIC", "pgqrs_queues",
+      "PUBLIC" },
+    { "GRANT SELECT ON pgqrs_messages_1_ready TO PUBLIC", "REVOKE ALL ON pgqrs_messages_1_ready FROM PUBLIC",
+      "pgqrs_messages_1_ready", "PUBLIC" },
+    { "GRANT USAGE ON SEQUENCE pgqrs_message_id_seq TO PUBLIC",
+      "REVOKE ALL ON SEQUENCE pgqrs_message_id_seq FROM PUBLIC", "pgqrs_message_id_seq", "PUBLIC" },
+    { "GRANT EXECUTE ON FUNCTION pgqrs_purge_queue(text) TO PUBLIC",
+      "REVOKE ALL ON FUNCTION pgqrs_purge_queue(text) FROM PUBLIC", "pgqrs_purge_queue(text)", "PUBLIC" },
+    { "CREATE FUNCTION pgqrs_new() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION pgqrs_new()",
+      "pgqrs_new()", "PUBLIC" },
+};
+
+static void
+every_damage_is_found(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    place_use(p);
+    for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
+        ts_sql(p->sql, "%s", damages[i].done);
+        if (place_findings(p, damages[i].object, damages[i].problem) == 0)
+            ts_fail("after %s nothing was said of \"%s\" and \"%s\"", damages[i].done, damages[i].object,
+                    damages[i].problem);
+        ts_sql(p->sql, "%s", damages[i].repaired);
+        if (place_findings(p, NULL, NULL) != 0)
+            ts_fail("after %s there is still a problem", damages[i].repaired);
+    }
+}
+
+static void
+a_server_that_may_lose_messages_is_warned_of(void **state)
+{
+    struct place *p = *state;
+    char *database = ts_text(p->sql, "SELECT current_database()");
+
+    place_install(p);
+    assert_int_equal(place_findings(p, "fsync", "crash"),
+                     ts_int(p->sql, "SELECT current_setting('fsync') = 'off'"));
+    assert_int_equal(place_findings(p, "synchronous_commit", "crash"), 0);
+    ts_sql(p->sql, "ALTER DATABASE %s SET synchronous_commit = off", database);
+    place_reconnect(p);
+    assert_int_equal(place_findings(p, "synchronous_commit", "crash"), 1);
+    assert_int_equal(place_findings(p, NULL, NULL), 0); /* not a problem, a warning */
+    ts_sql(p->sql, "ALTER DATABASE %s RESET synchronous_commit", database);
+    free(database);
+}
+
+static void
+problems_come_before_warnings(void **state)
+{
+    struct place *p = *state;
+    char *database = ts_text(p->sql, "SELECT current_database()");
+    pgqrs_report *report;
+    size_t count;
+
+    place_install(p);
+    ts_sql(p->sql, "ALTER DATABASE %s SET synchronous_commit = off", database);
+    ts_sql(p->sql, "CREATE TABLE pgqrs_messages_77 ()");
+    place_reconnect(p);
+    TS_OK(pgqrs_admin_verify(p->client, &report, p->err), p->err);
+    ts_sql(p->sql, "ALTER DATABASE %s RESET synchronous_commit", database);
+    count = pgqrs_report_count(report);
+    assert_true(count >= 3);
+    assert_int_equal(pgqrs_report_at(report, 0)->severity, PGQRS_SEVERITY_PROBLEM);
+    assert_int_equal(pgqrs_report_at(report, count - 1)->severity, PGQRS_SEVERITY_WARNING);
+    for (size_t i = 1; i < count; i++)
+        assert_true(pgqrs_report_at(report, i)->severity >= pgqrs_report_at(report, i - 1)->severity);
+    pgqrs_report_free(report);
+    pgqrs_report_free(NULL);
+    free(database);
+}
+
+#define IN_SCHEMA "somewhere'::regnamespace"
+
+static void
+everything_has_a_comment(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    place_use(p);
+    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA " AND "
+                               "relkind IN ('r', 'p')") > 10);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA " AND "
+                                    "relkind IN ('r', 'p') AND obj_description(oid, 'pg_class') IS NULL"),
+                     0);
+    assert_int_equal(ts_int(p->sql,
+                            "SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
+                            "WHERE c.relnamespace = '" IN_SCHEMA " AND c.relkind IN ('r', 'p') AND "
+                            "a.attnum > 0 AND NOT a.attisdropped AND "
+                            "col_description(c.oid, a.attnum) IS NULL"),
+                     0);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA " AND "
+                                    "obj_description(oid, 'pg_proc') IS NULL"),
+                     0);
+}
+
+static void
+the_public_may_do_nothing(void **state)
+{
+    struct place *p = *state;
+    char *role = ts_format("ts_nobody_%d", (int)getpid());
+    char *dsn = ts_format("%s user=%s", p->dsn, role);
+    pgqrs_client *nobody;
+
+    place_install(p);
+    place_use(p);
+    assert_int_equal(
+        ts_int(p->sql,
+               "SELECT count(*) FROM pg_class, aclexplode(coalesce(relacl, acldefault(CASE relkind "
+               "WHEN 'S' THEN 's'::\"char\" ELSE 'r' END, relowner))) AS a "
+               "WHERE relnamespace = '" IN_SCHEMA " AND relkind IN ('r', 'p', 'S', 'v') AND a.grantee = 0"),
+        0);
+    assert_int_equal(
+        ts_int(p->sql,
+               "SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) "
+               "AS a WHERE pronamespace = '" IN_SCHEMA " AND a.grantee = 0"),
+        0);
+    ts_sql(p->sql, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA somewhere TO %s", role, role);
+    nobody = ts_client(dsn, "schema", "somewhere", NULL);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_create(nobody, text("q"), NULL, NULL, p->err), p->err);
+    assert_string_equal(pgqrs_error_sqlstate(p->err), "42501");
+    pgqrs_client_close(nobody);
+    ts_sql(p->sql, "DROP OWNED BY %s; DROP ROLE %s", role, role);
+    free(role);
+    free(dsn);
+}
+
+static void
+functions_look_for_names_where_nobody_else_can_write(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA) >= 4);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA
+                                    " AND NOT EXISTS ("
+                                    "SELECT FROM unnest(proconfig) AS c(setting) WHERE setting = "
+                                    "'search_path=pg_catalog, somewhere, pg_temp')"),
+                     0);
+    assert_int_equal(
+        ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA " AND prosecdef"), 0);
+}
+
+/* Temporary tables of the same names come first unless pg_temp is named last. */
+static void
+temporary_tables_do_not_shadow_ours(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    ts_sql(p->sql, "CREATE TEMP TABLE pgqrs_queues (LIKE pgqrs_queues INCLUDING ALL); "
+                   "CREATE TEMP TABLE pgqrs_keys (LIKE pgqrs_keys)");
+    assert_int_equal(ts_int(p->sql, "SELECT somewhere.pgqrs_create_queue('real')"), 1);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_temp.pgqrs_queues"), 0);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM somewhere.pgqrs_queues"), 1);
+    ts_sql(p->sql, "DISCARD TEMP");
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        PLACE_TEST(every_damage_is_found),
+        PLACE_TEST(a_server_that_may_lose_messages_is_warned_of),
+        PLACE_TEST(problems_come_before_warnings),
+        PLACE_TEST(everything_has_a_comment),
+        PLACE_TEST(the_public_may_do_nothing),
+        PLACE_TEST(functions_look_for_names_where_nobody_else_can_write),
+        PLACE_TEST(temporary_tables_do_not_shadow_ours),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

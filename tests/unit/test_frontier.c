@@ -1,0 +1,281 @@
+/*
+ * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made up.
+ */
+#include "store/frontier.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/clock.h"
+
+#define START_MS 1000000
+#define LOW 100
+#define SERVER_MS INT64_C(1700000000000)
+
+static pgqrsi_frontier
+fresh(void)
+{
+    pgqrsi_frontier frontier;
+
+    pgqrsi_frontier_init(&frontier, LOW, START_MS);
+    return frontier;
+}
+
+/* A claim at `now_ms` of `asked` messages that came back with `count`, the last of them `last_id`. */
+static void
+claim(pgqrsi_frontier *frontier, int64_t asked, int64_t count, int64_t last_id, int64_t now_ms)
+{
+    const pgqrsi_claimed claimed = { .asked = asked,
+                                     .count = count,
+                                     .last_id = last_id,
+                                     .last_ms = SERVER_MS,
+                                     .began_ms = now_ms,
+                                     .ended_ms = now_ms + 1 };
+
+    pgqrsi_frontier_claimed(frontier, &claimed);
+}
+
+static void
+a_new_client_begins_at_the_low_water_mark_and_knows_nothing(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+
+    (void)state;
+    assert_int_equal(frontier.bound, LOW);
+    assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS));
+    for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
+        assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
+}
+
+static void
+the_bound_follows_what_was_claimed_a_while_ago(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+
+    (void)state;
+    claim(&frontier, 10, 10, 110, START_MS + 1000);
+    assert_int_equal(frontier.bound, LOW); /* 110 was seen just now: a lower id may be committed yet */
+    claim(&frontier, 10, 10, 120, START_MS + 1010);
+    assert_int_equal(frontier.bound, LOW);
+    claim(&frontier, 10, 10, 130, START_MS + 1100);
+    assert_int_equal(frontier.bound, 110);
+    claim(&frontier, 10, 10, 140, START_MS + 1200);
+    assert_int_equal(frontier.bound, 130);
+}
+
+/* Two threads of one client: the claim that ended last may have begun before the candidate was seen. */
+static void
+a_claim_that_began_too_early_moves_nothing(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+
+    (void)state;
+    claim(&frontier, 10, 10, 110, START_MS + 1000);
+    claim(&frontier, 10, 10, 150, START_MS + 1040);
+    claim(&frontier, 10, 10, 120, START_MS + 900);
+    assert_int_equal(frontier.bound, LOW);
+}
+
+static void
+a_full_claim_does_not_move_the_bound_beyond_itself(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+
+    (void)state;
+    claim(&frontier, 10, 10, 200, START_MS + 1000);
+    claim(&frontier, 10, 10, 150, START_MS + 1100); /* what others had released or skipped lies below 200 */
+    assert_int_equal(frontier.bound, 150);
+}
+
+static void
+the_bound_never_moves_back(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    int64_t before = frontier.bound;
+
+    (void)state;
+    for (int64_t i = 0; i < 200; i++) {
+        int64_t count = i * 7 % 11;
+
+        claim(&frontier, 10, count, count > 0 ? LOW + i * 13 % 97 : 0, START_MS + i * 17);
+        assert_true(frontier.bound >= before);
+        assert_true(frontier.bound <= frontier.claimed);
+        before = frontier.bound;
+    }
+}
+
+static void
+an_idle_client_passes_by_what_others_have_finished(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000 };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
+    claim(&frontier, 10, 0, 0, START_MS + 1001);
+    assert_true(frontier.drained);
+    assert_int_equal(frontier.bound, LOW); /* of 5000 no one knows yet whether all below is committed */
+    claim(&frontier, 10, 0, 0, START_MS + 1100);
+    assert_int_equal(frontier.bound, 5000);
+}
+
+/* While there is something to claim, ids that were given out but not seen yet are no reason to look further.
+ */
+static void
+a_busy_client_does_not_run_ahead_of_its_claims(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000 };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
+    for (int64_t i = 1; i <= 5; i++)
+        claim(&frontier, 10, 10, LOW + 10 * i, START_MS + 1000 + 100 * i);
+    assert_false(frontier.drained);
+    assert_int_equal(frontier.bound, LOW + 40);
+}
+
+static void
+hints_are_asked_for_once_a_second(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const pgqrsi_peek peek = { .server_now_ms = SERVER_MS };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_false(pgqrsi_frontier_is_stale(&frontier, START_MS + 999));
+    assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS + 1000));
+}
+
+static void
+a_band_is_due_when_the_server_said_so_by_our_clock(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS - 5000, SERVER_MS + 300, 0 },
+                               .server_now_ms = SERVER_MS };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS));
+    assert_false(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_DEFAULT, START_MS + 299));
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_DEFAULT, START_MS + 300));
+    assert_false(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_BELOW, PGQRSI_CLOCK_NEVER - 1));
+}
+
+static void
+a_band_that_came_back_short_is_left_alone_for_a_moment(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS }, .server_now_ms = SERVER_MS };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    pgqrsi_frontier_exhausted(&frontier, PGQRSI_BAND_ABOVE, START_MS);
+    assert_false(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + 1));
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_DEFAULT, START_MS + 1));
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + 1000));
+    pgqrsi_frontier_exhausted(&frontier, PGQRSI_BAND_ABOVE, START_MS);
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1); /* but the server knows better */
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + 1));
+}
+
+static void
+the_older_of_two_lanes_goes_first(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    pgqrsi_peek peek = { .vt_ms = { 0, SERVER_MS - 100, 0 },
+                         .head_ms = SERVER_MS - 50,
+                         .server_now_ms = SERVER_MS };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS));
+    peek.vt_ms[PGQRSI_BAND_DEFAULT] = SERVER_MS - 49;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_false(pgqrsi_frontier_default_goes_first(&frontier, START_MS));
+    claim(&frontier, 1, 1, LOW + 1, START_MS); /* enqueued at SERVER_MS: the head is younger now */
+    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS));
+    peek.vt_ms[PGQRSI_BAND_DEFAULT] = SERVER_MS + 10;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_false(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* not due at all */
+}
+
+static void
+what_this_client_held_back_itself_is_due_in_time(void **state)
+{
+    static const struct {
+        int32_t priority;
+        pgqrsi_band band;
+    } cases[] = { { 1, PGQRSI_BAND_ABOVE },
+                  { 32767, PGQRSI_BAND_ABOVE },
+                  { 0, PGQRSI_BAND_DEFAULT },
+                  { -1, PGQRSI_BAND_BELOW },
+                  { -32768, PGQRSI_BAND_BELOW } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        pgqrsi_frontier frontier = fresh();
+
+        pgqrsi_frontier_held(&frontier, cases[i].priority, 500, START_MS);
+        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000, START_MS); /* a later one changes nothing */
+        for (int band = 0; band < PGQRSI_BAND_COUNT; band++) {
+            assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 499));
+            assert_int_equal(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 500),
+                             band == (int)cases[i].band);
+        }
+    }
+}
+
+static void
+of_an_unknown_priority_every_band_is_due(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+
+    (void)state;
+    pgqrsi_frontier_held_any(&frontier, 20, START_MS);
+    for (int band = 0; band < PGQRSI_BAND_COUNT; band++) {
+        assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 19));
+        assert_true(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 20));
+    }
+    pgqrsi_frontier_held_any(&frontier, 0, START_MS);
+    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
+}
+
+static void
+ten_years_do_not_overflow(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    const int64_t ten_years_ms = INT64_C(315576000000);
+
+    (void)state;
+    pgqrsi_frontier_held_any(&frontier, ten_years_ms, START_MS);
+    assert_false(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + ten_years_ms - 1));
+    assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + ten_years_ms));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_client_begins_at_the_low_water_mark_and_knows_nothing),
+        cmocka_unit_test(the_bound_follows_what_was_claimed_a_while_ago),
+        cmocka_unit_test(a_claim_that_began_too_early_moves_nothing),
+        cmocka_unit_test(a_full_claim_does_not_move_the_bound_beyond_itself),
+        cmocka_unit_test(the_bound_never_moves_back),
+        cmocka_unit_test(an_idle_client_passes_by_what_others_have_finished),
+        cmocka_unit_test(a_busy_client_does_not_run_ahead_of_its_claims),
+        cmocka_unit_test(hints_are_asked_for_once_a_second),
+        cmocka_unit_test(a_band_is_due_when_the_server_said_so_by_our_clock),
+        cmocka_unit_test(a_band_that_came_back_short_is_left_alone_for_a_moment),
+        cmocka_unit_test(the_older_of_two_lanes_goes_first),
+        cmocka_unit_test(what_this_client_held_back_itself_is_due_in_time),
+        cmocka_unit_test(of_an_unknown_priority_every_band_is_due),
+        cmocka_unit_test(ten_years_do_not_overflow),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
