@@ -8,9 +8,9 @@
 
 #define CUTS_EACH crowd_scale(10) /* for each operation, direction and state of the connection */
 #define DEADLINE_MS 3000
-#define MUTE_DEADLINE_MS 400
+#define MUTE_DEADLINE_MS 300
 #define GRACE_MS 500
-#define SHORT_LEASE_MS 100
+#define SHORT_LEASE_MS 40
 #define LONG_LEASE_MS 600000
 #define WAIT_MS 20000
 

@@ -6,7 +6,7 @@
 
 #include <pgqrs/transaction.h>
 
-#define LEASE_MS 200
+#define LEASE_MS 100
 #define LONG_LEASE_MS 600000
 #define WAIT_MS 20000
 
@@ -226,6 +226,8 @@ replaced_holder_changes_nothing(struct story *story, int32_t priority)
     replacement = replace(story);
     assert_int_equal(replacement.id, story->shared->lease.id);
     assert_int_not_equal(replacement.token, story->shared->lease.token);
+    assert_int_equal(ts_int(story->sql, "SELECT crash_ct FROM pgqrs_messages"), 1);
+    assert_int_equal(ts_int(story->sql, "SELECT read_ct FROM pgqrs_messages"), 2);
     before = fingerprint(story);
     /* when it wakes up and tries everything */
     wake_up(holder);
