@@ -58,7 +58,8 @@ a_message_that_is_moved_meanwhile_is_still_its_holders(void **state)
     for (int way = 0; way < 5; way++)
         children[way] = crowd_spawn(end_a_locked_one, story, way);
     ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 5 FROM pg_stat_activity WHERE wait_event_type = 'Lock'");
+                  "SELECT count(*) = 5 FROM pg_stat_activity WHERE datname = current_database() AND "
+                  "wait_event_type = 'Lock'");
     ts_sql(mover, "COMMIT");
     crowd_join(children, 5, WAIT_MS);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE lane = 'h'"), 3);

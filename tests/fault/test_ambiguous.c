@@ -249,7 +249,8 @@ close_through_proxy(struct story *story)
     pgqrs_producer_close(story->cut.producer);
     pgqrs_client_close(story->cut.client);
     ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'cut'");
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND "
+                  "application_name = 'cut'");
 }
 
 static void

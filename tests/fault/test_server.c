@@ -303,6 +303,7 @@ sessions_that_are_ended_again_and_again_lose_nothing(void **state)
     PGconn *sql = ts_connect(story->dsn);
     int ended = 0;
 
+    await_progress(story);
     for (int64_t deadline = crowd_now_us() + WAIT_MS * INT64_C(1000); ended < crowd_scale(100);) {
         ended +=
             (int)ts_int(sql, "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM (SELECT pid "
