@@ -145,24 +145,27 @@ claim_ready(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 }
 
 /* Messages whose leases ran out too often are not handed out again. One that cannot be buried now stays
- * leased for a while and is buried by whoever claims it next. */
+ * leased for a while and is buried by whoever claims it next; the first failure is reported. */
 static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
+    pgqrs_status failure = PGQRS_OK;
+
     for (size_t i = first; i < pgqrs_message_list_count(request->list);) {
         const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
-        pgqrs_status status;
+        pgqrs_status status = PGQRS_OK;
 
         if (message->crash_ct < consumer->queue->max_crashes) {
             i++;
             continue;
         }
-        status = pgqrsi_consumer_bury(consumer, message, request->deadline_ms, err);
-        pgqrsi_message_list_remove(request->list, i);
+        if (failure == PGQRS_OK)
+            status = pgqrsi_consumer_bury(consumer, message, request->deadline_ms, err);
         if (status != PGQRS_OK && status != PGQRS_ELEASELOST)
-            return status;
+            failure = status;
+        pgqrsi_message_list_remove(request->list, i);
     }
-    return PGQRS_OK;
+    return failure;
 }
 
 static pgqrs_status

@@ -326,6 +326,13 @@ enqueue(pgqrs_producer *producer, pgqrsi_conn *conn, struct batch *batch, pgqrs_
         return status;
     status = read_results(producer, conn, batch, rows, deadline_ms, out, err);
     pgqrsi_rows_free(rows);
+    if (status != PGQRS_OK && conn == NULL)
+        status = pgqrsi_error_set(
+            err, PGQRS_EUNKNOWN,
+            "enqueueing to queue \"%s\": it is stored, but for messages whose idempotency key "
+            "another transaction took meanwhile, and the server could not be asked for those: "
+            "try again with the same keys",
+            producer->queue->name);
     if (batch->has_options)
         remember_held(producer, batch);
     return status;
