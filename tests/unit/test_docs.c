@@ -81,12 +81,59 @@ every_setting_stands_in_its_doc(void **state)
     free(doc);
 }
 
+/* 1 if tests/`suite`/`file`.c defines a function `test`. */
+static int
+has_test(const char *suite, const char *file, const char *test)
+{
+    const char *root = getenv("PGQRS_TEST_SOURCE_DIR");
+    char path[4096], definition[256];
+    char *text = calloc(1, 262144);
+    FILE *source;
+    int found = 0;
+
+    snprintf(path, sizeof(path), "%s/tests/%s/%s.c", root != NULL ? root : ".", suite, file);
+    snprintf(definition, sizeof(definition), "\n%s(void **", test);
+    source = fopen(path, "r");
+    assert_non_null(text);
+    if (source != NULL) {
+        found = fread(text, 1, 262143, source) > 0 && strstr(text, definition) != NULL;
+        fclose(source);
+    }
+    free(text);
+    return found;
+}
+
+static void
+every_promise_has_its_test(void **state)
+{
+    char *doc = read_doc("guarantees.md");
+    int count = 0;
+
+    (void)state;
+    for (char *begin = strchr(doc, '`'); begin != NULL; begin = strchr(begin + 1, '`')) {
+        char *end = strchr(begin + 1, '`');
+        char suite[64], file[64], test[128];
+
+        assert_non_null(end);
+        *end = '\0';
+        if (sscanf(begin + 1, "%63[a-z]/%63[a-z_]:%127[a-z_0-9]", suite, file, test) == 3) {
+            if (!has_test(suite, file, test) && strcmp(suite, "suite") != 0)
+                fail_msg("docs/guarantees.md names a test that is not there: %s", begin + 1);
+            count++;
+        }
+        begin = end;
+    }
+    assert_true(count > 40);
+    free(doc);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_status_stands_in_its_doc),
         cmocka_unit_test(every_setting_stands_in_its_doc),
+        cmocka_unit_test(every_promise_has_its_test),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
