@@ -195,11 +195,11 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
 }
 
 pgqrs_status
-pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int32_t *out, pgqrs_error *err)
+pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, int32_t *out,
+                                pgqrs_error *err)
 {
     pgqrsi_call look = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_SCHEMA, .effect = PGQRSI_READS };
     pgqrsi_call read = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_VERSION, .effect = PGQRSI_READS };
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_client_run(client, &look, deadline_ms, &rows, err);
     int has_schema, has_tables, is_utf8;
@@ -252,7 +252,7 @@ compare_versions(const char *schema, int32_t installed, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrsi_client_check_schema(pgqrs_client *client, pgqrs_error *err)
+pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err)
 {
     int32_t installed = 0;
     pgqrs_status status;
@@ -263,7 +263,7 @@ pgqrsi_client_check_schema(pgqrs_client *client, pgqrs_error *err)
     pgqrsi_pool_unlock(client->pool);
     if (checked)
         return PGQRS_OK;
-    status = pgqrsi_client_installed_version(client, NULL, &installed, err);
+    status = pgqrsi_client_installed_version(client, NULL, deadline_ms, &installed, err);
     if (status == PGQRS_OK)
         status = compare_versions(client->scope.schema, installed, err);
     if (status != PGQRS_OK)

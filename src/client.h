@@ -54,10 +54,10 @@ pgqrs_status pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, in
 
 /** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
  * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
-pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, pgqrs_error *err);
+pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err);
 
 /** The installed version: 0 if none. PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
-pgqrs_status pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int32_t *out,
-                                             pgqrs_error *err);
+pgqrs_status pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,
+                                             int32_t *out, pgqrs_error *err);
 
 #endif

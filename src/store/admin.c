@@ -57,7 +57,8 @@ apply(pgqrs_client *client, pgqrsi_conn *conn, int32_t version, pgqrs_error *err
 static pgqrs_status
 install(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_client_installed_version(client, conn, &out->version_before, err);
+    pgqrs_status status = pgqrsi_client_installed_version(
+        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &out->version_before, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -78,7 +79,8 @@ static pgqrs_status
 uninstall(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
     const pgqrsi_statement *statement = NULL;
-    pgqrs_status status = pgqrsi_client_installed_version(client, conn, &out->version_before, err);
+    pgqrs_status status = pgqrsi_client_installed_version(
+        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &out->version_before, err);
 
     if (status == PGQRS_OK && out->version_before == 0)
         status = pgqrsi_error_set(err, PGQRS_ENOTINSTALLED, "pgqrs is not installed in schema \"%s\"",
@@ -155,13 +157,14 @@ pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err)
 {
     pgqrsi_rows *rows = NULL;
     pgqrs_report *report;
-    pgqrs_status status = pgqrsi_client_check_schema(client, err);
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
+    pgqrs_status status = pgqrsi_client_check_schema(client, deadline_ms, err);
     size_t count;
 
     if (status == PGQRS_OK)
         status = pgqrsi_client_run(client,
                                    &(pgqrsi_call){ .sql = PGQRSI_SQL_ADMIN_VERIFY, .effect = PGQRSI_READS },
-                                   pgqrsi_client_deadline(client), &rows, err);
+                                   deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     count = (size_t)pgqrsi_rows_count(rows);

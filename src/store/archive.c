@@ -71,6 +71,7 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     static const pgqrs_archive_options defaults = PGQRS_ARCHIVE_OPTIONS_INIT;
     static const char *const outcomes[] = { NULL, "done", "dead" };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
@@ -79,7 +80,7 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
         options = &defaults;
     status = check_options(options, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_queue_open(client, queue, &opened, err);
+        status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, options->before_id != 0 ? options->before_id : INT64_MAX);
@@ -90,7 +91,7 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
                                                .sql = PGQRSI_SQL_ARCHIVE_PAGE,
                                                .effect = PGQRSI_READS,
                                                .params = &params },
-                               pgqrsi_client_deadline(client), &rows, err);
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? make_list(rows, out, err) : status;
 }
@@ -100,9 +101,10 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
                   pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -112,7 +114,7 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
                                                .sql = PGQRSI_SQL_ARCHIVE_GET,
                                                .effect = PGQRSI_READS,
                                                .params = &params },
-                               pgqrsi_client_deadline(client), &rows, err);
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
@@ -126,16 +128,17 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
 pgqrs_status
 pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_client_run(client,
                                    &(pgqrsi_call){ .scope = &opened->scope,
                                                    .sql = PGQRSI_SQL_ARCHIVE_COUNT,
                                                    .effect = PGQRSI_READS },
-                                   pgqrsi_client_deadline(client), &rows, err);
+                                   deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     out->done = pgqrsi_rows_int(rows, 0, 0);

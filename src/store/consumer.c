@@ -49,7 +49,7 @@ pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consume
     consumer = calloc(1, sizeof(*consumer));
     if (consumer == NULL)
         return pgqrsi_error_memory(err);
-    status = pgqrsi_queue_open(client, queue, &consumer->queue, err);
+    status = pgqrsi_queue_open(client, queue, pgqrsi_client_deadline(client), &consumer->queue, err);
     if (status != PGQRS_OK) {
         free(consumer);
         return status;
@@ -150,12 +150,16 @@ static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
     pgqrs_status failure = PGQRS_OK;
+    int32_t max_crashes;
 
+    pgqrsi_pool_lock(consumer->client->pool);
+    max_crashes = consumer->queue->max_crashes;
+    pgqrsi_pool_unlock(consumer->client->pool);
     for (size_t i = first; i < pgqrs_message_list_count(request->list);) {
         const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
         pgqrs_status status = PGQRS_OK;
 
-        if (message->crash_ct < consumer->queue->max_crashes) {
+        if (message->crash_ct < max_crashes) {
             i++;
             continue;
         }
@@ -174,11 +178,13 @@ claim_band(pgqrs_consumer *consumer, pgqrsi_band band, struct request *request, 
     size_t first = pgqrs_message_list_count(request->list);
     int64_t asked = missing(request);
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_frontier frontier;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
     int64_t token;
 
-    if (asked == 0 || !pgqrsi_frontier_is_due(&consumer->queue->frontier, band, pgqrsi_clock_ms()))
+    frontier = frontier_of(consumer);
+    if (asked == 0 || !pgqrsi_frontier_is_due(&frontier, band, pgqrsi_clock_ms()))
         return PGQRS_OK;
     status = new_token(&token, err);
     if (status != PGQRS_OK)

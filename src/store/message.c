@@ -143,9 +143,10 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrs_message_list *list = NULL;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -155,7 +156,7 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
                                                .sql = PGQRSI_SQL_MESSAGE_GET,
                                                .effect = PGQRSI_READS,
                                                .params = &params },
-                               pgqrsi_client_deadline(client), &rows, err);
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;

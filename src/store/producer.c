@@ -75,7 +75,7 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
     producer = calloc(1, sizeof(*producer));
     if (producer == NULL)
         return pgqrsi_error_memory(err);
-    status = pgqrsi_queue_open(client, queue, &producer->queue, err);
+    status = pgqrsi_queue_open(client, queue, pgqrsi_client_deadline(client), &producer->queue, err);
     if (status != PGQRS_OK) {
         free(producer);
         return status;

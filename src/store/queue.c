@@ -18,19 +18,19 @@ struct pgqrs_queue_list {
 
 /* Runs a statement whose only parameter is a queue's name. */
 static pgqrs_status
-run_with_name(pgqrs_client *client, pgqrsi_sql sql, pgqrsi_effect effect, pgqrs_slice name, pgqrsi_rows **out,
-              pgqrs_error *err)
+run_with_name(pgqrs_client *client, pgqrsi_call call, pgqrs_slice name, int64_t deadline_ms,
+              pgqrsi_rows **out, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrs_status status = pgqrsi_name_check("queue name", name, PGQRSI_QUEUE_NAME_MAX_BYTES, err);
 
     if (status == PGQRS_OK)
-        status = pgqrsi_client_check_schema(client, err);
+        status = pgqrsi_client_check_schema(client, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_text(&params, name);
-    status = pgqrsi_client_run(client, &(pgqrsi_call){ .sql = sql, .effect = effect, .params = &params },
-                               pgqrsi_client_deadline(client), out, err);
+    call.params = &params;
+    status = pgqrsi_client_run(client, &call, deadline_ms, out, err);
     pgqrsi_params_release(&params);
     return status;
 }
@@ -101,11 +101,14 @@ remember(pgqrs_client *client, const pgqrsi_rows *rows)
 }
 
 pgqrs_status
-pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, pgqrsi_queue **out, pgqrs_error *err)
+pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, pgqrsi_queue **out,
+                  pgqrs_error *err)
 {
     pgqrsi_rows *rows = NULL;
     pgqrsi_queue *queue = NULL;
-    pgqrs_status status = run_with_name(client, PGQRSI_SQL_QUEUE_FIND, PGQRSI_READS, name, &rows, err);
+    pgqrs_status status =
+        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS }, name,
+                      deadline_ms, &rows, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -149,6 +152,7 @@ pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name, const pgqrs_queue_opt
 {
     static const pgqrs_queue_options defaults = PGQRS_QUEUE_OPTIONS_INIT;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_name_check("queue name", name, PGQRSI_QUEUE_NAME_MAX_BYTES, err);
 
@@ -157,7 +161,7 @@ pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name, const pgqrs_queue_opt
     if (status == PGQRS_OK)
         status = check_options(options, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_client_check_schema(client, err);
+        status = pgqrsi_client_check_schema(client, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_text(&params, name);
@@ -167,7 +171,7 @@ pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name, const pgqrs_queue_opt
     pgqrsi_params_add_id(&params, options->backoff_max_ms);
     status = pgqrsi_client_run(
         client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_CREATE, .effect = PGQRSI_WRITES, .params = &params },
-        pgqrsi_client_deadline(client), &rows, err);
+        deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status == PGQRS_EEXISTS)
         return pgqrsi_error_set(err, PGQRS_EEXISTS, "there is a queue \"%.*s\" in schema \"%s\" already",
@@ -212,7 +216,9 @@ pgqrs_status
 pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_list **out, pgqrs_error *err)
 {
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = run_with_name(client, PGQRSI_SQL_QUEUE_FIND, PGQRSI_READS, name, &rows, err);
+    pgqrs_status status =
+        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS }, name,
+                      pgqrsi_client_deadline(client), &rows, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -226,13 +232,14 @@ pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_list **out, 
 pgqrs_status
 pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_client_check_schema(client, err);
+    pgqrs_status status = pgqrsi_client_check_schema(client, deadline_ms, err);
 
     if (status == PGQRS_OK)
         status =
             pgqrsi_client_run(client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_LIST, .effect = PGQRSI_READS },
-                              pgqrsi_client_deadline(client), &rows, err);
+                              deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     return make_list(rows, out, err);
@@ -241,15 +248,16 @@ pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *
 pgqrs_status
 pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_counts *out, pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *queue = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, name, &queue, err);
+    pgqrs_status status = pgqrsi_queue_open(client, name, deadline_ms, &queue, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_client_run(
             client,
             &(pgqrsi_call){ .scope = &queue->scope, .sql = PGQRSI_SQL_QUEUE_COUNT, .effect = PGQRSI_READS },
-            pgqrsi_client_deadline(client), &rows, err);
+            deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     out->ready = pgqrsi_rows_int(rows, 0, 0);
@@ -265,7 +273,8 @@ static pgqrs_status
 remove_by_name(pgqrs_client *client, pgqrsi_sql sql, pgqrs_slice name, pgqrs_error *err)
 {
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = run_with_name(client, sql, PGQRSI_WRITES, name, &rows, err);
+    pgqrs_status status = run_with_name(client, (pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES }, name,
+                                        pgqrsi_client_deadline(client), &rows, err);
     int found;
 
     if (status != PGQRS_OK)

@@ -13,13 +13,14 @@
 typedef struct pgqrsi_queue {
     struct pgqrsi_queue *next;
     int64_t id;
-    int32_t max_crashes;
+    int32_t max_crashes;      /* guarded by pgqrsi_pool_lock: looked up again with each opening */
     char *name;               /* for errors */
     pgqrsi_scope scope;       /* guarded by pgqrsi_pool_lock, inside pgqrsi_client_run */
     pgqrsi_frontier frontier; /* guarded by pgqrsi_pool_lock */
 } pgqrsi_queue;
 
 /** Looks `name` up on the server. *out belongs to the client. PGQRS_ENOQUEUE. */
-pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, pgqrsi_queue **out, pgqrs_error *err);
+pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms,
+                               pgqrsi_queue **out, pgqrs_error *err);
 
 #endif

@@ -27,9 +27,10 @@ pgqrs_worker_register(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, 
 {
     char buffer[MAX_HOST_NAME_BYTES + 1] = "";
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, &opened, err);
+    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -39,7 +40,7 @@ pgqrs_worker_register(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, 
     status = pgqrsi_client_run(
         client,
         &(pgqrsi_call){ .sql = PGQRSI_SQL_WORKER_REGISTER, .effect = PGQRSI_WRITES, .params = &params },
-        pgqrsi_client_deadline(client), &rows, err);
+        deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
