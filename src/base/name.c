@@ -78,11 +78,12 @@ pgqrsi_name_check(const char *what, pgqrs_slice name, size_t max_bytes, pgqrs_er
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused an empty %s: give 1 to %zu bytes", what,
                                 max_bytes);
     if (name.size > max_bytes)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a %s of %zu bytes: at most %zu are allowed", what,
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused the %s: it has %zu bytes and at most %zu are allowed", what,
                                 name.size, max_bytes);
     valid = pgqrsi_utf8_valid_prefix(name);
     if (valid < name.size)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a %s that is not UTF-8 at byte %zu", what,
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s: it is not UTF-8 at byte %zu", what,
                                 valid + 1);
     if (has_control_character(name))
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s \"%.*s\": it holds a control character",

@@ -12,7 +12,7 @@
 #include "client.h"
 
 #define PGQRSI_MAX_BATCH 10000
-#define PGQRSI_MAX_DELAY_MS INT64_C(315576000000) /* 10 years */
+#define PGQRSI_MAX_DELAY_MS INT64_C(315360000000) /* 10 years of 365 days */
 #define PGQRSI_MAX_LEASE_MS INT64_C(604800000)    /* 7 days */
 
 /** PGQRS_EINVAL, naming `what` and where it is wrong. `index` is the place in a batch, or -1. */

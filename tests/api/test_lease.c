@@ -154,7 +154,7 @@ what_cannot_be_a_lease_is_refused(void **state)
 static void
 times_out_of_range_are_refused(void **state)
 {
-    const int64_t seven_days_ms = INT64_C(604800000), ten_years_ms = INT64_C(315576000000);
+    const int64_t seven_days_ms = INT64_C(604800000), ten_years_ms = INT64_C(315360000000);
     const int64_t extensions[] = { 0, -1, seven_days_ms + 1, INT64_MAX };
     const int64_t delays[] = { -1, ten_years_ms + 1, INT64_MAX };
     struct story *s = *state;

@@ -92,7 +92,7 @@ a_payload_is_at_most_as_long_as_the_setting_says(void **state)
 static void
 numbers_out_of_range_are_refused(void **state)
 {
-    const int64_t ten_years_ms = INT64_C(315576000000);
+    const int64_t ten_years_ms = INT64_C(315360000000);
     const int64_t delays[] = { -1, ten_years_ms + 1, INT64_MAX, INT64_MIN };
     const int32_t priorities[] = { -32769, 32768, INT32_MAX, INT32_MIN };
     struct story *s = *state;

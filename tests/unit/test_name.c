@@ -204,7 +204,7 @@ test_a_refusal_says_what_was_refused_and_why(void **state)
         const char *reason;
     } cases[] = {
         { { "", 0 }, "empty" },
-        { { "123456789", 9 }, "9 bytes: at most 8" },
+        { { "123456789", 9 }, "9 bytes and at most 8" },
         { { "caf\xe9", 4 }, "not UTF-8 at byte 4" },
         { { "a\nb", 3 }, "control character" },
     };
