@@ -109,6 +109,43 @@ a_shutdown_releases_all_that_are_still_held(void **state)
     pgqrs_message_list_free(list);
 }
 
+/* All messages of a claim have one token, so that alone does not tell which of them were named. */
+static void
+what_lies_between_the_messages_of_a_batch_is_left_alone(void **state)
+{
+    enum { COUNT = 40 };
+    struct story *s = *state;
+    pgqrs_message_list *list;
+    pgqrs_lease named[COUNT], others[COUNT];
+    pgqrs_status results[COUNT];
+
+    for (int archive = 0; archive < 2; archive++)
+        for (size_t step = 2; step <= 5; step++) {
+            size_t naming = 0, rest = 0;
+
+            story_send_many(s, COUNT, NULL);
+            list = story_take(s, s->consumer, COUNT);
+            for (size_t i = 0; i < COUNT; i++)
+                if (i % step == 1)
+                    named[naming++] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+                else
+                    others[rest++] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+            pgqrs_message_list_free(list);
+            if (archive)
+                TS_OK(pgqrs_consumer_archive_batch(s->consumer, named, NULL, naming, results, s->err),
+                      s->err);
+            else
+                TS_OK(pgqrs_consumer_delete_batch(s->consumer, named, naming, results, s->err), s->err);
+            for (size_t i = 0; i < naming; i++)
+                assert_int_equal(results[i], PGQRS_OK);
+            assert_int_equal(story_stored(s), rest);
+            TS_OK(pgqrs_consumer_delete_batch(s->consumer, others, rest, results, s->err), s->err);
+            for (size_t i = 0; i < rest; i++)
+                assert_int_equal(results[i], PGQRS_OK);
+            assert_int_equal(story_stored(s), 0);
+        }
+}
+
 static void
 a_message_twice_in_a_batch_is_refused(void **state)
 {
@@ -232,6 +269,7 @@ main(void)
         STORY_TEST(each_archived_message_has_its_own_result),
         STORY_TEST(a_heartbeat_extends_all_that_are_still_held),
         STORY_TEST(a_shutdown_releases_all_that_are_still_held),
+        STORY_TEST(what_lies_between_the_messages_of_a_batch_is_left_alone),
         STORY_TEST(a_message_twice_in_a_batch_is_refused),
         STORY_TEST(one_bad_result_or_lease_keeps_the_whole_batch_from_being_done),
         STORY_TEST(a_batch_has_1_to_10000_leases),
