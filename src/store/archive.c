@@ -61,6 +61,8 @@ check_options(const pgqrs_archive_options *options, pgqrs_error *err)
     status = pgqrsi_range_check("before_id", options->before_id, 0, INT64_MAX, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("limit", options->limit, 0, MAX_LIMIT, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("outcome", options->outcome, PGQRS_OUTCOME_ANY, PGQRS_OUTCOME_DEAD, err);
     return status;
 }
 
@@ -71,27 +73,18 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     static const pgqrs_archive_options defaults = PGQRS_ARCHIVE_OPTIONS_INIT;
     static const char *const outcomes[] = { NULL, "done", "dead" };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
 
     if (options == NULL)
         options = &defaults;
     status = check_options(options, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, options->before_id != 0 ? options->before_id : INT64_MAX);
     pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
     pgqrsi_params_add_int(&params, options->limit != 0 ? options->limit : DEFAULT_LIMIT);
-    status = pgqrsi_client_run(client,
-                               &(pgqrsi_call){ .scope = &opened->scope,
-                                               .sql = PGQRSI_SQL_ARCHIVE_PAGE,
-                                               .effect = PGQRSI_READS,
-                                               .params = &params },
-                               deadline_ms, &rows, err);
+    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_PAGE, &params, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? make_list(rows, out, err) : status;
 }
@@ -101,44 +94,27 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
                   pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
+    pgqrs_status status;
 
-    if (status != PGQRS_OK)
-        return status;
     pgqrsi_params_add_int(&params, id);
-    status = pgqrsi_client_run(client,
-                               &(pgqrsi_call){ .scope = &opened->scope,
-                                               .sql = PGQRSI_SQL_ARCHIVE_GET,
-                                               .effect = PGQRSI_READS,
-                                               .params = &params },
-                               deadline_ms, &rows, err);
+    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_GET, &params, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_rows_count(rows) > 0)
         return make_list(rows, out, err);
     pgqrsi_rows_free(rows);
-    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE, "the archive of queue \"%s\" has no message %lld",
-                            opened->name, (long long)id);
+    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE, "the archive of queue \"%.*s\" has no message %lld",
+                            PGQRSI_SLICE_ARG(queue), (long long)id);
 }
 
 pgqrs_status
 pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
 {
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
+    pgqrs_status status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_COUNT, NULL, &rows, err);
 
-    if (status == PGQRS_OK)
-        status = pgqrsi_client_run(client,
-                                   &(pgqrsi_call){ .scope = &opened->scope,
-                                                   .sql = PGQRSI_SQL_ARCHIVE_COUNT,
-                                                   .effect = PGQRSI_READS },
-                                   deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     out->done = pgqrsi_rows_int(rows, 0, 0);

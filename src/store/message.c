@@ -143,27 +143,18 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrs_message_list *list = NULL;
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
+    pgqrs_status status;
 
-    if (status != PGQRS_OK)
-        return status;
     pgqrsi_params_add_int(&params, id);
-    status = pgqrsi_client_run(client,
-                               &(pgqrsi_call){ .scope = &opened->scope,
-                                               .sql = PGQRSI_SQL_MESSAGE_GET,
-                                               .effect = PGQRSI_READS,
-                                               .params = &params },
-                               deadline_ms, &rows, err);
+    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_MESSAGE_GET, &params, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_rows_count(rows) == 0)
         status = pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
-                                  "queue \"%s\" has no message %lld: it may be finished already",
-                                  opened->name, (long long)id);
+                                  "queue \"%.*s\" has no message %lld: it may be finished already",
+                                  PGQRSI_SLICE_ARG(queue), (long long)id);
     else
         status = pgqrsi_message_list_new((size_t)pgqrsi_rows_count(rows), &list, err);
     if (status != PGQRS_OK) {

@@ -126,6 +126,22 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
     return PGQRS_OK;
 }
 
+pgqrs_status
+pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql, const pgqrsi_params *params,
+                  pgqrsi_rows **out, pgqrs_error *err)
+{
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
+    pgqrsi_queue *queue = NULL;
+    pgqrs_status status = pgqrsi_queue_open(client, name, deadline_ms, &queue, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    return pgqrsi_client_run(
+        client,
+        &(pgqrsi_call){ .scope = &queue->scope, .sql = sql, .effect = PGQRSI_READS, .params = params },
+        deadline_ms, out, err);
+}
+
 static pgqrs_status
 check_options(const pgqrs_queue_options *options, pgqrs_error *err)
 {
@@ -248,16 +264,9 @@ pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *
 pgqrs_status
 pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_counts *out, pgqrs_error *err)
 {
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrsi_queue *queue = NULL;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_open(client, name, deadline_ms, &queue, err);
+    pgqrs_status status = pgqrsi_queue_read(client, name, PGQRSI_SQL_QUEUE_COUNT, NULL, &rows, err);
 
-    if (status == PGQRS_OK)
-        status = pgqrsi_client_run(
-            client,
-            &(pgqrsi_call){ .scope = &queue->scope, .sql = PGQRSI_SQL_QUEUE_COUNT, .effect = PGQRSI_READS },
-            deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     out->ready = pgqrsi_rows_int(rows, 0, 0);

@@ -23,4 +23,9 @@ typedef struct pgqrsi_queue {
 pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms,
                                pgqrsi_queue **out, pgqrs_error *err);
 
+/** Looks `name` up and runs one reading statement of it, all within one call's deadline. `params` may be
+ * NULL; the caller frees *out. */
+pgqrs_status pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql,
+                               const pgqrsi_params *params, pgqrsi_rows **out, pgqrs_error *err);
+
 #endif
