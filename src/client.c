@@ -126,16 +126,18 @@ pgqrsi_client_deadline(const pgqrs_client *client)
 /* Once, on a connection of the pool or the caller's. */
 static pgqrs_status
 attempt(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
-        pgqrsi_rows **out, pgqrs_error *err)
+        pgqrsi_rows **out, int *lost_unsent, pgqrs_error *err)
 {
     pgqrsi_conn *conn = call->conn;
     pgqrs_status status = PGQRS_OK;
 
+    *lost_unsent = 0;
     if (conn == NULL)
         status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
     if (status != PGQRS_OK)
         return status;
     status = pgqrsi_conn_run(conn, statement, call->params, deadline_ms, out, err);
+    *lost_unsent = status == PGQRS_ECONNECT && pgqrsi_conn_is_broken(conn);
     if (call->conn == NULL)
         pgqrsi_pool_release(client->pool, conn);
     return status;
@@ -155,8 +157,9 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *state
 {
     for (int i = 1;; i++) {
         struct timespec pause = { .tv_nsec = pgqrsi_random_jitter(RETRY_PAUSE_MS) * 1000000 };
-        pgqrs_status status = attempt(client, call, statement, deadline_ms, out, err);
-        int again = (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) ||
+        int lost_unsent;
+        pgqrs_status status = attempt(client, call, statement, deadline_ms, out, &lost_unsent, err);
+        int again = lost_unsent || (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) ||
                     (status != PGQRS_OK && is_rolled_back_by_chance(err));
 
         if (!again || call->conn != NULL || i == MAX_ATTEMPTS ||
@@ -171,7 +174,7 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
                   pgqrs_error *err)
 {
     pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
-    pgqrs_error *detail = err != NULL ? err : pgqrs_error_new(); /* the decision to retry needs one */
+    pgqrs_error *detail = pgqrs_error_new(); /* an attempt that failed and was repeated leaves no trace in `err` */
     const pgqrsi_statement *statement = NULL;
     pgqrs_status status;
 
@@ -189,8 +192,9 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
         status =
             pgqrsi_error_set(detail, PGQRS_ECONNECT,
                              "%s: the connection was lost, or the answer took too long", statement->name);
-    if (detail != err)
-        pgqrs_error_free(detail);
+    if (status != PGQRS_OK)
+        pgqrsi_error_move(err, detail);
+    pgqrs_error_free(detail);
     return status;
 }
 

@@ -11,8 +11,10 @@
  * message may be handed to another consumer, and from then on every call with the old token reports
  * PGQRS_ELEASELOST and changes nothing. Until then a late call is still accepted.
  *
- * Order: due messages of a priority above 0 first, then by id, then those that were delayed or retried. Ids
- * are not commit order, and there is no global first-in first-out among several consumers.
+ * Order: due messages of a priority above 0, the highest first; then those of the default priority by age,
+ * which for most is the order of their ids, and for delayed and retried ones counts from when they became
+ * due; then those below 0. Ids are not commit order, and there is no global first-in first-out among several
+ * consumers.
  *
  * Calls may come from any thread. Each blocks at most `operation_timeout_ms`, and, besides what stands with
  * it, can return PGQRS_EINVAL, PGQRS_ENOQUEUE, PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ESERVER

@@ -123,6 +123,16 @@ pgqrsi_error_set_sqlstate(pgqrs_error *err, const char *sqlstate)
     snprintf(err->sqlstate, sizeof(err->sqlstate), "%s", sqlstate);
 }
 
+void
+pgqrsi_error_move(pgqrs_error *err, pgqrs_error *from)
+{
+    if (err == NULL || from == NULL)
+        return;
+    free(err->message);
+    *err = *from;
+    from->message = NULL;
+}
+
 pgqrs_status
 pgqrsi_error_memory(pgqrs_error *err)
 {

@@ -21,6 +21,9 @@ pgqrs_status pgqrsi_error_set(pgqrs_error *err, pgqrs_status status, const char 
 /** Adds the server's SQLSTATE to the failure that was just set. */
 void pgqrsi_error_set_sqlstate(pgqrs_error *err, const char *sqlstate);
 
+/** Moves the failure in `from` to `err` (which may be NULL). */
+void pgqrsi_error_move(pgqrs_error *err, pgqrs_error *from);
+
 /** Reports that memory is short. Allocates nothing. Returns PGQRS_ENOMEM. */
 pgqrs_status pgqrsi_error_memory(pgqrs_error *err);
 

@@ -41,6 +41,10 @@ pgqrsi_conn_on_notice(void *arg, const PGresult *result)
 
     if (function != NULL && strcmp(function, "SyncRepWaitForLSN") == 0)
         conn->sync_cancelled = 1;
+    /* An error that answers nothing: the server ends an idle session. */
+    if (PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) != NULL &&
+        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0)
+        conn->broken = 1;
 }
 
 pgqrs_status
@@ -92,10 +96,14 @@ pgqrsi_conn_is_stale(pgqrsi_conn *conn)
 {
     if (conn->broken)
         return 1;
-    if (pgqrsi_conn_wait(conn->pg, 0, 0) == PGQRSI_WAIT_TIMEOUT)
-        return 0; /* nothing to read: neither an end of file nor a farewell */
-    if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
-        return 1;
+    /* Until there is nothing more to read: behind a farewell comes the end of file. */
+    while (pgqrsi_conn_wait(conn->pg, 0, 0) != PGQRSI_WAIT_TIMEOUT) {
+        if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+            return 1;
+        PQisBusy(conn->pg); /* hands a farewell to pgqrsi_conn_on_notice */
+        if (conn->broken)
+            return 1;
+    }
     /* Notices and parameter changes may arrive on an idle connection; a pending result may not. */
     return PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
 }

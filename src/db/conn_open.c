@@ -11,26 +11,32 @@
 
 #define LOCK_TIMEOUT_MS 2000
 
+/* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and later
+ * messages would show it. */
+static int
+has_stray_at(const char *conninfo)
+{
+    const char *first = strchr(conninfo, '@');
+
+    return (strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0) &&
+           first != NULL && strchr(first + 1, '@') != NULL;
+}
+
 pgqrs_status
 pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
 {
-    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-    int suspicious = 0;
+    PQconninfoOption *options;
 
+    if (has_stray_at(conninfo))
+        return pgqrsi_error_set(err, PGQRS_ECONFIG,
+                                "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
+    options = PQconninfoParse(conninfo, NULL);
     if (options == NULL)
         return pgqrsi_error_set(
             err, PGQRS_ECONFIG,
             "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
             "key=value pairs like \"host=... dbname=...\"");
-    /* An unescaped @ in a password makes its rest part of the host, and every later message would show it. */
-    for (const PQconninfoOption *option = options; option->keyword != NULL; option++)
-        if (strcmp(option->keyword, "host") == 0 && option->val != NULL && option->val[0] != '@' &&
-            option->val[0] != '/' && strchr(option->val, '@') != NULL)
-            suspicious = 1;
     PQconninfoFree(options);
-    if (suspicious)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                "the DSN's host holds an \"@\": write an \"@\" in a password as %%40");
     return PGQRS_OK;
 }
 

@@ -205,7 +205,7 @@ claim_band(pgqrs_consumer *consumer, pgqrsi_band band, struct request *request, 
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
-    if (pgqrsi_rows_count(rows) < asked) {
+    if (pgqrsi_rows_count(rows) < asked && request->type.data == NULL) {
         pgqrsi_pool_lock(consumer->client->pool);
         pgqrsi_frontier_exhausted(&consumer->queue->frontier, band, pgqrsi_clock_ms());
         pgqrsi_pool_unlock(consumer->client->pool);
@@ -257,6 +257,7 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
 {
     static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
     struct request request = { .max = (int64_t)max, .deadline_ms = pgqrsi_client_deadline(consumer->client) };
+    pgqrs_error *detail;
     pgqrs_status status;
 
     if (options == NULL)
@@ -275,15 +276,19 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
         return status;
     request.lease_ms = options->lease_ms != 0 ? options->lease_ms : consumer->lease_ms;
     request.type = options->type;
-    status = claim(consumer, &request, err);
     /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
      */
+    detail = pgqrs_error_new();
+    status = claim(consumer, &request, detail);
     if (status != PGQRS_OK && pgqrs_message_list_count(request.list) == 0) {
+        pgqrsi_error_move(err, detail);
         pgqrs_message_list_free(request.list);
-        return status;
+    } else {
+        status = PGQRS_OK;
+        *out = request.list;
     }
-    *out = request.list;
-    return PGQRS_OK;
+    pgqrs_error_free(detail);
+    return status;
 }
 
 pgqrs_status
@@ -294,7 +299,7 @@ pgqrs_consumer_dequeue(pgqrs_consumer *consumer, pgqrs_message_list **out, pgqrs
 
 /* Tries one lane; *out stays NULL if the message was not claimed there. */
 static pgqrs_status
-lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *params,
+lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *params, int64_t deadline_ms,
               pgqrs_message_list **out, pgqrs_error *err)
 {
     pgqrs_message_list *list = NULL;
@@ -308,7 +313,7 @@ lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *p
                                                    .lane = lane,
                                                    .effect = PGQRSI_WRITES,
                                                    .params = params },
-                                   pgqrsi_client_deadline(consumer->client), &rows, err);
+                                   deadline_ms, &rows, err);
     if (status != PGQRS_OK || pgqrsi_rows_count(rows) == 0) {
         pgqrsi_rows_free(rows);
         pgqrs_message_list_free(list);
@@ -323,13 +328,16 @@ pgqrs_status
 pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode, pgqrs_message_list **out,
                      pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_client_deadline(consumer->client);
     pgqrs_slice name = pgqrs_slice_of(consumer->queue->name);
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrs_message_list *list = NULL;
     pgqrs_status status;
     int64_t token;
 
-    status = new_token(&token, err);
+    status = pgqrsi_range_check("mode", mode, PGQRS_LEASE_IF_FREE, PGQRS_LEASE_TAKE_OVER, err);
+    if (status == PGQRS_OK)
+        status = new_token(&token, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, id);
@@ -337,9 +345,9 @@ pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode
     pgqrsi_params_add_int(&params, token);
     pgqrsi_params_add_id(&params, consumer->worker_id);
     pgqrsi_params_add_int(&params, mode == PGQRS_LEASE_TAKE_OVER);
-    status = lease_in_lane(consumer, PGQRSI_LANE_READY, &params, &list, err);
+    status = lease_in_lane(consumer, PGQRSI_LANE_READY, &params, deadline_ms, &list, err);
     if (status == PGQRS_OK && list == NULL)
-        status = lease_in_lane(consumer, PGQRSI_LANE_HELD, &params, &list, err);
+        status = lease_in_lane(consumer, PGQRSI_LANE_HELD, &params, deadline_ms, &list, err);
     pgqrsi_params_release(&params);
     if (status == PGQRS_OK && list == NULL) {
         status = pgqrs_message_get(consumer->client, name, id, &list, err);

@@ -76,10 +76,15 @@ fail(pgqrs_consumer *consumer, struct failure *failure, pgqrs_error *err)
 static pgqrs_status
 check_options(const pgqrs_fail_options *options, pgqrs_error *err)
 {
+    pgqrs_status status;
+
     if (options->size != sizeof(*options))
         return pgqrsi_error_set(err, PGQRS_EINVAL,
                                 "refused fail options: begin with PGQRS_FAIL_OPTIONS_INIT");
-    return pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
+    status = pgqrsi_range_check("mode", options->mode, PGQRS_FAIL_RETRY, PGQRS_FAIL_FOR_GOOD, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
+    return status;
 }
 
 /* Cut where a character ends. Text of the server's type holds no zero byte. */

@@ -17,7 +17,7 @@ UNION ALL
 SELECT 0, o.name, 'no queue has this table: drop it if its rows are not needed'
   FROM ours AS o
  WHERE o.name ~ '^pgqrs_(messages|archive)_[0-9]+'
-   AND NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q WHERE q.id = substring(o.name FROM '[0-9]+')::integer)
+   AND NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q WHERE q.id::text = substring(o.name FROM '[0-9]+'))
 UNION ALL
 SELECT 0, o.name, 'it is not attached to its parent: its rows are not seen'
   FROM ours AS o

@@ -5,7 +5,8 @@ UPDATE :"schema".:"leaf" AS m
        lease_token = $3::bigint,
        dequeued_at = clock_timestamp(),
        consumer_worker_id = $4::bigint,
-       read_ct = m.read_ct + 1
+       read_ct = m.read_ct + 1,
+       crash_ct = m.crash_ct + (m.lease_token IS NOT NULL AND m.vt <= clock_timestamp())::integer
  WHERE m.id = $1::bigint AND (m.lease_token IS NULL OR m.vt <= clock_timestamp() OR $5::bigint <> 0)
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
           m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2;

@@ -10,7 +10,7 @@ WITH RECURSIVE priorities(priority) AS (
     SELECT (SELECT h.priority FROM :"schema".:"held" AS h
              WHERE h.priority < p.priority ORDER BY h.priority DESC LIMIT 1)
       FROM priorities AS p WHERE p.priority IS NOT NULL
-), earliest AS (
+), earliest AS MATERIALIZED (
     SELECT p.priority, (SELECT h.vt FROM :"schema".:"held" AS h
                          WHERE h.priority = p.priority ORDER BY h.vt LIMIT 1) AS vt
       FROM priorities AS p WHERE p.priority IS NOT NULL
