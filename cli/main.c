@@ -126,7 +126,8 @@ finish_output(cli_context *context, int code)
 
     if (failed == 0)
         return code;
-    cli_log_failure(&context->log, "could not write the output: %s", strerror(failed));
+    cli_log_failure(&context->log, "could not write the output%s: %s",
+                    code == CLI_EXIT_OK ? ", though all else is done" : "", strerror(failed));
     return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
 }
 
