@@ -174,7 +174,8 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
                   pgqrs_error *err)
 {
     pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
-    pgqrs_error *detail = pgqrs_error_new(); /* an attempt that failed and was repeated leaves no trace in `err` */
+    pgqrs_error *detail =
+        pgqrs_error_new(); /* an attempt that failed and was repeated leaves no trace in `err` */
     const pgqrsi_statement *statement = NULL;
     pgqrs_status status;
 
