@@ -125,12 +125,13 @@ connect_patiently(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, pgq
     pgqrs_status status;
 
     for (;;) {
-        int64_t pause_ms = pgqrsi_random_jitter(STARTUP_PAUSE_MS);
-        struct timespec pause = timespec_of(pause_ms);
+        struct timespec pause;
 
         status = pgqrsi_conn_open(pool->settings, deadline_ms, out, detail);
-        if (status == PGQRS_OK || !is_starting_up(detail) || pgqrsi_clock_left_ms(deadline_ms) < pause_ms)
+        if (status == PGQRS_OK || !is_starting_up(detail) ||
+            pgqrsi_clock_left_ms(deadline_ms) < 2 * STARTUP_PAUSE_MS)
             break;
+        pause = timespec_of(pgqrsi_random_jitter(STARTUP_PAUSE_MS));
         nanosleep(&pause, NULL);
     }
     if (detail != err)
