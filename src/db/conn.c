@@ -157,6 +157,22 @@ await_result(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult 
     return PGQRS_OK;
 }
 
+/* What to do about it, where that is the same whatever the statement was. */
+static const char *
+advice(pgqrs_status status)
+{
+    switch (status) {
+    case PGQRS_EDENIED:
+        return "; ask the owner of the schema for that privilege";
+    case PGQRS_ETIMEDOUT:
+        return "; the server is busy or somebody holds a lock: try again";
+    case PGQRS_ECONNECT:
+        return "; name the server that can be written to";
+    default:
+        return "";
+    }
+}
+
 /* The server's primary message only: its detail may quote a row, and so a payload. */
 static pgqrs_status
 server_error(const char *name, const PGresult *result, pgqrs_error *err)
@@ -167,9 +183,9 @@ server_error(const char *name, const PGresult *result, pgqrs_error *err)
 
     if (sqlstate == NULL)
         sqlstate = ""; /* made up by libpq, when the connection is gone: the caller looks at that */
-    status = pgqrsi_error_set(err, pgqrsi_sqlstate_of_statement(sqlstate),
-                              "%s: the server reported: %s (SQLSTATE %s)", name,
-                              message != NULL ? message : "no message", sqlstate);
+    status = pgqrsi_sqlstate_of_statement(sqlstate);
+    pgqrsi_error_set(err, status, "%s: the server reported: %s (SQLSTATE %s)%s", name,
+                     message != NULL ? message : "no message", sqlstate, advice(status));
     pgqrsi_error_set_sqlstate(err, sqlstate);
     return status;
 }
