@@ -22,7 +22,8 @@ struct reader {
     yaml_parser_t parser;
     yaml_event_t event; /* the one under inspection */
     int has_event;
-    uint64_t seen; /* bit i: the i-th setting was set */
+    uint64_t seen;       /* bit i: the i-th setting was set */
+    int others_may_read; /* the file */
 };
 
 static int
@@ -121,8 +122,13 @@ take_value(struct reader *reader, int index)
     value.data = scalar_text(reader);
     value.size = reader->event.data.scalar.length;
     if (pgqrs_config_set(reader->context->config, pgqrs_slice_of(setting->name), value,
-                         reader->context->err) == PGQRS_OK)
+                         reader->context->err) == PGQRS_OK) {
+        if (reader->others_may_read && strcmp(setting->name, "dsn") == 0 && cli_dsn_has_password(value.data))
+            cli_log_write(&reader->context->log, CLI_LOG_WARN,
+                          "the file \"%s\" holds a password and others may read it: use chmod 600",
+                          reader->path);
         return 0;
+    }
     return refuse(reader, reader->event.start_mark, pgqrs_error_message(reader->context->err));
 }
 
@@ -184,9 +190,11 @@ take_stream(struct reader *reader)
 }
 
 static int
-take_text(cli_context *context, const char *path, const char *text, size_t size)
+take_text(cli_context *context, const char *path, mode_t mode, const char *text, size_t size)
 {
-    struct reader reader = { .context = context, .path = path };
+    struct reader reader = { .context = context,
+                             .path = path,
+                             .others_may_read = (mode & (S_IRGRP | S_IROTH)) != 0 };
     int code;
 
     if (!yaml_parser_initialize(&reader.parser))
@@ -220,16 +228,6 @@ read_all(int fd, char *text, size_t size)
     return (ssize_t)length;
 }
 
-static void
-warn_if_exposed(cli_context *context, const char *path, mode_t mode)
-{
-    const char *dsn = pgqrs_config_get(context->config, "dsn");
-
-    if (dsn != NULL && cli_dsn_has_password(dsn) && (mode & (S_IRGRP | S_IROTH)) != 0)
-        cli_log_write(&context->log, CLI_LOG_WARN,
-                      "the file \"%s\" holds a password and others may read it: use chmod 600", path);
-}
-
 static int
 load_open_file(cli_context *context, const char *path, int fd)
 {
@@ -248,12 +246,10 @@ load_open_file(cli_context *context, const char *path, int fd)
     if (text == NULL)
         return refuse_file(context, path, pgqrs_status_text(PGQRS_ENOMEM));
     size = read_all(fd, text, (size_t)info.st_size);
-    code = size >= 0 ? take_text(context, path, text, (size_t)size)
+    code = size >= 0 ? take_text(context, path, info.st_mode, text, (size_t)size)
                      : refuse_file(context, path, strerror(errno));
     explicit_bzero(text, (size_t)info.st_size);
     free(text);
-    if (code == 0)
-        warn_if_exposed(context, path, info.st_mode);
     return code;
 }
 

@@ -1,7 +1,5 @@
 #include "context.h"
 
-#include <stdlib.h>
-
 int
 cli_fail(cli_context *context, pgqrs_status status)
 {
@@ -23,13 +21,9 @@ int
 cli_fail_usage(cli_context *context, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    cli_log_vfailure(&context->log, format, args);
     va_end(args);
-    cli_log_failure(&context->log, "%s", text != NULL ? text : "out of memory");
-    free(text);
     return CLI_EXIT_USAGE;
 }

@@ -4,40 +4,30 @@
 
 #include "utf8.h"
 
-static const char *
-short_escape(unsigned char c)
+size_t
+cli_json_escape(const unsigned char *p, size_t length, char out[CLI_JSON_ESCAPE_SIZE])
 {
-    switch (c) {
-    case '"':
-        return "\\\"";
-    case '\\':
-        return "\\\\";
-    case '\n':
-        return "\\n";
-    case '\r':
-        return "\\r";
-    case '\t':
-        return "\\t";
-    default:
-        return NULL;
-    }
+    static const char short_escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
+    unsigned char code = length == 2 && p[0] == 0xc2 ? p[1] : p[0];
+
+    for (size_t i = 0; length == 1 && i + 1 < sizeof(short_escapes); i += 2)
+        if ((char)code == short_escapes[i])
+            return (size_t)snprintf(out, CLI_JSON_ESCAPE_SIZE, "\\%c", short_escapes[i + 1]);
+    if ((length == 1 && (code < 0x20 || code == 0x7f)) || (length == 2 && p[0] == 0xc2 && code <= 0x9f))
+        return (size_t)snprintf(out, CLI_JSON_ESCAPE_SIZE, "\\u%04x", code);
+    return 0;
 }
 
-/* Writes the character at `p`, which is `length` bytes long; 0 means that it is not UTF-8. DEL and the C1
- * control characters may stand in JSON as they are, but would drive a terminal. */
+/* Writes the character at `p`, which is `length` bytes long; 0 means that it is not UTF-8. */
 static void
 write_character(FILE *stream, const unsigned char *p, size_t length)
 {
-    const char *escape = short_escape(*p);
+    char escape[CLI_JSON_ESCAPE_SIZE];
 
     if (length == 0)
         fputs("\\ufffd", stream);
-    else if (escape != NULL)
+    else if (cli_json_escape(p, length, escape) > 0)
         fputs(escape, stream);
-    else if (*p < 0x20 || *p == 0x7f)
-        fprintf(stream, "\\u%04x", *p);
-    else if (length == 2 && p[0] == 0xc2 && p[1] <= 0x9f)
-        fprintf(stream, "\\u%04x", p[1]);
     else
         fwrite(p, 1, length, stream);
 }

@@ -81,63 +81,81 @@ write_to_file(FILE *file, cli_log_level level, const char *text)
     fprintf(file, "%s.%03ldZ %-5s %s\n", stamp, now.tv_nsec / 1000000, level_names[level], text);
 }
 
-/* The text made from `format`, cleaned; NULL when memory is short. The caller frees it. */
-static char *make_text(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+/* The text made from `format`, cleaned. */
+struct line {
+    const char *text;
+    char *owned; /* NULL when memory is short */
+};
 
-static char *
-make_text(const char *format, va_list args)
+static struct line make_line(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+
+static struct line
+make_line(const char *format, va_list args)
 {
     char *text = NULL;
 
     if (vasprintf(&text, format, args) < 0)
-        return NULL;
+        return (struct line){ "out of memory", NULL };
     replace_control_characters(text);
-    return text;
+    return (struct line){ text, text };
+}
+
+void
+cli_log_vwrite(cli_log *log, cli_log_level level, const char *format, va_list args)
+{
+    struct line line;
+
+    if (level > log->level)
+        return;
+    line = make_line(format, args);
+    if (log->file != NULL)
+        write_to_file(log->file, level, line.text);
+    else
+        fprintf(stderr, "pgqrs: %s: %s\n", level_names[level], line.text);
+    free(line.owned);
 }
 
 void
 cli_log_write(cli_log *log, cli_log_level level, const char *format, ...)
 {
     va_list args;
-    char *text;
 
-    if (level > log->level)
-        return;
     va_start(args, format);
-    text = make_text(format, args);
+    cli_log_vwrite(log, level, format, args);
     va_end(args);
-    if (log->file != NULL)
-        write_to_file(log->file, level, text != NULL ? text : "out of memory");
-    else
-        fprintf(stderr, "pgqrs: %s: %s\n", level_names[level], text != NULL ? text : "out of memory");
-    free(text);
 }
 
 void
 cli_log_prompt(const char *format, ...)
 {
+    struct line line;
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = make_text(format, args);
+    line = make_line(format, args);
     va_end(args);
-    fprintf(stderr, "pgqrs: %s", text != NULL ? text : "");
+    fprintf(stderr, "pgqrs: %s", line.text);
     fflush(stderr);
-    free(text);
+    free(line.owned);
+}
+
+void
+cli_log_vfailure(cli_log *log, const char *format, va_list args)
+{
+    struct line line = make_line(format, args);
+
+    fprintf(stderr, "pgqrs: %s\n", line.text);
+    if (log != NULL && log->file != NULL)
+        write_to_file(log->file, CLI_LOG_ERROR, line.text);
+    free(line.owned);
 }
 
 void
 cli_log_failure(cli_log *log, const char *format, ...)
 {
     va_list args;
-    char *text;
 
     va_start(args, format);
-    text = make_text(format, args);
+    cli_log_vfailure(log, format, args);
     va_end(args);
-    fprintf(stderr, "pgqrs: %s\n", text != NULL ? text : "out of memory");
-    if (log != NULL && log->file != NULL)
-        write_to_file(log->file, CLI_LOG_ERROR, text != NULL ? text : "out of memory");
-    free(text);
 }

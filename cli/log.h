@@ -34,6 +34,8 @@ cli_log_level cli_log_level_named(const char *name);
 /** Writes one line if `log` is at `level` or above. */
 void cli_log_write(cli_log *log, cli_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+void cli_log_vwrite(cli_log *log, cli_log_level level, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /** Writes "pgqrs: ..." on standard error, for an answer to be typed behind it. */
 void cli_log_prompt(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -41,5 +43,6 @@ void cli_log_prompt(const char *format, ...) __attribute__((format(printf, 1, 2)
 /** Writes "pgqrs: ..." on standard error, one line whatever the text, and to the file of `log`, which may be
  * NULL. */
 void cli_log_failure(cli_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void cli_log_vfailure(cli_log *log, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
 
 #endif

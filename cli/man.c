@@ -98,9 +98,10 @@ print_settings(cli_output *output)
 
     cli_output_text(
         output, "# CONFIGURATION\n\n"
-                "A setting is taken from the command line, else from its variable in the environment, else "
-                "from the configuration\nfile, else it has its default. The file is YAML, one line for a "
-                "setting: *name: value*.\n\n");
+                "A setting is taken from the command line, else from the file that *\\-\\-config* names, "
+                "else from its variable in\nthe environment, else from the file that *PGQRS\\_CONFIG\\_FILE* "
+                "names or that lies in this folder, else it has its\ndefault. The file is YAML, one line "
+                "for a setting: *name: value*.\n\n");
     for (size_t i = 0; (setting = pgqrs_config_setting(i)) != NULL; i++) {
         cli_output_text(output, "*");
         print_escaped(output, setting->name);
@@ -118,7 +119,8 @@ print_settings(cli_output *output)
     cli_output_text(
         output,
         "# ENVIRONMENT\n\n"
-        "*PGQRS\\_CONFIG\\_FILE*\n\tThe configuration file, if *\\-\\-config* names none.\n\n"
+        "*PGQRS\\_CONFIG\\_FILE*\n\tThe configuration file, if *\\-\\-config* names none. It is weaker than "
+        "the variables above.\n\n"
         "*PGHOST*, *PGPORT*, *PGDATABASE*, *PGUSER*, *PGSERVICE* and the others of libpq\n\tComplete the "
         "connection string; without any DSN they are enough. Passwords are best kept in _~/.pgpass_.\n\n"
         "*NO\\_COLOR*\n\tNo colours on a terminal.\n\n");

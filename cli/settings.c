@@ -12,22 +12,45 @@
  */
 #define DSN_FROM_LIBPQ "fallback_application_name=pgqrs"
 
+/* The file that was not named on the command line: PGQRS_CONFIG_FILE, or one with a usual name. */
 static int
-load_file(cli_context *context)
+load_found_file(cli_context *context)
 {
     static const char *const usual[] = { "pgqrs.yaml", "pgqrs.yml" };
-    const char *path = cli_call_text(context->call, "config");
+    const char *path = getenv("PGQRS_CONFIG_FILE");
 
-    if (path == NULL)
-        path = getenv("PGQRS_CONFIG_FILE");
     if (path != NULL && *path != '\0')
         return cli_config_file_load(context, path);
-    if (path != NULL && cli_call_has(context->call, "config"))
-        return cli_fail_usage(context, "refused an empty --config: give the name of a file");
     for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
         if (access(usual[i], F_OK) == 0)
             return cli_config_file_load(context, usual[i]);
     return 0;
+}
+
+static int
+load_environment(cli_context *context)
+{
+    pgqrs_status status = pgqrs_config_load_environment(context->config, context->err);
+
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
+}
+
+/* The weakest first. A file that was asked for by name is stronger than the environment, one that happens to
+ * lie in this folder is weaker. */
+static int
+load_file_and_environment(cli_context *context)
+{
+    const char *path = cli_call_text(context->call, "config");
+    int code;
+
+    if (path != NULL && *path == '\0')
+        return cli_fail_usage(context, "refused an empty --config: give the name of a file");
+    code = path == NULL ? load_found_file(context) : 0;
+    if (code == 0)
+        code = load_environment(context);
+    if (code == 0 && path != NULL)
+        code = cli_config_file_load(context, path);
+    return code;
 }
 
 static int
@@ -100,13 +123,9 @@ cli_settings_load(cli_context *context)
     /* Help and the like must work whatever stands in a file; private servers have no settings. */
     if (cli_call_node(context->call)->needs == CLI_NEEDS_NOTHING)
         return 0;
-    code = load_file(context);
-    if (code != 0)
-        return code;
-    status = pgqrs_config_load_environment(context->config, context->err);
-    if (status != PGQRS_OK)
-        return cli_fail(context, status);
-    code = set_from_line(context, "dsn");
+    code = load_file_and_environment(context);
+    if (code == 0)
+        code = set_from_line(context, "dsn");
     hide_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");

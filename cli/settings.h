@@ -1,6 +1,6 @@
 /*
- * The settings of one run: the command line before the environment before the configuration file before the
- * defaults.
+ * The settings of one run, the strongest source first: the command line, the file that --config names, the
+ * environment, the file that PGQRS_CONFIG_FILE names or that lies in this folder, the defaults.
  */
 #ifndef PGQRS_CLI_SETTINGS_H
 #define PGQRS_CLI_SETTINGS_H

@@ -85,6 +85,8 @@ extern const cli_node cli_message_commands[];
 extern const cli_node cli_archive_commands[];
 extern const cli_node cli_local_commands[];
 
+extern const cli_option cli_bench_options[];
+
 /** How many options the root, and how many one command may have. */
 #define CLI_MAX_OPTIONS 16
 

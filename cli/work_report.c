@@ -2,38 +2,29 @@
 
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 void
 work_report_line(struct work_report *report, cli_log_level level, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
 
     if (level > report->log->level)
         return;
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    va_end(args);
     progress_clear(report->progress);
-    cli_log_write(report->log, level, "%s", text != NULL ? text : "out of memory");
-    free(text);
+    va_start(args, format);
+    cli_log_vwrite(report->log, level, format, args);
+    va_end(args);
 }
 
 void
 work_report_failure(struct work_report *report, const char *format, ...)
 {
     va_list args;
-    char *text = NULL;
 
-    va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
-    va_end(args);
     progress_clear(report->progress);
-    cli_log_failure(report->log, "%s", text != NULL ? text : "out of memory");
-    free(text);
+    va_start(args, format);
+    cli_log_vfailure(report->log, format, args);
+    va_end(args);
 }
 
 void

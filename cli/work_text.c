@@ -5,10 +5,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
-#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
+#include "json.h"
+#include "utf8.h"
 
-/* No character is longer than its escape. */
-#define ESCAPE_BYTES 6
+#define REPLACEMENT "\xef\xbf\xbd" /* U+FFFD */
 
 pgqrs_slice
 work_text_trim(pgqrs_slice output)
@@ -51,42 +51,12 @@ work_text_may_be_json(pgqrs_slice output)
     }
 }
 
-/* Bytes of the well-formed character at `p` (Unicode 15, table 3-7), or 0. */
+/* Writes the character at `p`, or what stands for it, to `out`; no character is longer than the longest
+ * escape. Returns how many bytes it took and sets how many it gave. */
 static size_t
-character_length(const unsigned char *p, size_t left)
+copy_character(const unsigned char *p, size_t left, char out[CLI_JSON_ESCAPE_SIZE], size_t *out_size)
 {
-    unsigned char low = 0x80, high = 0xbf;
-    size_t length = p[0] < 0x80   ? 1
-                    : p[0] < 0xc2 ? 0
-                    : p[0] < 0xe0 ? 2
-                    : p[0] < 0xf0 ? 3
-                    : p[0] < 0xf5 ? 4
-                                  : 0;
-
-    if (length == 0 || length > left)
-        return 0;
-    if (p[0] == 0xe0)
-        low = 0xa0; /* shorter forms exist */
-    else if (p[0] == 0xed)
-        high = 0x9f; /* surrogates */
-    else if (p[0] == 0xf0)
-        low = 0x90;
-    else if (p[0] == 0xf4)
-        high = 0x8f; /* beyond U+10FFFF */
-    if (length > 1 && (p[1] < low || p[1] > high))
-        return 0;
-    for (size_t i = 2; i < length; i++)
-        if (p[i] < 0x80 || p[i] > 0xbf)
-            return 0;
-    return length;
-}
-
-/* Writes the character at `p`, or what stands for it, to `out`, which has room for ESCAPE_BYTES and a zero.
- * Returns how many bytes it took and sets how many it gave. */
-static size_t
-copy_character(const unsigned char *p, size_t left, char *out, size_t *out_size)
-{
-    size_t length = character_length(p, left);
+    size_t length = cli_utf8_length(p, left);
 
     if (length == 0 || p[0] == '\0') {
         memcpy(out, REPLACEMENT, 3);
@@ -98,23 +68,18 @@ copy_character(const unsigned char *p, size_t left, char *out, size_t *out_size)
     return length;
 }
 
+/* The same inside a JSON string. */
 static size_t
-copy_escaped(const unsigned char *p, size_t left, char *out, size_t *out_size)
+copy_escaped(const unsigned char *p, size_t left, char out[CLI_JSON_ESCAPE_SIZE], size_t *out_size)
 {
-    static const char short_escapes[] = "\bb\ff\nn\rr\tt\"\"\\\\";
+    size_t length = cli_utf8_length(p, left);
 
-    if (p[0] == '\0' || (p[0] >= 0x20 && p[0] != '"' && p[0] != '\\'))
-        return copy_character(p, left, out, out_size);
-    for (size_t i = 0; i + 1 < sizeof(short_escapes); i += 2) {
-        if ((char)p[0] != short_escapes[i])
-            continue;
-        out[0] = '\\';
-        out[1] = short_escapes[i + 1];
-        *out_size = 2;
-        return 1;
+    if (length > 0 && p[0] != '\0') {
+        *out_size = cli_json_escape(p, length, out);
+        if (*out_size > 0)
+            return length;
     }
-    *out_size = (size_t)snprintf(out, ESCAPE_BYTES + 1, "\\u%04x", p[0]);
-    return 1;
+    return copy_character(p, left, out, out_size);
 }
 
 char *
@@ -122,7 +87,7 @@ work_text_to_json(pgqrs_slice output, size_t max_bytes, size_t *out_size)
 {
     const unsigned char *p = (const unsigned char *)output.data;
     size_t size = 0, taken = 0, given;
-    char piece[ESCAPE_BYTES + 1];
+    char piece[CLI_JSON_ESCAPE_SIZE];
     char *json;
 
     /* Once to measure and once to write: output is a mebibyte, its escapes could be six. */
