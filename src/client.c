@@ -172,27 +172,28 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
                   pgqrs_error *err)
 {
     pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
-    pgqrs_error *detail = pgqrs_error_new(); /* an attempt that was repeated leaves no trace in `err` */
     const pgqrsi_statement *statement = NULL;
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
+    /* An attempt that failed and was repeated leaves no trace in `err`. */
     pgqrsi_pool_lock(client->pool);
-    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, detail);
+    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, &detail);
     pgqrsi_pool_unlock(client->pool);
     if (status == PGQRS_OK)
-        status = run(client, call, statement, deadline_ms, out, detail);
+        status = run(client, call, statement, deadline_ms, out, &detail);
     if (status == PGQRS_ENOTINSTALLED && scope->queue_id != 0 &&
-        strcmp(pgqrs_error_sqlstate(detail), "42P01") == 0)
+        strcmp(pgqrs_error_sqlstate(&detail), "42P01") == 0)
         status = pgqrsi_error_set(
-            detail, PGQRS_ENOQUEUE,
+            &detail, PGQRS_ENOQUEUE,
             "%s: the queue's tables are not there: it was deleted meanwhile; open it anew", statement->name);
     if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL)
         status =
-            pgqrsi_error_set(detail, PGQRS_ECONNECT,
+            pgqrsi_error_set(&detail, PGQRS_ECONNECT,
                              "%s: the connection was lost, or the answer took too long", statement->name);
     if (status != PGQRS_OK)
-        pgqrsi_error_move(err, detail);
-    pgqrs_error_free(detail);
+        pgqrsi_error_move(err, &detail);
+    pgqrsi_error_release(&detail);
     return status;
 }
 
