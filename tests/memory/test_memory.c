@@ -34,12 +34,14 @@ given_archived(struct world *w)
     TS_OK(pgqrs_consumer_archive_batch(w->consumer, w->leases, NULL, BATCH, w->results, NULL), NULL);
 }
 
+#define OF_CLIENT "datname = current_database() AND application_name = 'pgqrs'"
+
 static void
 given_lost_connections(struct world *w)
 {
     given_sent(w);
-    ts_sql(w->sql, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = "
-                   "current_database() AND application_name = 'pgqrs'");
+    ts_sql(w->sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE " OF_CLIENT);
+    ts_wait_until(w->sql, 10000, "SELECT count(*) = 0 FROM pg_stat_activity WHERE " OF_CLIENT);
 }
 
 /* Their leases have run out once too often. */
