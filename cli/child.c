@@ -199,7 +199,8 @@ open_plumbing(struct plumbing *plumbing)
     return problem;
 }
 
-/* In the child, between fork and exec: nothing but system calls. */
+/* In the child, between vfork and exec: nothing but system calls, and no variable of the parent's changes but
+ * errno. */
 static void __attribute__((noreturn))
 become_program(const struct child_program *program, const struct plumbing *plumbing, char **environment,
                pid_t parent)
@@ -240,24 +241,35 @@ await_exec(int report)
     return got == (ssize_t)sizeof(problem) ? problem : 0;
 }
 
+/* A function of its own, because the child must not return from it. vfork, since copying the page tables for
+ * each job costs this process more than all else that it does for one. The signals that it handles are
+ * blocked here. */
+static pid_t
+fork_program(const struct child_program *program, const struct plumbing *plumbing, char **environment)
+{
+    pid_t parent = getpid();
+    pid_t pid = vfork();
+
+    if (pid == 0)
+        become_program(program, plumbing, environment, parent);
+    return pid;
+}
+
 static int
 run_program(struct child *child, const struct child_program *program, char **environment, int *out_exec)
 {
     struct plumbing plumbing;
-    pid_t parent = getpid();
     int problem = open_plumbing(&plumbing);
 
     if (problem != 0)
         return problem;
-    child->pid = fork();
+    child->pid = fork_program(program, &plumbing, environment);
     if (child->pid < 0) {
         problem = errno;
         child->pid = 0;
         close_plumbing(&plumbing);
         return problem;
     }
-    if (child->pid == 0)
-        become_program(program, &plumbing, environment, parent);
     close_fd(&plumbing.theirs[CHILD_FDS]);
     problem = await_exec(plumbing.ours[CHILD_FDS]);
     if (problem != 0) {

@@ -15,6 +15,7 @@ read_answer(void)
     int yes;
 
     if (getline(&line, &size, stdin) < 0) {
+        putc('\n', stderr); /* nobody has typed one */
         free(line);
         return 0;
     }

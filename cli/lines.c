@@ -1,6 +1,7 @@
 #include "lines.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@ cli_lines_init(cli_lines *lines, int fd, size_t max_bytes)
 {
     memset(lines, 0, sizeof(*lines));
     lines->fd = fd;
+    lines->wake_fd = -1;
     lines->max_bytes = max_bytes;
     lines->capacity = 2 * BLOCK;
     lines->buffer = malloc(lines->capacity);
@@ -50,6 +52,22 @@ make_room(cli_lines *lines)
     return 0;
 }
 
+/* Waits until there is something to read, or the end, or a failure to read. */
+static int
+wait_for_file(const cli_lines *lines)
+{
+    struct pollfd fds[] = { { .fd = lines->fd, .events = POLLIN },
+                            { .fd = lines->wake_fd, .events = POLLIN } };
+
+    while (poll(fds, 2, -1) < 0)
+        if (errno != EINTR)
+            return -1;
+    if (fds[1].revents == 0)
+        return 0;
+    errno = EINTR;
+    return -1;
+}
+
 /* Reads some more. */
 static int
 fill(cli_lines *lines)
@@ -57,6 +75,8 @@ fill(cli_lines *lines)
     ssize_t got;
 
     if (make_room(lines) != 0)
+        return -1;
+    if (wait_for_file(lines) != 0)
         return -1;
     do
         got = read(lines->fd, lines->buffer + lines->end, BLOCK);

@@ -20,13 +20,14 @@ typedef struct cli_lines {
     int at_end;     /* of the file */
     int64_t number; /* of the line handed out last, from 1 */
     int64_t bytes;  /* of the file, handed out so far */
+    int wake_fd;    /* when this is readable, waiting for the file ends; -1: never */
 } cli_lines;
 
 typedef enum cli_lines_result {
     CLI_LINES_LINE = 0,
     CLI_LINES_END = 1,
     CLI_LINES_TOO_LONG = 2, /* line `number` is longer than max_bytes */
-    CLI_LINES_FAILED = 3    /* errno says why */
+    CLI_LINES_FAILED = 3    /* errno says why; EINTR: wake_fd became readable */
 } cli_lines_result;
 
 /** Reads lines of at most `max_bytes` from `fd`, which stays the caller's. 0, or -1 with errno set. */

@@ -52,17 +52,11 @@ static int
 redirect_output(cli_context *context)
 {
     const char *path = cli_call_text(context->call, "out");
-    int fd;
 
-    if (path == NULL || strcmp(path, "stdout") == 0)
+    if (path == NULL || strcmp(path, "stdout") == 0 || cli_output_open(&context->output, path) == 0)
         return 0;
-    fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0 || dup2(fd, STDOUT_FILENO) < 0) {
-        cli_log_failure(&context->log, "cannot create the file \"%s\" of --out: %s", path, strerror(errno));
-        return CLI_EXIT_CANTCREAT;
-    }
-    close(fd);
-    return 0;
+    cli_log_failure(&context->log, "cannot create the file \"%s\" of --out: %s", path, strerror(errno));
+    return CLI_EXIT_CANTCREAT;
 }
 
 static int
@@ -128,11 +122,12 @@ run(cli_context *context)
 static int
 finish_output(cli_context *context, int code)
 {
-    int failed = cli_output_finish(&context->output);
+    int failed = cli_output_finish(&context->output, code == CLI_EXIT_OK);
 
     if (failed == 0)
         return code;
-    cli_log_failure(&context->log, "could not write the output: %s", strerror(failed));
+    cli_log_failure(&context->log, "could not write the output%s: %s",
+                    code == CLI_EXIT_OK ? ", though all else is done" : "", strerror(failed));
     return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
 }
 

@@ -1,11 +1,13 @@
 #include "output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -75,9 +77,43 @@ check(cli_output *output, int failed)
         output->failed = errno != 0 ? errno : EIO;
 }
 
+int
+cli_output_open(cli_output *output, const char *path)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666), saved;
+    struct stat info;
+
+    if (fd >= 0)
+        output->new_file = path;
+    else if (errno == EEXIST)
+        fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return -1;
+    if (dup2(fd, STDOUT_FILENO) >= 0) {
+        output->holds_old = fstat(fd, &info) == 0 && S_ISREG(info.st_mode);
+        close(fd);
+        return 0;
+    }
+    saved = errno;
+    close(fd);
+    errno = saved;
+    return -1;
+}
+
+/* There is a result. */
+static void
+begin(cli_output *output)
+{
+    output->new_file = NULL;
+    if (output->holds_old)
+        check(output, ftruncate(STDOUT_FILENO, 0) != 0);
+    output->holds_old = 0;
+}
+
 void
 cli_output_item(cli_output *output, const cli_column *columns, const cli_value *values)
 {
+    begin(output);
     if (output->json) {
         check(output, cli_json_object(stdout, columns, values) < 0 || putc('\n', stdout) == EOF);
         return;
@@ -98,6 +134,7 @@ cli_output_result(cli_output *output, const cli_column *columns, const cli_value
 void
 cli_output_list_begin(cli_output *output, const cli_column *columns)
 {
+    begin(output);
     output->columns = columns;
     output->rows = 0;
     if (output->json) {
@@ -139,16 +176,32 @@ cli_output_text(cli_output *output, const char *format, ...)
 {
     va_list args;
 
+    begin(output);
     va_start(args, format);
     check(output, vfprintf(stdout, format, args) < 0);
     va_end(args);
 }
 
+/* What did not print through us, as the benchmark, has overwritten what was there; what is left behind it
+ * goes. */
+static void
+settle_file(cli_output *output, int succeeded)
+{
+    off_t written = lseek(STDOUT_FILENO, 0, SEEK_CUR);
+
+    if (output->holds_old && (written > 0 || succeeded))
+        check(output, ftruncate(STDOUT_FILENO, written) != 0);
+    if (output->new_file != NULL && written == 0 && !succeeded)
+        unlink(output->new_file);
+}
+
 int
-cli_output_finish(cli_output *output)
+cli_output_finish(cli_output *output, int succeeded)
 {
     errno = 0;
     check(output, ferror(stdout));
+    check(output, fflush(stdout) != 0);
+    settle_file(output, succeeded);
     check(output, fclose(stdout) != 0);
     return output->failed;
 }

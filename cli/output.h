@@ -52,6 +52,8 @@ typedef struct cli_output {
     const cli_column *columns; /* of the list under way */
     size_t rows;
     struct libscols_table *table;
+    const char *new_file; /* created by us: its path, as long as there is nothing in it */
+    int holds_old;        /* standard output is a file that still holds what was there before */
 } cli_output;
 
 cli_value cli_value_number(int64_t number);
@@ -66,6 +68,10 @@ cli_value cli_value_time(int64_t time_ms);
 cli_value cli_value_text(pgqrs_slice text);
 /** JSON text; { NULL, 0 } is null. */
 cli_value cli_value_json(pgqrs_slice json);
+
+/** Directs standard output to the file `path`, which must stay valid. What is in that file stays there until
+ * the first result is printed: a command that fails before takes nothing away. 0, or -1 with errno set. */
+int cli_output_open(cli_output *output, const char *path);
 
 /** Prints one item: values[i] belongs to columns[i]. */
 void cli_output_item(cli_output *output, const cli_column *columns, const cli_value *values);
@@ -82,8 +88,9 @@ void cli_output_list_end(cli_output *output, const char *nothing);
 /** Prints text as it is: help, the manual page, completions. */
 void cli_output_text(cli_output *output, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Flushes and closes standard output. 0, or the errno of the first write that failed. */
-int cli_output_finish(cli_output *output);
+/** Flushes and closes standard output; `succeeded` is 0 if the command has failed. 0, or the errno of the
+ * first write that failed. */
+int cli_output_finish(cli_output *output, int succeeded);
 
 /** Room for a time with its closing zero byte. */
 #define CLI_TIME_SIZE 40

@@ -9,6 +9,7 @@
 
 #include "batch.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "json_member.h"
 #include "lines.h"
 #include "progress.h"
@@ -99,6 +100,40 @@ flush(struct upload *upload)
     cli_log_failure(&upload->context->log, "could not send lines %" PRId64 " to %" PRId64 " of %s: %s; %s",
                     first_line, last_line, upload->name, pgqrs_error_message(err), progress);
     return cli_exit_of(status);
+}
+
+/* Says from where on the file is not sent. */
+static int
+stop_for_signal(struct upload *upload, int signal_number)
+{
+    const cli_batch *batch = &upload->batch;
+    int64_t line = batch->count > 0 ? batch->lines[0] : upload->lines.number + 1;
+    char progress[120];
+
+    progress_clear(upload->progress);
+    describe_progress(upload, progress, sizeof(progress));
+    cli_log_failure(&upload->context->log, "stopped by SIG%s at line %" PRId64 " of %s: %s; %s",
+                    sigabbrev_np(signal_number), line, upload->name, progress,
+                    upload->key_field.data != NULL ? "run it again to send the rest"
+                                                   : "send the file from that line on to go on");
+    return 128 + signal_number;
+}
+
+/* What was read before goes first. */
+static int
+fail_to_read(struct upload *upload, int problem)
+{
+    int64_t line = upload->lines.number + 1;
+    char progress[120];
+    int code = flush(upload);
+
+    if (code != 0)
+        return code;
+    progress_clear(upload->progress);
+    describe_progress(upload, progress, sizeof(progress));
+    cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s; %s", line, upload->name,
+                    strerror(problem), progress);
+    return CLI_EXIT_NOINPUT;
 }
 
 /* A line at fault: what stands before it goes first. */
@@ -198,6 +233,8 @@ take_all(struct upload *upload)
     int code = 0;
 
     while (code == 0) {
+        if (cli_interrupt_signal() != 0)
+            return stop_for_signal(upload, cli_interrupt_signal());
         switch (cli_lines_next(&upload->lines, &line)) {
         case CLI_LINES_LINE:
             code = take_line(upload, line);
@@ -209,10 +246,9 @@ take_all(struct upload *upload)
                      upload->lines.max_bytes);
             return flush_and_refuse(upload, why);
         case CLI_LINES_FAILED:
-            progress_clear(upload->progress);
-            cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s",
-                            upload->lines.number + 1, upload->name, strerror(errno));
-            return CLI_EXIT_NOINPUT;
+            if (cli_interrupt_signal() == 0)
+                return fail_to_read(upload, errno);
+            break;
         }
     }
     return code;
@@ -243,6 +279,7 @@ send_all(struct upload *upload, pgqrs_producer *producer)
     cli_send_options(call, &options);
     if (cli_lines_init(&upload->lines, upload->fd, max_bytes) == 0 &&
         cli_batch_init(&upload->batch, producer, &options, messages) == 0) {
+        upload->lines.wake_fd = cli_interrupt_watch();
         upload->progress = progress_start("sending", input_size(upload));
         code = take_all(upload);
         progress_end(upload->progress);

@@ -139,6 +139,34 @@ a_folder_cannot_be_read(void **state)
     close(fd);
 }
 
+static void
+waiting_ends_when_somebody_wakes_it(void **state)
+{
+    cli_lines lines;
+    pgqrs_slice line;
+    int input[2], wake[2];
+
+    (void)state;
+    assert_int_equal(pipe(input), 0);
+    assert_int_equal(pipe(wake), 0);
+    assert_int_equal(write(input[1], "one\ntw", 6), 6);
+    assert_int_equal(cli_lines_init(&lines, input[0], 100), 0);
+    lines.wake_fd = wake[0];
+    expect_line(&lines, "one");
+    assert_int_equal(write(wake[1], "", 1), 1);
+    errno = 0;
+    assert_int_equal(cli_lines_next(&lines, &line), CLI_LINES_FAILED);
+    assert_int_equal(errno, EINTR);
+    lines.wake_fd = -1;
+    assert_int_equal(write(input[1], "o\n", 2), 2);
+    expect_line(&lines, "two"); /* nothing was lost */
+    cli_lines_release(&lines);
+    close(input[0]);
+    close(input[1]);
+    close(wake[0]);
+    close(wake[1]);
+}
+
 int
 main(void)
 {
@@ -148,6 +176,7 @@ main(void)
         cmocka_unit_test(lines_of_every_length_survive_the_edges_of_the_buffer),
         cmocka_unit_test(an_endless_line_is_not_gathered),
         cmocka_unit_test(a_folder_cannot_be_read),
+        cmocka_unit_test(waiting_ends_when_somebody_wakes_it),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
