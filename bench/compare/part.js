@@ -5,13 +5,16 @@
 //   setup()                everything up to and including open connections, on an empty database
 //   enqueueSingle()        one durable job
 //   enqueueBulk(count)     so many, durable, in one call
-//   drain(count)           works until so many jobs have been handed out and finished; the job does nothing
+//   drain(count)           works until so many jobs have been handed out and finished; the job does nothing; may
+//                          answer with the seconds that count, if closing afterwards should not
 //   teardown()             checks that nothing is left, and closes
+//   checkpoint()           for servers that have such a thing
 //   logBytes()             bytes of log that its server has written so far
 // and optionally enqueueAll(jobs), for those that are not called from JavaScript. `settings` says what was chosen.
 
 const { serverCpu, clientCpu } = require('./usage');
 
+// For the just-in-time compiler and the server's caches.
 const warmUpJobs = 2000;
 
 async function enqueue(peer, part, jobs) {
@@ -49,10 +52,11 @@ async function main() {
   const peer = new Peer(part);
   const warmUp = Math.min(warmUpJobs, Math.floor(part.jobs / 4));
 
+  // Before the warm-up, so that no peer pays for pages that are logged whole after a checkpoint.
   await peer.setup();
+  await peer.checkpoint();
   await enqueue(peer, part, warmUp);
   await peer.drain(warmUp);
-  await peer.checkpoint();
   const first = await phase(peer, () => enqueue(peer, part, part.jobs));
   const second = await phase(peer, () => peer.drain(part.jobs));
   await peer.teardown();

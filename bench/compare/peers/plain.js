@@ -9,22 +9,29 @@ const { payloadText } = require('../payload');
 const PostgresPeer = require('./postgres');
 
 const run = promisify(execFile);
-const script = name => path.join(__dirname, '..', 'plain', `${name}.sql`);
+const folder = path.join(__dirname, '..', 'plain');
 
 class Plain extends PostgresPeer {
-  settings = 'pgbench, prepared statements; a batch is claimed in one transaction and deleted in the next';
+  constructor(part) {
+    super(part);
+    this.settings = `pgbench ${this.options('enqueue', part.jobs, part.callers).join(' ')}; then the same with work.sql`;
+  }
+
+  options(name, jobs, clients) {
+    const each = Math.max(1, Math.round(jobs / this.part.batch / clients));
+    return ['--no-vacuum', '--protocol=prepared', `--file=${name}.sql`, `--client=${clients}`, `--jobs=${clients}`,
+      `--transactions=${each}`, `--define=batch=${this.part.batch}`];
+  }
 
   async setup() {
     await this.connect();
-    await this.observer.query(fs.readFileSync(script('create'), 'utf8'));
+    await this.observer.query(fs.readFileSync(path.join(folder, 'create.sql'), 'utf8'));
   }
 
   // Runs one of the scripts until all jobs went through it; answers with the seconds without connecting.
   async pgbench(name, jobs, clients) {
-    const each = Math.max(1, Math.round(jobs / this.part.batch / clients));
-    const { stdout } = await run('pgbench', ['--no-vacuum', '--protocol=prepared', `--file=${script(name)}`,
-      `--client=${clients}`, `--jobs=${clients}`, `--transactions=${each}`, `--define=batch=${this.part.batch}`,
-      `--define=payload=${payloadText}`]);
+    const { stdout } = await run('pgbench', [...this.options(name, jobs, clients), `--define=payload=${payloadText}`],
+      { cwd: folder });
     const rate = /^tps = ([0-9.]+) \(without initial connection time\)/m.exec(stdout);
     const done = /processed: ([0-9]+)\/([0-9]+)/.exec(stdout);
     if (rate === null || done === null || done[1] !== done[2])
