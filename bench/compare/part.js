@@ -8,7 +8,7 @@
 //   drain(count)           works until so many jobs have been handed out and finished; the job does nothing; may
 //                          answer with the seconds that count, if closing afterwards should not
 //   teardown()             checks that nothing is left, and closes
-//   checkpoint()           for servers that have such a thing
+//   checkpoint(), analyze()   for servers that have such a thing
 //   logBytes()             bytes of log that its server has written so far
 // and optionally enqueueAll(jobs), for those that are not called from JavaScript. `settings` says what was chosen.
 
@@ -58,6 +58,8 @@ async function main() {
   await enqueue(peer, part, warmUp);
   await peer.drain(warmUp);
   const first = await phase(peer, () => enqueue(peer, part, part.jobs));
+  // As autovacuum would within a minute. Without it the plans of some peers are several times slower.
+  await peer.analyze();
   const second = await phase(peer, () => peer.drain(part.jobs));
   await peer.teardown();
 

@@ -10,13 +10,13 @@ class Boss extends PostgresPeer {
     super(part);
     const insert = part.batch > 1 ? 'insert' : 'send';
     this.settings = `${insert}, fetch({ batchSize: ${part.batch} }), complete; a queue with a table of its own ` +
-      '(partition: true), supervise and schedule off; completed jobs stay in the table, as they do by default';
+      '(partition: true), no schedules; completed jobs stay in the table, as they do by default';
   }
 
   async setup() {
     await this.connect();
     this.boss = new PgBoss({ host: process.env.PGHOST, user: process.env.PGUSER, database: process.env.PGDATABASE,
-      max: this.poolSize, supervise: false, schedule: false });
+      max: this.poolSize, schedule: false });
     this.boss.on('error', error => {
       throw error;
     });

@@ -27,6 +27,8 @@ class BullMQ {
 
   async checkpoint() {}
 
+  async analyze() {}
+
   async logBytes() {
     return Number(/aof_current_size:([0-9]+)/.exec(await this.observer.info('persistence'))[1]);
   }

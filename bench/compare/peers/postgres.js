@@ -21,6 +21,10 @@ class PostgresPeer {
     await this.observer.query('CHECKPOINT');
   }
 
+  async analyze() {
+    await this.observer.query('ANALYZE');
+  }
+
   async logBytes() {
     const result = await this.observer.query("SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes");
     return Number(result.rows[0].bytes);
