@@ -25,7 +25,8 @@ function translate(half, part) {
 }
 
 async function runOurs(part, environment) {
-  const env = { ...environment, PGQRS_DSN: `host=${environment.PGHOST} user=${environment.PGUSER} dbname=${environment.PGDATABASE}` };
+  const { PGHOST, PGUSER, PGDATABASE } = environment;
+  const env = { ...environment, PGQRS_DSN: `host=${PGHOST} user=${PGUSER} dbname=${PGDATABASE}` };
   await run(command, ['install'], { env });
   const { stdout } = await run(command, benchArguments(part).map(String), { env });
   const report = JSON.parse(stdout);

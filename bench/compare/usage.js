@@ -38,4 +38,11 @@ function clientCpu() {
   return (own.user + own.system) / 1e6 + readProcess('self').reaped / ticksPerSecond;
 }
 
-module.exports = { serverCpu, clientCpu };
+// Seconds that all processors of the machine were busy with anything.
+function machineCpu() {
+  const line = /^cpu +(.*)$/m.exec(fs.readFileSync('/proc/stat', 'utf8'))[1];
+  const [user, nice, system, , , irq, softirq] = line.split(' ').map(Number);
+  return (user + nice + system + irq + softirq) / ticksPerSecond;
+}
+
+module.exports = { serverCpu, clientCpu, machineCpu };

@@ -44,29 +44,41 @@ class Pgq extends PostgresPeer {
     await this.pool.query({ name: 'bulk', text: this.insert, values: [new Array(count).fill(payloadText)] });
   }
 
-  async drain(count) {
-    const goal = this.finished + count;
-    const client = await this.pool.connect();
+  // Makes a tick now, so that all that is there can be read.
+  async tickNow() {
     await this.pool.query("SELECT pgq.force_tick('work')");
     await this.pool.query("SELECT pgq.ticker('work')");
-    while (this.finished < goal) {
-      const next = await client.query({ name: 'next', text: "SELECT pgq.next_batch('work', 'worker') AS id" });
-      const id = next.rows[0].id;
-      if (id === null) {
-        await new Promise(resolve => setTimeout(resolve, 10));
-        continue;
-      }
-      const events = await client.query({ name: 'events', text: 'SELECT * FROM pgq.get_batch_events($1)', values: [id] });
-      await client.query({ name: 'finish', text: 'SELECT pgq.finish_batch($1)', values: [id] });
-      this.finished += events.rows.length;
+  }
+
+  // Reads and finishes one batch; answers with its size, or null if there is none before the next tick.
+  async readBatch(client) {
+    const next = await client.query({ name: 'next', text: "SELECT pgq.next_batch('work', 'worker') AS id" });
+    const values = [next.rows[0].id];
+    if (values[0] === null) return null;
+    const events = await client.query({ name: 'events', text: 'SELECT * FROM pgq.get_batch_events($1)', values });
+    await client.query({ name: 'finish', text: 'SELECT pgq.finish_batch($1)', values });
+    return events.rows.length;
+  }
+
+  async drain(count) {
+    let left = count;
+    const client = await this.pool.connect();
+    await this.tickNow();
+    while (left > 0) {
+      const size = await this.readBatch(client);
+      if (size === null) await new Promise(resolve => setTimeout(resolve, 10));
+      else left -= size;
     }
     client.release();
+    if (left < 0) throw new Error(`${-left} events more than were inserted have been read`);
   }
 
   async teardown() {
     this.stopped = true;
     await this.ticking;
-    await this.expectNone("SELECT pending_events FROM pgq.get_consumer_info('work', 'worker')");
+    await this.tickNow();
+    for (let size = 0; size !== null; size = await this.readBatch(this.pool))
+      if (size > 0) throw new Error(`${size} events were left after all were to be read`);
     await this.pool.end();
     await this.disconnect();
   }

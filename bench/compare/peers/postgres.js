@@ -9,7 +9,6 @@ class PostgresPeer {
     this.serverPid = Number(process.env.COMPARE_POSTGRES_PID);
     // One more than needed at once, so that nothing waits for a connection.
     this.poolSize = Math.max(part.callers, part.workers) + 1;
-    this.finished = 0;
   }
 
   async connect() {
