@@ -21,8 +21,10 @@ const run = promisify(execFile);
 const numbers = ['enqueue_per_second', 'finish_per_second', 'whole_life_per_second', 'log_bytes_per_job',
   'server_cpu_us_per_job', 'client_cpu_us_per_job'];
 
-const patienceSeconds = 30;
+// For all waiting and repeating of a run together.
+const patienceSeconds = 600;
 const mostAttempts = 4;
+let waitedSeconds = 0;
 
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
@@ -57,9 +59,11 @@ function measurePart(part) {
   });
 }
 
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+
 // Waits, but not for ever, until other programs leave the processors alone for a second.
 async function waitForQuiet(limit) {
-  for (let seconds = 0; seconds < patienceSeconds; seconds++) {
+  for (; waitedSeconds < patienceSeconds; waitedSeconds++) {
     const before = machineCpu();
     await new Promise(resolve => setTimeout(resolve, 1000));
     if ((machineCpu() - before) / os.cpus().length <= limit) return;
@@ -71,10 +75,12 @@ async function runQuietly(part, limit) {
   let best;
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
     if (limit < 1) await waitForQuiet(limit);
+    const started = now();
     const outcome = await runPart(part);
     const share = Object.values(outcome)[0].others_cpu_share;
+    if (attempt > 0) waitedSeconds += now() - started;
     if (best === undefined || share < best.share) best = { outcome, share };
-    if (best.share <= limit) break;
+    if (best.share <= limit || waitedSeconds >= patienceSeconds) break;
   }
   return best.outcome;
 }
@@ -83,9 +89,9 @@ async function runQuietly(part, limit) {
 async function runPart(part) {
   const ours = () => clientCpu() + serverCpu(Number(process.env.COMPARE_POSTGRES_PID)) +
     serverCpu(Number(process.env.COMPARE_REDIS_PID));
-  const before = { machine: machineCpu(), ours: ours(), time: process.hrtime.bigint() };
+  const before = { machine: machineCpu(), ours: ours(), time: now() };
   const outcome = await measurePart(part);
-  const available = (Number(process.hrtime.bigint() - before.time) / 1e9) * os.cpus().length;
+  const available = (now() - before.time) * os.cpus().length;
   const others = Math.max(0, machineCpu() - before.machine - (ours() - before.ours)) / available;
   for (const figures of Object.values(outcome)) figures.others_cpu_share = others;
   return outcome;
