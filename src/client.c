@@ -123,26 +123,6 @@ pgqrsi_client_deadline(const pgqrs_client *client)
     return pgqrsi_clock_ms() + client->settings.operation_timeout_ms;
 }
 
-/* Once, on a connection of the pool or the caller's. */
-static pgqrs_status
-attempt(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
-        pgqrsi_rows **out, int *lost_unsent, pgqrs_error *err)
-{
-    pgqrsi_conn *conn = call->conn;
-    pgqrs_status status = PGQRS_OK;
-
-    *lost_unsent = 0;
-    if (conn == NULL)
-        status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
-    if (status != PGQRS_OK)
-        return status;
-    status = pgqrsi_conn_run(conn, statement, call->params, deadline_ms, out, err);
-    *lost_unsent = status == PGQRS_ECONNECT && pgqrsi_conn_is_broken(conn);
-    if (call->conn == NULL)
-        pgqrsi_pool_release(client->pool, conn);
-    return status;
-}
-
 static int
 is_rolled_back_by_chance(const pgqrs_error *err)
 {
@@ -151,20 +131,38 @@ is_rolled_back_by_chance(const pgqrs_error *err)
     return strcmp(sqlstate, "40001") == 0 || strcmp(sqlstate, "40P01") == 0;
 }
 
+/* What one attempt ended in, and whether it is known to have changed nothing. */
+static int
+may_repeat(const pgqrsi_call *call, pgqrs_status status, int is_broken, const pgqrs_error *err)
+{
+    if (status == PGQRS_OK || call->conn != NULL)
+        return 0;
+    return (status == PGQRS_ECONNECT && is_broken) || /* lost before it was sent */
+           (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) || is_rolled_back_by_chance(err);
+}
+
 static pgqrs_status
 run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
     pgqrsi_rows **out, pgqrs_error *err)
 {
     for (int i = 1;; i++) {
-        struct timespec pause = { .tv_nsec = pgqrsi_random_jitter(RETRY_PAUSE_MS) * 1000000 };
-        int lost_unsent;
-        pgqrs_status status = attempt(client, call, statement, deadline_ms, out, &lost_unsent, err);
-        int again = lost_unsent || (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) ||
-                    (status != PGQRS_OK && is_rolled_back_by_chance(err));
+        struct timespec pause = { 0, 0 };
+        pgqrsi_conn *conn = call->conn;
+        pgqrs_status status = PGQRS_OK;
+        int is_broken;
 
-        if (!again || call->conn != NULL || i == MAX_ATTEMPTS ||
+        if (conn == NULL)
+            status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
+        if (status != PGQRS_OK)
+            return status;
+        status = pgqrsi_conn_run(conn, statement, call->params, deadline_ms, out, err);
+        is_broken = pgqrsi_conn_is_broken(conn);
+        if (call->conn == NULL)
+            pgqrsi_pool_release(client->pool, conn);
+        if (!may_repeat(call, status, is_broken, err) || i == MAX_ATTEMPTS ||
             pgqrsi_clock_left_ms(deadline_ms) < RETRY_PAUSE_MS * 2)
             return status;
+        pause.tv_nsec = pgqrsi_random_jitter(RETRY_PAUSE_MS) * 1000000;
         nanosleep(&pause, NULL);
     }
 }
@@ -174,27 +172,28 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
                   pgqrs_error *err)
 {
     pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
-    pgqrs_error *detail = pgqrs_error_new(); /* an attempt that failed and was repeated leaves no trace in `err` */
     const pgqrsi_statement *statement = NULL;
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
+    /* An attempt that failed and was repeated leaves no trace in `err`. */
     pgqrsi_pool_lock(client->pool);
-    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, detail);
+    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, &detail);
     pgqrsi_pool_unlock(client->pool);
     if (status == PGQRS_OK)
-        status = run(client, call, statement, deadline_ms, out, detail);
+        status = run(client, call, statement, deadline_ms, out, &detail);
     if (status == PGQRS_ENOTINSTALLED && scope->queue_id != 0 &&
-        strcmp(pgqrs_error_sqlstate(detail), "42P01") == 0)
+        strcmp(pgqrs_error_sqlstate(&detail), "42P01") == 0)
         status = pgqrsi_error_set(
-            detail, PGQRS_ENOQUEUE,
+            &detail, PGQRS_ENOQUEUE,
             "%s: the queue's tables are not there: it was deleted meanwhile; open it anew", statement->name);
     if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL)
         status =
-            pgqrsi_error_set(detail, PGQRS_ECONNECT,
+            pgqrsi_error_set(&detail, PGQRS_ECONNECT,
                              "%s: the connection was lost, or the answer took too long", statement->name);
     if (status != PGQRS_OK)
-        pgqrsi_error_move(err, detail);
-    pgqrs_error_free(detail);
+        pgqrsi_error_move(err, &detail);
+    pgqrsi_error_release(&detail);
     return status;
 }
 

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct pgqrs_error {
-    pgqrs_status status;
-    char sqlstate[6];
-    char *message; /* NULL when there was no memory for it: the status' text stands in */
-};
-
 pgqrs_error *
 pgqrs_error_new(void)
 {
@@ -24,6 +18,13 @@ pgqrs_error_free(pgqrs_error *err)
         return;
     free(err->message);
     free(err);
+}
+
+void
+pgqrsi_error_release(pgqrs_error *err)
+{
+    free(err->message);
+    *err = (pgqrs_error)PGQRSI_ERROR_INIT;
 }
 
 pgqrs_status
@@ -126,7 +127,7 @@ pgqrsi_error_set_sqlstate(pgqrs_error *err, const char *sqlstate)
 void
 pgqrsi_error_move(pgqrs_error *err, pgqrs_error *from)
 {
-    if (err == NULL || from == NULL)
+    if (err == NULL)
         return;
     free(err->message);
     *err = *from;

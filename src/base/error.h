@@ -7,6 +7,22 @@
 #include <pgqrs/error.h>
 #include <pgqrs/slice.h>
 
+/** What users know as an opaque type. Inside, one that outlives no call is a local variable, so that no
+ * decision depends on memory for it: PGQRSI_ERROR_INIT, use, pgqrsi_error_release. */
+struct pgqrs_error {
+    pgqrs_status status;
+    char sqlstate[6];
+    char *message; /* NULL when there was no memory for it: the status' text stands in */
+};
+
+#define PGQRSI_ERROR_INIT                                                                                    \
+    {                                                                                                        \
+        .status = PGQRS_OK                                                                                   \
+    }
+
+/** Frees what `err` holds, not `err`. */
+void pgqrsi_error_release(pgqrs_error *err);
+
 /** Prints a slice as "%.*s". */
 #define PGQRSI_SLICE_ARG(slice) (int)(slice).size, (slice).data
 
@@ -21,7 +37,7 @@ pgqrs_status pgqrsi_error_set(pgqrs_error *err, pgqrs_status status, const char 
 /** Adds the server's SQLSTATE to the failure that was just set. */
 void pgqrsi_error_set_sqlstate(pgqrs_error *err, const char *sqlstate);
 
-/** Moves the failure in `from` to `err` (which may be NULL). */
+/** Moves the failure in `from` to `err` (which may be NULL); `from` must still be released. */
 void pgqrsi_error_move(pgqrs_error *err, pgqrs_error *from);
 
 /** Reports that memory is short. Allocates nothing. Returns PGQRS_ENOMEM. */

@@ -157,6 +157,22 @@ await_result(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult 
     return PGQRS_OK;
 }
 
+/* What to do about it, where that is the same whatever the statement was. */
+static const char *
+advice(pgqrs_status status)
+{
+    switch (status) {
+    case PGQRS_EDENIED:
+        return "; ask the owner of the schema for that privilege";
+    case PGQRS_ETIMEDOUT:
+        return "; the server is busy or somebody holds a lock: try again";
+    case PGQRS_ECONNECT:
+        return "; name the server that can be written to";
+    default:
+        return "";
+    }
+}
+
 /* The server's primary message only: its detail may quote a row, and so a payload. */
 static pgqrs_status
 server_error(const char *name, const PGresult *result, pgqrs_error *err)
@@ -165,11 +181,9 @@ server_error(const char *name, const PGresult *result, pgqrs_error *err)
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
     pgqrs_status status;
 
-    if (sqlstate == NULL)
-        sqlstate = ""; /* made up by libpq, when the connection is gone: the caller looks at that */
-    status = pgqrsi_error_set(err, pgqrsi_sqlstate_of_statement(sqlstate),
-                              "%s: the server reported: %s (SQLSTATE %s)", name,
-                              message != NULL ? message : "no message", sqlstate);
+    status = pgqrsi_sqlstate_of_statement(sqlstate);
+    pgqrsi_error_set(err, status, "%s: the server reported: %s (SQLSTATE %s)%s", name,
+                     message != NULL ? message : "no message", sqlstate, advice(status));
     pgqrsi_error_set_sqlstate(err, sqlstate);
     return status;
 }
@@ -181,6 +195,14 @@ ends_session(const PGresult *result)
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
+}
+
+/* libpq makes results up as well, when the connection is gone or there is no memory for what the server
+ * sent: then that is lost, and it may have been a success. */
+static int
+is_of_server(const PGresult *result)
+{
+    return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
 }
 
 /* Reads every result of what was sent, so that the connection is idle again. Keeps the last one with rows. */
@@ -209,6 +231,11 @@ collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out
         default:
             if (ends_session(result))
                 status = lost(conn, name, "the server ended the session", err);
+            else if (!is_of_server(result))
+                status = lost(conn, name,
+                              PQstatus(conn->pg) != CONNECTION_OK ? "the connection was lost"
+                                                                  : "the answer was lost for want of memory",
+                              err);
             else if (status == PGQRS_OK)
                 status = server_error(name, result, err);
             PQclear(result);
@@ -334,7 +361,7 @@ pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqr
     if (status == PGQRS_OK)
         status = finish(conn, statement->name, send(conn, statement, params, types, by_name), deadline_ms,
                         &result, err);
-    if (conn->borrowed && !conn->broken)
+    if (conn->borrowed && PQtransactionStatus(conn->pg) != PQTRANS_ACTIVE)
         PQsetnonblocking(conn->pg, was_nonblocking);
     if (status != PGQRS_OK)
         return status;

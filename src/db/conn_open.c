@@ -22,22 +22,30 @@ has_stray_at(const char *conninfo)
            first != NULL && strchr(first + 1, '@') != NULL;
 }
 
+static int
+parses(const char *conninfo)
+{
+    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
+
+    PQconninfoFree(options);
+    return options != NULL;
+}
+
 pgqrs_status
 pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
 {
-    PQconninfoOption *options;
-
     if (has_stray_at(conninfo))
         return pgqrsi_error_set(err, PGQRS_ECONFIG,
                                 "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
-    options = PQconninfoParse(conninfo, NULL);
-    if (options == NULL)
-        return pgqrsi_error_set(
-            err, PGQRS_ECONFIG,
-            "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
-            "key=value pairs like \"host=... dbname=...\"");
-    PQconninfoFree(options);
-    return PGQRS_OK;
+    /* libpq does not tell whether memory was short: the second try and the empty string do. */
+    if (parses(conninfo) || parses(conninfo))
+        return PGQRS_OK;
+    if (!parses(""))
+        return pgqrsi_error_memory(err);
+    return pgqrsi_error_set(
+        err, PGQRS_ECONFIG,
+        "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
+        "key=value pairs like \"host=... dbname=...\"");
 }
 
 /* Ours first: what the DSN says overrides it, but for the encoding. */

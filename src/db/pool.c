@@ -121,20 +121,22 @@ is_starting_up(const pgqrs_error *err)
 static pgqrs_status
 connect_patiently(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, pgqrs_error *err)
 {
-    pgqrs_error *detail = err != NULL ? err : pgqrs_error_new();
+    pgqrs_error detail = PGQRSI_ERROR_INIT; /* `err` may be NULL, and what it says decides */
     pgqrs_status status;
 
     for (;;) {
-        int64_t pause_ms = pgqrsi_random_jitter(STARTUP_PAUSE_MS);
-        struct timespec pause = timespec_of(pause_ms);
+        struct timespec pause;
 
-        status = pgqrsi_conn_open(pool->settings, deadline_ms, out, detail);
-        if (status == PGQRS_OK || !is_starting_up(detail) || pgqrsi_clock_left_ms(deadline_ms) < pause_ms)
+        status = pgqrsi_conn_open(pool->settings, deadline_ms, out, &detail);
+        if (status == PGQRS_OK || !is_starting_up(&detail) ||
+            pgqrsi_clock_left_ms(deadline_ms) < 2 * STARTUP_PAUSE_MS)
             break;
+        pause = timespec_of(pgqrsi_random_jitter(STARTUP_PAUSE_MS));
         nanosleep(&pause, NULL);
     }
-    if (detail != err)
-        pgqrs_error_free(detail);
+    if (status != PGQRS_OK)
+        pgqrsi_error_move(err, &detail);
+    pgqrsi_error_release(&detail);
     return status;
 }
 

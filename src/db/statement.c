@@ -45,26 +45,26 @@ append_quoted(pgqrsi_buffer *out, const char *text, char quote)
     pgqrsi_buffer_append(out, &quote, 1);
 }
 
-/* The table that a placeholder of a queue stands for; "" if it is no such placeholder. */
+/* The tables of a queue, by placeholder. */
+static const struct {
+    const char *placeholder, *prefix, *suffix;
+} tables[] = {
+    { "ready", "pgqrs_messages_", "_ready" },
+    { "held", "pgqrs_messages_", "_held" },
+    { "messages", "pgqrs_messages_", "" },
+    { "archive", "pgqrs_archive_", "" },
+};
+
+/* Writes the table that a placeholder of a queue stands for; "" if it is no such placeholder. */
 static void
 table_name(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder, char *out, size_t size)
 {
-    const char *format = "";
-
+    out[0] = '\0';
     if (strcmp(placeholder, "leaf") == 0)
         placeholder = lane == PGQRSI_LANE_HELD ? "held" : "ready";
-    if (strcmp(placeholder, "ready") == 0)
-        format = "pgqrs_messages_%" PRId64 "_ready";
-    else if (strcmp(placeholder, "held") == 0)
-        format = "pgqrs_messages_%" PRId64 "_held";
-    else if (strcmp(placeholder, "messages") == 0)
-        format = "pgqrs_messages_%" PRId64;
-    else if (strcmp(placeholder, "archive") == 0)
-        format = "pgqrs_archive_%" PRId64;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-    snprintf(out, size, format, scope->queue_id); /* one of the four above */
-#pragma GCC diagnostic pop
+    for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
+        if (strcmp(placeholder, tables[i].placeholder) == 0)
+            snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix, scope->queue_id, tables[i].suffix);
 }
 
 static void

@@ -257,7 +257,7 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
 {
     static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
     struct request request = { .max = (int64_t)max, .deadline_ms = pgqrsi_client_deadline(consumer->client) };
-    pgqrs_error *detail;
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
     if (options == NULL)
@@ -278,16 +278,15 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
     request.type = options->type;
     /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
      */
-    detail = pgqrs_error_new();
-    status = claim(consumer, &request, detail);
+    status = claim(consumer, &request, &detail);
     if (status != PGQRS_OK && pgqrs_message_list_count(request.list) == 0) {
-        pgqrsi_error_move(err, detail);
+        pgqrsi_error_move(err, &detail);
         pgqrs_message_list_free(request.list);
     } else {
         status = PGQRS_OK;
         *out = request.list;
     }
-    pgqrs_error_free(detail);
+    pgqrsi_error_release(&detail);
     return status;
 }
 

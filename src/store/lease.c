@@ -230,6 +230,7 @@ end_lease(struct ending *ending, pgqrs_error *err)
     ending->count = 1;
     ending->results = &result;
     status = end_leases(ending, err);
+    ending->results = NULL;
     if (status == PGQRS_OK && result == PGQRS_ELEASELOST)
         status = pgqrsi_consumer_lease_lost(ending->consumer, ending->leases[0].id, err);
     return status;

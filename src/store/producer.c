@@ -282,7 +282,7 @@ static pgqrs_status
 read_results(pgqrs_producer *producer, pgqrsi_conn *conn, const struct batch *batch, const pgqrsi_rows *rows,
              int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
 {
-    for (size_t i = 0; out != NULL && i < batch->count; i++) {
+    for (size_t i = 0; i < batch->count; i++) {
         pgqrs_status status = PGQRS_OK;
 
         out[i].id = pgqrsi_rows_int(rows, (int)i, 0);
@@ -316,16 +316,28 @@ enqueue(pgqrs_producer *producer, pgqrsi_conn *conn, struct batch *batch, pgqrs_
         pgqrs_error *err)
 {
     int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
+    pgqrs_enqueued *enqueued = NULL; /* until all of them are known */
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = take_from_rate(producer, batch->count, err);
+    pgqrs_status status;
 
-    if (status != PGQRS_OK)
+    if (out != NULL) {
+        enqueued = calloc(batch->count, sizeof(*enqueued));
+        if (enqueued == NULL)
+            return pgqrsi_error_memory(err);
+    }
+    status = take_from_rate(producer, batch->count, err);
+    if (status == PGQRS_OK)
+        status = insert(producer, conn, batch, deadline_ms, &rows, err);
+    if (status != PGQRS_OK) {
+        free(enqueued);
         return status;
-    status = insert(producer, conn, batch, deadline_ms, &rows, err);
-    if (status != PGQRS_OK)
-        return status;
-    status = read_results(producer, conn, batch, rows, deadline_ms, out, err);
+    }
+    if (enqueued != NULL)
+        status = read_results(producer, conn, batch, rows, deadline_ms, enqueued, err);
     pgqrsi_rows_free(rows);
+    if (enqueued != NULL && status == PGQRS_OK)
+        memcpy(out, enqueued, batch->count * sizeof(*out));
+    free(enqueued);
     if (status != PGQRS_OK && conn == NULL)
         status = pgqrsi_error_set(
             err, PGQRS_EUNKNOWN,

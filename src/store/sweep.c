@@ -161,7 +161,12 @@ sweep_ready(pgqrs_consumer *consumer, int64_t deadline_ms)
     pgqrsi_pool_lock(consumer->client->pool);
     full = began_ms >= frontier->full_sweep_ms;
     sweep.from = full ? 0 : frontier->sweep_low;
-    sweep.to = frontier->drained ? INT64_MAX : frontier->claimed;
+    /* Beyond what this client has claimed lie messages of others, or, where nothing was left to claim, their
+     * leases. What was issued since is looked at next time: a backlog that came meanwhile is not worth
+     * reading. */
+    sweep.to = frontier->claimed;
+    if (frontier->drained && frontier->issued > sweep.to)
+        sweep.to = frontier->issued;
     sweep.bound = frontier->bound;
     frontier->sweep_ms =
         began_ms + SWEEP_INTERVAL_MS; /* keeps other threads of this client from doing it too */

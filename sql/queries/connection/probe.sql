@@ -9,7 +9,6 @@ SELECT pg_backend_pid() = $1::bigint,
        pg_is_in_recovery(),
        CASE WHEN pg_backend_pid() = $1::bigint THEN
            set_config('enable_seqscan', 'off', false) || set_config('enable_bitmapscan', 'off', false)
-           || set_config('enable_hashjoin', 'off', false) || set_config('enable_mergejoin', 'off', false)
            || set_config('jit', 'off', false) || set_config('plan_cache_mode', 'force_generic_plan', false)
            || set_config('default_transaction_isolation', 'read committed', false)
            || set_config('statement_timeout', ($2::bigint)::text, false)

@@ -6,6 +6,8 @@
 -- Returns, in the order of the payloads: id, duplicate. The id is NULL when another transaction committed the key
 -- after this statement had begun: ask find_key.sql.
 -- Locks: the rows of the keys.
+-- Plan: no joins, which a plan made for few messages would carry out by comparing each with each. The messages, the keys that
+-- were fresh and those that were known are brought together by sorting.
 WITH input AS MATERIALIZED (
     SELECT i.*, nextval(:'sequence'::regclass) AS id
       FROM unnest($1::jsonb[], $2::jsonb[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
@@ -21,7 +23,7 @@ WITH input AS MATERIALIZED (
     RETURNING idempotency_key, message_id
 ), kept AS MATERIALIZED (
     SELECT i.* FROM input AS i
-     WHERE i.key IS NULL OR EXISTS (SELECT FROM fresh AS f WHERE f.message_id = i.id)
+     WHERE i.key IS NULL OR i.id IN (SELECT f.message_id FROM fresh AS f)
      ORDER BY i.position
 ), to_ready AS (
     INSERT INTO :"schema".:"ready" (id, payload, headers, message_type, producer_worker_id)
@@ -30,10 +32,18 @@ WITH input AS MATERIALIZED (
     INSERT INTO :"schema".:"held" (id, payload, headers, message_type, producer_worker_id, priority, vt)
     SELECT id, payload, headers, message_type, $7::bigint, priority, clock_timestamp() + delay_ms * interval '1 ms'
       FROM kept WHERE delay_ms > 0 OR priority <> 0
+), by_key AS (
+    SELECT position, key, id, max(fresh_id) OVER (PARTITION BY key) AS fresh_id,
+           max(known_id) OVER (PARTITION BY key) AS known_id
+      FROM (SELECT i.position, i.key, i.id, NULL::bigint AS fresh_id, NULL::bigint AS known_id FROM input AS i
+            UNION ALL
+            SELECT NULL, f.idempotency_key, NULL, f.message_id, NULL FROM fresh AS f
+            UNION ALL
+            SELECT NULL, k.idempotency_key, NULL, NULL, k.message_id FROM :"schema".pgqrs_keys AS k
+             WHERE k.queue_id = $8::bigint AND k.idempotency_key = ANY ($6::text[])) AS together
 )
-SELECT CASE WHEN i.key IS NULL THEN i.id ELSE coalesce(f.message_id, k.message_id) END,
-       i.key IS NOT NULL AND f.message_id IS DISTINCT FROM i.id
-  FROM input AS i
-  LEFT JOIN fresh AS f ON f.idempotency_key = i.key
-  LEFT JOIN :"schema".pgqrs_keys AS k ON k.queue_id = $8::bigint AND k.idempotency_key = i.key
- ORDER BY i.position;
+SELECT CASE WHEN key IS NULL THEN id ELSE coalesce(fresh_id, known_id) END,
+       key IS NOT NULL AND fresh_id IS DISTINCT FROM id
+  FROM by_key
+ WHERE position IS NOT NULL
+ ORDER BY position;

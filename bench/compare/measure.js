@@ -1,0 +1,158 @@
+'use strict';
+// Measures all parts, round after round, and prints one JSON object. Called by `run`, which starts the servers.
+//
+//   node measure.js ROUNDS PATTERN SCALE QUIET
+//
+// PATTERN chooses parts by PEER/BATCH, SCALE multiplies the counts. A part during which other programs had more than
+// QUIET of the processors, a share from 0 to 1, is measured again; see `run`.
+
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
+const { execFile } = require('node:child_process');
+const { promisify } = require('node:util');
+const { Client } = require('pg');
+const { describeMachine, describeServer } = require('./machine');
+const { runOurs } = require('./ours');
+const { parts } = require('./plan');
+const { serverCpu, clientCpu, machineCpu } = require('./usage');
+
+const run = promisify(execFile);
+const numbers = ['enqueue_per_second', 'finish_per_second', 'whole_life_per_second', 'log_bytes_per_job',
+  'server_cpu_us_per_job', 'client_cpu_us_per_job'];
+
+// For all waiting and repeating of a run together.
+const patienceSeconds = 600;
+const mostAttempts = 4;
+let waitedSeconds = 0;
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
+}
+
+// A whole number of batches for each caller and worker.
+function countJobs(part, scale) {
+  const step = part.batch * Math.max(part.callers, part.workers);
+  return Math.max(1, Math.round((part.jobs * scale) / step)) * step;
+}
+
+// Each part has a database of its own; dropping it makes a checkpoint, and another is made before the clock starts.
+async function withDatabase(work) {
+  const admin = new Client({ database: 'postgres' });
+  await admin.connect();
+  try {
+    await admin.query('CREATE DATABASE compare');
+    await admin.query('CHECKPOINT');
+    return await work({ ...process.env, PGDATABASE: 'compare' });
+  } finally {
+    await admin.query('DROP DATABASE IF EXISTS compare WITH (FORCE)');
+    await admin.end();
+  }
+}
+
+function measurePart(part) {
+  return withDatabase(async env => {
+    if (part.peer === 'pgqrs') return runOurs(part, env);
+    const { stdout } = await run(process.execPath, [path.join(__dirname, 'part.js'), JSON.stringify(part)], { env });
+    return { [part.peer]: JSON.parse(stdout) };
+  });
+}
+
+const now = () => Number(process.hrtime.bigint()) / 1e9;
+
+// Waits, but not for ever, until other programs leave the processors alone for a second.
+async function waitForQuiet(limit) {
+  for (; waitedSeconds < patienceSeconds; waitedSeconds++) {
+    const before = machineCpu();
+    await new Promise(resolve => setTimeout(resolve, 1000));
+    if ((machineCpu() - before) / os.cpus().length <= limit) return;
+  }
+}
+
+// Chooses by what others did, never by the outcome.
+async function runQuietly(part, limit) {
+  let best;
+  for (let attempt = 0; attempt < mostAttempts; attempt++) {
+    if (limit < 1) await waitForQuiet(limit);
+    const started = now();
+    const outcome = await runPart(part);
+    const share = Object.values(outcome)[0].others_cpu_share;
+    if (attempt > 0) waitedSeconds += now() - started;
+    if (best === undefined || share < best.share) best = { outcome, share };
+    if (best.share <= limit || waitedSeconds >= patienceSeconds) break;
+  }
+  return best.outcome;
+}
+
+// Adds the share of the processors that went to programs which have nothing to do with this.
+async function runPart(part) {
+  const ours = () => clientCpu() + serverCpu(Number(process.env.COMPARE_POSTGRES_PID)) +
+    serverCpu(Number(process.env.COMPARE_REDIS_PID));
+  const before = { machine: machineCpu(), ours: ours(), time: now() };
+  const outcome = await measurePart(part);
+  const available = (now() - before.time) * os.cpus().length;
+  const others = Math.max(0, machineCpu() - before.machine - (ours() - before.ours)) / available;
+  for (const figures of Object.values(outcome)) figures.others_cpu_share = others;
+  return outcome;
+}
+
+function note(round, part, outcome) {
+  for (const [peer, figures] of Object.entries(outcome))
+    console.error(`round ${round}  ${peer.padEnd(9)} batch ${String(part.batch).padStart(4)}  ` +
+      `${Math.round(figures.whole_life_per_second).toString().padStart(7)} jobs/s, ` +
+      `others had ${Math.round(figures.others_cpu_share * 100)} % of the processors`);
+}
+
+// All rounds of a part: the medians, and what each round had.
+function summarise(result) {
+  const medians = Object.fromEntries(numbers.map(name => [name, median(result.rounds.map(round => round[name]))]));
+  return { ...result, ...medians };
+}
+
+async function main() {
+  const [rounds, scale, quiet] = [process.argv[2], process.argv[4], process.argv[5]].map(Number);
+  const pattern = new RegExp(process.argv[3]);
+  const chosen = parts
+    .filter(part => pattern.test(`${part.peer}/${part.batch}`))
+    .map(part => ({ ...part, jobs: countJobs(part, scale) }));
+  if (chosen.length === 0) throw new Error(`no part matches "${process.argv[3]}"; see plan.js`);
+  const started = new Date();
+  const results = new Map();
+  const machine = describeMachine(process.env.COMPARE_FOLDER);
+  const server = await describeServer();
+
+  for (let round = 1; round <= rounds; round++) {
+    // Every other round backwards, so that nobody always comes first on a fresh disk.
+    for (const part of round % 2 === 1 ? chosen : chosen.toReversed()) {
+      const outcome = await runQuietly(part, quiet);
+      note(round, part, outcome);
+      for (const [peer, { settings, ...figures }] of Object.entries(outcome)) {
+        const key = `${peer}/${part.batch}`;
+        if (!results.has(key)) results.set(key, { ...part, peer, settings, rounds: [] });
+        results.get(key).rounds.push(figures);
+      }
+    }
+  }
+  const shares = [...results.values()].flatMap(result => result.rounds.map(round => round.others_cpu_share));
+  const report = {
+    others_cpu_share: { median: median(shares), highest: Math.max(...shares) },
+    date: started.toISOString().slice(0, 10),
+    seconds: Math.round((Date.now() - started) / 1000),
+    rounds,
+    scale,
+    quiet,
+    machine,
+    ...server,
+    redis_settings: process.env.COMPARE_REDIS_SETTINGS,
+    plain_statements: Object.fromEntries(['create', 'enqueue', 'work'].map(name =>
+      [name, fs.readFileSync(path.join(__dirname, 'plain', `${name}.sql`), 'utf8')])),
+    parts: [...results.values()].map(summarise),
+  };
+  console.log(JSON.stringify(report, null, 2));
+}
+
+main().catch(error => {
+  console.error(`compare: ${error.stderr || error.stack || error}`);
+  process.exit(1);
+});
