@@ -6,8 +6,8 @@
 -- Returns, in the order of the payloads: id, duplicate. The id is NULL when another transaction committed the key
 -- after this statement had begun: ask find_key.sql.
 -- Locks: the rows of the keys.
--- Plan: no joins, which a plan made for few messages would carry out by comparing each with each. The messages, the keys that
--- were fresh and those that were known are brought together by sorting.
+-- Plan: no joins, which a plan made for few messages would carry out by comparing each with each. Messages and the keys that
+-- were fresh are brought together by sorting; a key that was known is one probe of the index.
 WITH input AS MATERIALIZED (
     SELECT i.*, nextval(:'sequence'::regclass) AS id
       FROM unnest($1::jsonb[], $2::jsonb[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
@@ -33,14 +33,13 @@ WITH input AS MATERIALIZED (
     SELECT id, payload, headers, message_type, $7::bigint, priority, clock_timestamp() + delay_ms * interval '1 ms'
       FROM kept WHERE delay_ms > 0 OR priority <> 0
 ), by_key AS (
-    SELECT position, key, id, max(fresh_id) OVER (PARTITION BY key) AS fresh_id,
-           max(known_id) OVER (PARTITION BY key) AS known_id
-      FROM (SELECT i.position, i.key, i.id, NULL::bigint AS fresh_id, NULL::bigint AS known_id FROM input AS i
+    SELECT position, key, id, known_id, max(fresh_id) OVER (PARTITION BY key) AS fresh_id
+      FROM (SELECT i.position, i.key, i.id, NULL::bigint AS fresh_id,
+                   (SELECT k.message_id FROM :"schema".pgqrs_keys AS k
+                     WHERE k.queue_id = $8::bigint AND k.idempotency_key = i.key) AS known_id
+              FROM input AS i
             UNION ALL
-            SELECT NULL, f.idempotency_key, NULL, f.message_id, NULL FROM fresh AS f
-            UNION ALL
-            SELECT NULL, k.idempotency_key, NULL, NULL, k.message_id FROM :"schema".pgqrs_keys AS k
-             WHERE k.queue_id = $8::bigint AND k.idempotency_key = ANY ($6::text[])) AS together
+            SELECT NULL, f.idempotency_key, NULL, f.message_id, NULL FROM fresh AS f) AS together
 )
 SELECT CASE WHEN key IS NULL THEN id ELSE coalesce(fresh_id, known_id) END,
        key IS NOT NULL AND fresh_id IS DISTINCT FROM id
