@@ -46,8 +46,8 @@ function warning(report) {
   if (fewer.length === 0) return '';
   return `**Noise.** Other programs had more than ${percent(report.quiet)} of the processors during one or more rounds of these, ` +
     `which therefore rest on fewer rounds than the others, possibly on one: ` +
-    `${fewer.map(part => `${part.peer}/${part.batch}`).join(', ')}. The rounds left out were slower ones; all are listed ` +
-    'under "Commands", those left out in brackets.';
+    `${fewer.map(part => `${part.peer}/${part.batch}`).join(', ')}. Leaving a noisy round out usually raises a figure, so ` +
+    'ratios to peers that kept all rounds are kinder to these. All rounds are under "Commands", those left out in brackets.';
 }
 
 function figures(report) {
