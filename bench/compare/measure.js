@@ -15,21 +15,14 @@ const { Client } = require('pg');
 const { describeMachine, describeServer } = require('./machine');
 const { runOurs } = require('./ours');
 const { parts } = require('./plan');
+const { median, quietRounds, summarise } = require('./summary');
 const { serverCpu, clientCpu, machineCpu } = require('./usage');
 
 const run = promisify(execFile);
-const numbers = ['enqueue_per_second', 'finish_per_second', 'whole_life_per_second', 'log_bytes_per_job',
-  'server_cpu_us_per_job', 'client_cpu_us_per_job'];
-
 // For all waiting and repeating of a run together.
 const patienceSeconds = 600;
 const mostAttempts = 4;
 let waitedSeconds = 0;
-
-function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
-}
 
 // A whole number of batches for each caller and worker.
 function countJobs(part, scale) {
@@ -104,12 +97,6 @@ function note(round, part, outcome) {
       `others had ${Math.round(figures.others_cpu_share * 100)} % of the processors`);
 }
 
-// All rounds of a part: the medians, and what each round had.
-function summarise(result) {
-  const medians = Object.fromEntries(numbers.map(name => [name, median(result.rounds.map(round => round[name]))]));
-  return { ...result, ...medians };
-}
-
 async function main() {
   const [rounds, scale, quiet] = [process.argv[2], process.argv[4], process.argv[5]].map(Number);
   const pattern = new RegExp(process.argv[3]);
@@ -134,7 +121,8 @@ async function main() {
       }
     }
   }
-  const shares = [...results.values()].flatMap(result => result.rounds.map(round => round.others_cpu_share));
+  const counted = [...results.values()].flatMap(result => quietRounds(result.rounds, quiet));
+  const shares = counted.map(round => round.others_cpu_share);
   const report = {
     others_cpu_share: { median: median(shares), highest: Math.max(...shares) },
     date: started.toISOString().slice(0, 10),
@@ -147,7 +135,7 @@ async function main() {
     redis_settings: process.env.COMPARE_REDIS_SETTINGS,
     plain_statements: Object.fromEntries(['create', 'enqueue', 'work'].map(name =>
       [name, fs.readFileSync(path.join(__dirname, 'plain', `${name}.sql`), 'utf8')])),
-    parts: [...results.values()].map(summarise),
+    parts: [...results.values()].map(result => summarise(result, quiet)),
   };
   console.log(JSON.stringify(report, null, 2));
 }

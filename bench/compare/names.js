@@ -23,7 +23,7 @@ const peers = [
     about: '`send` or `insert`, `fetch` with a batch size, `complete`, in a queue with a table of its own. `work()` polls ' +
       'at most every half second unless told to go on, so it is not used. A completed job stays in the table, by its default.' },
   { key: 'bullmq', name: 'BullMQ on Redis', client: 'Node.js, ioredis',
-    about: '`add` or `addBulk`, four `Worker`s with concurrency 25 in one process, which was faster here than one with 100; ' +
+    about: '`add` or `addBulk`, four `Worker`s with concurrency 25 in one process, faster in a trial than one with 100; ' +
       'a finished job is removed. Redis flushes its append-only file before it answers, the durability that PostgreSQL has.' },
 ];
 

@@ -2,6 +2,7 @@
 // The text of docs/benchmarks.md.
 
 const { peers } = require('./names');
+const { quietRounds } = require('./summary');
 const { lines, rate, cost, grouped, short, find } = require('./table');
 
 const percent = share => `${Math.round(share * 100)} %`;
@@ -17,10 +18,10 @@ function opening(report) {
 pgqrs and its peers, measured in one run on one machine, ${report.date}. Everything is durable when it is acknowledged:
 PostgreSQL with its default settings (\`fsync\`, \`synchronous_commit\` and \`full_page_writes\` on), Redis with \`appendfsync
 always\`. Payloads are JSON of 100 bytes, and jobs do nothing, so these are the costs of the queues alone. All of it again,
-on your machine, in about five minutes:
+on your machine, in about five minutes (this run took ${Math.ceil(report.seconds / 60)}, with its waiting for other programs):
 
 \`\`\`sh
-bench/compare/run
+bench/compare/run${report.quiet < 1 ? ` --rounds ${report.rounds} --quiet ${Math.round(report.quiet * 100)}` : ''}
 bench/compare/report
 \`\`\``;
 }
@@ -37,6 +38,16 @@ function summary(report) {
       `  Faster than, so many times: ${side(ratios.filter(([, ratio]) => ratio >= 1))}.\n` +
       `  Slower than, at so much of its rate: ${side(ratios.filter(([, ratio]) => ratio < 1))}.`;
   }).join('\n');
+}
+
+// Where a round was too noisy, what is called a median is less than that: said before the first table.
+function warning(report) {
+  const fewer = report.parts.filter(part => quietRounds(part.rounds, report.quiet).length < part.rounds.length);
+  if (fewer.length === 0) return '';
+  return `**Noise.** Other programs had more than ${percent(report.quiet)} of the processors during one or more rounds of these, ` +
+    `which therefore rest on fewer rounds than the others, possibly on one: ` +
+    `${fewer.map(part => `${part.peer}/${part.batch}`).join(', ')}. Leaving a noisy round out usually raises a figure, so ` +
+    'ratios to peers that kept all rounds are kinder to these. All rounds are under "Commands", those left out in brackets.';
 }
 
 function figures(report) {
@@ -95,12 +106,18 @@ Read the figures with these in mind:
   server the other. The costs on the server do not depend on that; rates do.
 - Every part has a database of its own, with a \`CHECKPOINT\` before. Connections are open before the clock starts (the workers
   of graphile-worker and BullMQ start within the clock, some milliseconds). Peers run 2,000 jobs to warm up; between
-  the phases they get an \`ANALYZE\`, without which some plans of pg-boss are several times slower. \`pgqrs bench\` has neither.
+  the phases they get an \`ANALYZE\`, without which pg-boss cost two to three times as much. \`pgqrs bench\` has neither.
 - A claim of pgqrs does not wait for the disk, its enqueue and finish do: a lease that a crash forgets is a message that is
   due again. \`plain SKIP LOCKED\` waits three times.
 - Every part ends with a check that all jobs were handed out and nothing is left; \`pgqrs bench\` compares every id.
 - How soon an idle worker picks up a job is not measured here yet: pgqrs polls, its wake-ups are still to come, while
   graphile-worker and BullMQ have theirs.`;
+}
+
+// In brackets if it does not count.
+function roundRate(part, round, limit) {
+  const text = grouped(round.whole_life_per_second);
+  return quietRounds(part.rounds, limit).includes(round) ? text : `[${text}]`;
 }
 
 function circumstances(report) {
@@ -114,8 +131,9 @@ function circumstances(report) {
     ['load before the run', machine.load_before.toFixed(2)],
     ['other programs meanwhile', `${percent(report.others_cpu_share.median)} of the processors in the median of the parts, ` +
       `${percent(report.others_cpu_share.highest)} in the worst; the kernel's own work is in it`],
-    ['rounds', `${report.rounds}, every other one backwards; the medians are reported` + (report.quiet < 1
-      ? `; parts during which other programs had more than ${percent(report.quiet)} were repeated, up to three times` : '')],
+    ['rounds', `${report.rounds}, every other one backwards; the medians are reported`],
+    ...(report.quiet < 1 ? [['noise', `parts during which other programs had more than ${percent(report.quiet)} of the ` +
+      'processors were repeated, and do not count where there is a quiet round (they are in brackets below)']] : []),
     ...Object.entries(report.versions),
   ];
   return `## Machine, versions, settings
@@ -137,7 +155,7 @@ The jobs of each part, what was run, and the rounds' whole-life rates:
 
 ${lines(['part', 'jobs', 'jobs/s in each round', 'command or settings'], report.parts.map(part =>
     [`${part.peer}, batch ${part.batch}`, grouped(part.jobs),
-      part.rounds.map(round => grouped(round.whole_life_per_second)).join(' '), `\`${part.settings}\``]))
+      part.rounds.map(round => roundRate(part, round, report.quiet)).join(', '), `\`${part.settings}\``]))
     .replace('| ---: |\n', '| --- |\n')}
 
 The plain statements, as pgbench runs them:
@@ -148,7 +166,7 @@ ${['create', 'enqueue', 'work'].map(name => `-- ${name}.sql\n${report.plain_stat
 }
 
 function page(report) {
-  return [opening(report), summary(report), figures(report), compared(), circumstances(report), ''].join('\n\n')
+  return [opening(report), summary(report), warning(report), figures(report), compared(), circumstances(report), ''].filter((text, index, all) => text !== '' || index === all.length - 1).join('\n\n')
     .replace(/\n+$/, '\n');
 }
 

@@ -58,7 +58,7 @@ async function main() {
   await enqueue(peer, part, warmUp);
   await peer.drain(warmUp);
   const first = await phase(peer, () => enqueue(peer, part, part.jobs));
-  // As autovacuum would within a minute. Without it the plans of some peers are several times slower.
+  // As autovacuum would within a minute. Without it pg-boss cost two to three times as much.
   await peer.analyze();
   const second = await phase(peer, () => peer.drain(part.jobs));
   await peer.teardown();
