@@ -17,8 +17,8 @@ visit_all(cli_output *output, visitor *visit, const cli_node *node, const char *
 
     visit(output, node, path);
     for (const cli_node *child = node->children; child != NULL && child->name != NULL; child++) {
-        snprintf(below, sizeof(below), "%s %s", path, child->name);
-        visit_all(output, visit, child, below);
+        if (snprintf(below, sizeof(below), "%s %s", path, child->name) < (int)sizeof(below))
+            visit_all(output, visit, child, below);
     }
 }
 
