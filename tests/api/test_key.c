@@ -141,7 +141,9 @@ send_while_another_holds_the_key(struct story *s, const char *verb)
 
     ts_sql(other, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, now() + interval '1 day')");
     pthread_create(&thread, NULL, send_the_key, &sender);
-    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT count(*) > 0 FROM pg_locks WHERE NOT granted");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                  "current_database() AND NOT granted");
     ts_sql(other, "%s", verb);
     pthread_join(thread, NULL);
     TS_OK(sender.status, NULL);

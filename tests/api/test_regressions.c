@@ -164,9 +164,13 @@ a_batch_that_is_stored_is_not_reported_as_not_stored(void **state)
     ts_sql(first, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, now() + interval '1 day')");
     ts_sql(second, "BEGIN");
     pthread_create(&thread, NULL, send_batch, &batch);
-    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                  "current_database() AND NOT granted");
     TS_TRUE(PQsendQuery(second, "LOCK TABLE pgqrs_keys"));
-    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT count(*) = 2 FROM pg_locks WHERE NOT granted");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                  "current_database() AND NOT granted");
     ts_sql(first, "COMMIT");
     pthread_join(thread, NULL);
     PQfinish(first);
@@ -208,11 +212,16 @@ a_read_that_was_repeated_leaves_no_error_behind(void **state)
     read_queue(&reading); /* the second time it is prepared */
     ts_sql(other, "BEGIN; LOCK TABLE pgqrs_queues");
     pthread_create(&thread, NULL, read_queue, &reading);
-    ts_wait_until(s->sql, STORY_WAIT_MS, "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted");
-    waiting = ts_int(s->sql, "SELECT pid FROM pg_locks WHERE NOT granted");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                  "current_database() AND NOT granted");
+    waiting = ts_int(s->sql, "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                             "current_database() AND NOT granted");
     ts_sql(s->sql, "SELECT pg_terminate_backend(%lld, 10000)", waiting);
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_locks WHERE NOT granted AND pid <> %lld", waiting);
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
+                  "current_database() AND NOT granted AND pid <> %lld",
+                  waiting);
     ts_sql(other, "COMMIT");
     pthread_join(thread, NULL);
     PQfinish(other);
