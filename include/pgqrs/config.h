@@ -3,7 +3,7 @@
  *
  * Life cycle: new, any number of sets, handed to pgqrs_client_open (which copies it), free. A later set of
  * the same name wins, so load the weakest source first: the environment, then a file, then the program's own.
- * The settings are one table (docs/configuration.md is made from it); pgqrs_config_setting walks through it.
+ * The settings are one table (docs/configuration.md shows it); pgqrs_config_setting walks through it.
  * The library reads no file; the command pgqrs reads pgqrs.yaml and sets what it finds here.
  *
  * One thread at a time.

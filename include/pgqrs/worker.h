@@ -1,8 +1,9 @@
 /*
  * Workers: processes that announce themselves, so that `consumer_worker_id` means something to people.
  *
- * Registering is optional. A registered worker that does not touch its row for a minute counts as gone in
- * reports; no message depends on it. Any thread; failures are of the kinds listed in pgqrs/queue.h.
+ * Registering is optional, and no message depends on it. Nothing removes the row of a worker that died:
+ * pgqrs_workers.seen_at says when it was last touched. Any thread; failures are of the kinds listed in
+ * pgqrs/queue.h.
  */
 #ifndef PGQRS_WORKER_H
 #define PGQRS_WORKER_H

@@ -17,7 +17,8 @@ void pgqrsi_message_read(const pgqrsi_rows *rows, int row, pgqrs_message *out);
 /** An empty list with room for `capacity` messages. */
 pgqrs_status pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, pgqrs_error *err);
 
-/** How many rows may be added at most, and of how many results. */
+/** How many results may be added to one list: a dequeue goes through the lanes twice, with five claims each
+ * time. */
 #define PGQRSI_MESSAGE_LIST_PARTS 12
 
 /** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. */
