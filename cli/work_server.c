@@ -5,7 +5,7 @@
 #include <sys/random.h>
 
 #include <pgqrs/queue.h>
-#include <pgqrs/worker.h>
+#include <pgqrs/registration.h>
 
 #include "work.h"
 #include "work_text.h"
@@ -127,7 +127,7 @@ work_server_open(struct work_server *server, pgqrs_client *client, pgqrs_slice q
     server->lease_ms = lease_ms;
     server->report = report;
     server->err = pgqrs_error_new();
-    status = pgqrs_worker_register(client, queue, &server->worker_id, server->err);
+    status = pgqrs_registration_add(client, queue, &server->worker_id, server->err);
     if (status != PGQRS_OK)
         return status;
     server->touch_ms = slot_clock_ms() + TOUCH_MS;
@@ -142,7 +142,7 @@ work_server_close(struct work_server *server)
     /* A row that stays is taken for a worker that is gone after a minute; that is no reason to wait for
      * anything. */
     if (server->worker_id != 0 && is_well(server) &&
-        pgqrs_worker_unregister(server->client, server->worker_id, server->err) != PGQRS_OK)
+        pgqrs_registration_remove(server->client, server->worker_id, server->err) != PGQRS_OK)
         work_report_line(server->report, CLI_LOG_WARN, "%s", pgqrs_error_message(server->err));
     pgqrs_consumer_close(server->consumer);
     pgqrs_error_free(server->err);
@@ -400,7 +400,7 @@ work_server_touch(struct work_server *server, int64_t now_ms)
     if (now_ms < server->touch_ms)
         return;
     begin(server);
-    if (judge(server, pgqrs_worker_touch(server->client, server->worker_id, server->err)))
+    if (judge(server, pgqrs_registration_touch(server->client, server->worker_id, server->err)))
         server->touch_ms = slot_clock_ms() + TOUCH_MS;
 }
 

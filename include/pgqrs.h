@@ -5,7 +5,9 @@
  *
  *     pgqrs_config_new, pgqrs_config_set("dsn", ...), pgqrs_client_open     one client a process
  *     pgqrs_producer_open, pgqrs_producer_enqueue                          put messages in
- *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  take them out
+ *     pgqrs_worker_new, pgqrs_worker_add_queue, pgqrs_worker_handle,       have a function called for each
+ *         pgqrs_worker_start
+ *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  or take them out by hand
  *
  * One noun a header, simple things first in each. <pgqrs/transaction.h>, for work inside your own
  * transaction, is the only header that is not included here.
@@ -19,10 +21,12 @@
 #include <pgqrs/config.h>
 #include <pgqrs/consumer.h>
 #include <pgqrs/error.h>
+#include <pgqrs/job.h>
 #include <pgqrs/local.h>
 #include <pgqrs/message.h>
 #include <pgqrs/producer.h>
 #include <pgqrs/queue.h>
+#include <pgqrs/registration.h>
 #include <pgqrs/slice.h>
 #include <pgqrs/status.h>
 #include <pgqrs/version.h>

@@ -1,31 +1,184 @@
 /*
- * Workers: processes that announce themselves, so that `consumer_worker_id` means something to people.
+ * The worker: takes messages out of queues and runs your handlers on them.
  *
- * Registering is optional, and no message depends on it. Nothing removes the row of a worker that died:
- * pgqrs_workers.seen_at says when it was last touched. Any thread; failures are of the kinds listed in
- * pgqrs/queue.h.
+ *   new --> add_queue, handle, use --> start, wait             N handler threads of the worker's own
+ *                                 \--> fd, timeout_ms, process in an event loop of yours, no thread is
+ * started stop --> close
+ *
+ *   WORKING ----stop----> DRAINING -----------------> RELEASING ----------> OVER
+ *   claims and runs       claims nothing, gives back  after the grace:      nothing is left to report
+ *                         what has not begun, waits   gives the rest back
+ *
+ * Messages are claimed for all handlers together and reported together, one round trip for both: few at a
+ * time when there is little to do, many when there is much, with no timer. What was claimed ahead and cannot
+ * be begun soon is given back. While there is nothing to do the worker sleeps until a producer wakes it,
+ * and looks by itself every `poll_ms`.
+ *
+ * Leases are extended until the last handler has ended. A worker that cannot reach the server goes on trying
+ * for as long as that takes; work that is finished meanwhile is reported afterwards, unless its lease is
+ * lost. A handler is told when its lease cannot be trusted any more: see pgqrs_job_cancelled.
+ *
+ * The worker uses a connection of its own for its work and its wake-ups, and one more for housekeeping;
+ * through a pooler that gives sessions away it cannot be woken and looks every second.
+ *
+ * After a fork the child must not touch the worker.
  */
 #ifndef PGQRS_WORKER_H
 #define PGQRS_WORKER_H
 
+#include <stddef.h>
 #include <stdint.h>
 
-#include <pgqrs/client.h>
-#include <pgqrs/slice.h>
+#include <pgqrs/job.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/** Registers this process (host name and process id) as a worker of `queue`. PGQRS_ENOQUEUE. */
-PGQRS_API pgqrs_status pgqrs_worker_register(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id,
-                                             pgqrs_error *err);
+typedef struct pgqrs_worker pgqrs_worker;
 
-/** Records that worker `id` is alive. Harmless if it is not there any more. */
-PGQRS_API pgqrs_status pgqrs_worker_touch(pgqrs_client *client, int64_t id, pgqrs_error *err);
+typedef enum pgqrs_event_kind {
+    PGQRS_EVENT_STARTED = 0,      /* a handler is about to be run */
+    PGQRS_EVENT_DONE = 1,         /* a job is finished, and the server knows */
+    PGQRS_EVENT_FAILED = 2,       /* an attempt failed, and the server knows: it will be tried again */
+    PGQRS_EVENT_DEAD = 3,         /* a message was archived as dead */
+    PGQRS_EVENT_SNOOZED = 4,      /* a message was given back by its handler */
+    PGQRS_EVENT_RELEASED = 5,     /* a message was given back because the worker stops */
+    PGQRS_EVENT_CANCELLED = 6,    /* the handler is told to give up: see pgqrs_job_cancelled */
+    PGQRS_EVENT_LOST = 7,         /* what became of a job was not reported: its lease is lost */
+    PGQRS_EVENT_DISCONNECTED = 8, /* the server cannot be reached: `status` and `message` say why */
+    PGQRS_EVENT_CONNECTED = 9,    /* it can again */
+    PGQRS_EVENT_TROUBLE = 10      /* the server refused something, which will be tried again: `message` */
+} pgqrs_event_kind;
 
-/** Removes worker `id`'s row. Harmless if it is not there any more. */
-PGQRS_API pgqrs_status pgqrs_worker_unregister(pgqrs_client *client, int64_t id, pgqrs_error *err);
+/** What happened. Valid during the call. */
+typedef struct pgqrs_event {
+    pgqrs_event_kind kind;
+    pgqrs_job *job; /* NULL if it is about none; after DONE to RELEASED and LOST only to be looked at */
+    pgqrs_status status;
+    const char *message; /* one line for people; "" if there is none */
+} pgqrs_event;
+
+/** Called without a lock held. STARTED comes from the thread that runs the handler, all others from one
+ * thread, the worker's or yours; do not block in it, nor call the worker but for pgqrs_worker_stop. */
+typedef void (*pgqrs_event_callback)(const pgqrs_event *event, void *arg);
+
+/** Chosen when a worker is made. Zero means the default, but for `concurrency`. */
+typedef struct pgqrs_worker_options {
+    size_t size;          /* sizeof this struct */
+    int32_t concurrency;  /* jobs at once, the number of handler threads: 1 to 1,024; 8 in _INIT */
+    int32_t prefetch_max; /* messages claimed ahead of the handlers; default 1,000; -1: none */
+    int64_t grace_ms;     /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most a day */
+    int64_t poll_ms;      /* how often an idle worker looks by itself; default 5,000; 50 to 60,000 */
+    pgqrs_event_callback on_event; /* default none */
+    void *event_arg;
+} pgqrs_worker_options;
+
+#define PGQRS_WORKER_OPTIONS_INIT                                                                            \
+    {                                                                                                        \
+        sizeof(pgqrs_worker_options), 8, 0, 0, 0, NULL, NULL                                                 \
+    }
+
+typedef enum pgqrs_retry_policy {
+    PGQRS_RETRY_QUEUE = 0,      /* as the queue says: exponential, with jitter */
+    PGQRS_RETRY_FIXED = 1,      /* `retry_base_ms` */
+    PGQRS_RETRY_EXPONENTIAL = 2 /* `retry_base_ms`, doubled by each failure up to `retry_max_ms`, of which a
+                                   random part between half and all is taken */
+} pgqrs_retry_policy;
+
+typedef enum pgqrs_done_policy {
+    PGQRS_DONE_ARCHIVE = 0, /* finished messages are kept, with their results */
+    PGQRS_DONE_DELETE = 1   /* finished messages are removed */
+} pgqrs_done_policy;
+
+/** Chosen for one queue. Zero means the default. */
+typedef struct pgqrs_worker_queue_options {
+    size_t size;    /* sizeof this struct */
+    int32_t weight; /* its share of the claims while several queues are full; default 1, at most 1,000 */
+    int32_t max_attempts;   /* failures after which a message is dead; default: the queue's; at most 1,000 */
+    int64_t lease_ms;       /* default: `default_lock_time_seconds` of the client; 100 to 7 days */
+    int64_t job_timeout_ms; /* how long one attempt may take; default 0: for ever; at most 7 days */
+    pgqrs_retry_policy retry;
+    pgqrs_done_policy done;
+    int64_t retry_base_ms; /* default 1,000; at most 30 days */
+    int64_t retry_max_ms;  /* default 3,600,000; at most 30 days */
+} pgqrs_worker_queue_options;
+
+#define PGQRS_WORKER_QUEUE_OPTIONS_INIT                                                                      \
+    {                                                                                                        \
+        sizeof(pgqrs_worker_queue_options), 0, 0, 0, 0, PGQRS_RETRY_QUEUE, PGQRS_DONE_ARCHIVE, 0, 0          \
+    }
+
+/** What a worker has done so far. */
+typedef struct pgqrs_worker_counts {
+    int64_t claimed; /* messages */
+    int64_t done, failed, dead, snoozed, released, lost;
+    int64_t claims;       /* claiming statements */
+    int64_t empty_claims; /* of these, those that found nothing */
+    int64_t round_trips;
+    int64_t running;    /* jobs whose handlers have not ended */
+    int64_t prefetched; /* messages that wait for a handler */
+} pgqrs_worker_counts;
+
+/** Makes a worker that uses `client`, which must outlive it. `options` may be NULL. The caller closes *out.
+ * Returns PGQRS_OK, PGQRS_EINVAL (an option is out of its range), PGQRS_ENOMEM or PGQRS_ESYSTEM. Does not
+ * block. */
+PGQRS_API pgqrs_status pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options,
+                                        pgqrs_worker **out, pgqrs_error *err);
+
+/** Adds a queue; before the start. `options` may be NULL. PGQRS_ENOQUEUE; PGQRS_EINVAL if it was added
+ * before, or an option is out of its range. Blocks and fails as pgqrs_consumer_open. */
+PGQRS_API pgqrs_status pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice queue,
+                                              const pgqrs_worker_queue_options *options, pgqrs_error *err);
+
+/** Sets the handler of one type of messages of an added queue, or, where `type` is { NULL, 0 }, of all that
+ * have no handler of their own; before the start. `arg` is handed to it. A message of a type without a
+ * handler counts as a failed attempt. PGQRS_EINVAL if there is one already, or no such queue was added. */
+PGQRS_API pgqrs_status pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue, pgqrs_slice type,
+                                           pgqrs_job_handler handler, void *arg, pgqrs_error *err);
+
+/** Wraps every handler: what is added first is called first, and calls pgqrs_job_next. Before the start. */
+PGQRS_API pgqrs_status pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware, void *arg,
+                                        pgqrs_error *err);
+
+/** Starts the threads. Does not wait for the server. PGQRS_EINVAL if no queue was added, one has no handler,
+ * or it was started before; PGQRS_ESYSTEM. */
+PGQRS_API pgqrs_status pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err);
+
+/** Begins to stop. Any thread, at any time, also before the start, and from a signal handler. Does not block.
+ */
+PGQRS_API void pgqrs_worker_stop(pgqrs_worker *worker);
+
+/** Waits until the worker is over, at most `timeout_ms` (-1: for ever). PGQRS_OK, or PGQRS_ETIMEDOUT. It is
+ * over some grace after pgqrs_worker_stop even if a handler has not returned, and even if the server is away:
+ * then what was not reported is due again when its lease has run out. */
+PGQRS_API pgqrs_status pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err);
+
+/** Stops, without any grace, what still runs, waits for all handlers to return, and frees; NULL is fine. */
+PGQRS_API void pgqrs_worker_close(pgqrs_worker *worker);
+
+/*
+ * Without threads: in place of start and wait, from one thread. Wait until the descriptor is readable or the
+ * time has passed, then process, until that says that the worker is over. Handlers are run by process, which
+ * otherwise does not block; those that take long should return PGQRS_JOB_PENDING.
+ */
+
+/** One descriptor to wait for, until it is readable. Valid from pgqrs_worker_new to pgqrs_worker_close. */
+PGQRS_API int pgqrs_worker_fd(const pgqrs_worker *worker);
+
+/** How long to wait at most, from now; 0: not at all. Never negative. */
+PGQRS_API int64_t pgqrs_worker_timeout_ms(const pgqrs_worker *worker);
+
+/** Does what there is to do. *out_over is 1 when the worker is over, else 0. PGQRS_EINVAL as
+ * pgqrs_worker_start; trouble with the server is an event, not a failure. */
+PGQRS_API pgqrs_status pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err);
+
+/** What it has done. Any thread. */
+PGQRS_API void pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out);
+
+/** 1 if the worker was told by the server that nothing is due in any queue, and has no job; else 0. Any
+ * thread. */
+PGQRS_API int pgqrs_worker_is_idle(pgqrs_worker *worker);
 
 #ifdef __cplusplus
 }

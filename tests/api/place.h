@@ -142,7 +142,7 @@ place_use(struct place *p)
     TS_OK(pgqrs_queue_create(p->client, name, NULL, NULL, p->err), p->err);
     TS_OK(pgqrs_producer_open(p->client, name, NULL, &producer, p->err), p->err);
     TS_OK(pgqrs_consumer_open(p->client, name, NULL, &consumer, p->err), p->err);
-    TS_OK(pgqrs_worker_register(p->client, name, &worker, p->err), p->err);
+    TS_OK(pgqrs_registration_add(p->client, name, &worker, p->err), p->err);
     TS_OK(pgqrs_producer_enqueue(producer, text("1"), NULL, NULL, p->err), p->err);
     TS_OK(pgqrs_producer_enqueue(producer, text("1"), &keyed, NULL, p->err), p->err);
     TS_OK(pgqrs_consumer_dequeue_batch(consumer, 5, NULL, &list, p->err), p->err);

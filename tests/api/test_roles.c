@@ -151,7 +151,7 @@ a_consumer_can_do_all_of_its_work_and_nothing_else(void **state)
         TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of(payloads[i]), NULL, NULL, f->err), f->err);
     pgqrs_producer_close(producer);
 
-    TS_OK(pgqrs_worker_register(client, pgqrs_slice_of("queue 7"), &worker, f->err), f->err);
+    TS_OK(pgqrs_registration_add(client, pgqrs_slice_of("queue 7"), &worker, f->err), f->err);
     TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
     TS_OK(pgqrs_consumer_dequeue_batch(consumer, 5, NULL, &list, f->err), f->err);
     assert_int_equal(pgqrs_message_list_count(list), 5);
@@ -169,7 +169,7 @@ a_consumer_can_do_all_of_its_work_and_nothing_else(void **state)
     TS_OK(pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
     assert_int_equal(pgqrs_message_list_at(list, 0)->id, leases[2].id);
     pgqrs_message_list_free(list);
-    TS_OK(pgqrs_worker_unregister(client, worker, f->err), f->err);
+    TS_OK(pgqrs_registration_remove(client, worker, f->err), f->err);
 
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("queue 6"), NULL, &producer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);

@@ -8,7 +8,7 @@
 
 #include <pgqrs/admin.h>
 #include <pgqrs/archive.h>
-#include <pgqrs/worker.h>
+#include <pgqrs/registration.h>
 
 #define THREADS 8
 #define LEASE_MS 60000
@@ -135,7 +135,7 @@ come_and_go(struct thread *thread)
     int64_t worker;
 
     limited.max_messages_per_second = 1000000;
-    TS_OK(pgqrs_worker_register(client, pgqrs_slice_of("jobs"), &worker, thread->err), thread->err);
+    TS_OK(pgqrs_registration_add(client, pgqrs_slice_of("jobs"), &worker, thread->err), thread->err);
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("side"), &limited, &producer, thread->err), thread->err);
     TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("side"), NULL, &consumer, thread->err), thread->err);
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, thread->err), thread->err);
@@ -147,8 +147,8 @@ come_and_go(struct thread *thread)
     pgqrs_message_list_free(list);
     pgqrs_producer_close(producer);
     pgqrs_consumer_close(consumer);
-    TS_OK(pgqrs_worker_touch(client, worker, thread->err), thread->err);
-    TS_OK(pgqrs_worker_unregister(client, worker, thread->err), thread->err);
+    TS_OK(pgqrs_registration_touch(client, worker, thread->err), thread->err);
+    TS_OK(pgqrs_registration_remove(client, worker, thread->err), thread->err);
 }
 
 static void

@@ -11,7 +11,7 @@
 #include <pgqrs/admin.h>
 #include <pgqrs/archive.h>
 #include <pgqrs/transaction.h>
-#include <pgqrs/worker.h>
+#include <pgqrs/registration.h>
 
 #include "failing.h"
 

@@ -365,7 +365,7 @@ message_get(struct world *w, pgqrs_error *err)
 static pgqrs_status
 worker_register(struct world *w, pgqrs_error *err)
 {
-    return pgqrs_worker_register(w->client, text("jobs"), &w->out.id, err);
+    return pgqrs_registration_add(w->client, text("jobs"), &w->out.id, err);
 }
 
 /* clang-format off */

@@ -1,4 +1,4 @@
-#include <pgqrs/worker.h>
+#include <pgqrs/registration.h>
 
 #include <unistd.h>
 
@@ -23,7 +23,7 @@ host_name(char *buffer, size_t size)
 }
 
 pgqrs_status
-pgqrs_worker_register(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, pgqrs_error *err)
+pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, pgqrs_error *err)
 {
     char buffer[MAX_HOST_NAME_BYTES + 1] = "";
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
@@ -68,13 +68,13 @@ run_with_id(pgqrs_client *client, pgqrsi_sql sql, int64_t id, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrs_worker_touch(pgqrs_client *client, int64_t id, pgqrs_error *err)
+pgqrs_registration_touch(pgqrs_client *client, int64_t id, pgqrs_error *err)
 {
     return run_with_id(client, PGQRSI_SQL_WORKER_TOUCH, id, err);
 }
 
 pgqrs_status
-pgqrs_worker_unregister(pgqrs_client *client, int64_t id, pgqrs_error *err)
+pgqrs_registration_remove(pgqrs_client *client, int64_t id, pgqrs_error *err)
 {
     return run_with_id(client, PGQRSI_SQL_WORKER_UNREGISTER, id, err);
 }
