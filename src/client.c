@@ -141,9 +141,22 @@ may_repeat(const pgqrsi_call *call, pgqrs_status status, int is_broken, const pg
            (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) || is_rolled_back_by_chance(err);
 }
 
+/* One attempt on one connection. `statements` are the call's and that of what is sent behind it. */
 static pgqrs_status
-run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *statement, int64_t deadline_ms,
-    pgqrsi_rows **out, pgqrs_error *err)
+run_on(pgqrsi_conn *conn, const pgqrsi_call *call, const pgqrsi_statement *const statements[2],
+       int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
+{
+    pgqrsi_sending sendings[2] = { { statements[0], call->params } };
+
+    if (call->after == NULL || call->conn != NULL)
+        return pgqrsi_conn_run(conn, statements[0], call->params, deadline_ms, out, err);
+    sendings[1] = (pgqrsi_sending){ statements[1], call->after->params };
+    return pgqrsi_pipe_exchange(conn, sendings, 2, deadline_ms, out, err);
+}
+
+static pgqrs_status
+run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *const statements[2],
+    int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
 {
     for (int i = 1;; i++) {
         struct timespec pause = { 0, 0 };
@@ -155,7 +168,7 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *state
             status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
         if (status != PGQRS_OK)
             return status;
-        status = pgqrsi_conn_run(conn, statement, call->params, deadline_ms, out, err);
+        status = run_on(conn, call, statements, deadline_ms, out, err);
         is_broken = pgqrsi_conn_is_broken(conn);
         if (call->conn == NULL)
             pgqrsi_pool_release(client->pool, conn);
@@ -168,29 +181,49 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *state
 }
 
 pgqrs_status
+pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement **out,
+                        pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    pgqrsi_pool_lock(client->pool);
+    status = pgqrsi_scope_statement(call->scope != NULL ? call->scope : &client->scope, call->sql, call->lane,
+                                    out, err);
+    pgqrsi_pool_unlock(client->pool);
+    return status;
+}
+
+pgqrs_status
+pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement, pgqrs_status status,
+                      pgqrs_error *err)
+{
+    if (status != PGQRS_ENOTINSTALLED || call->scope == NULL || call->scope->queue_id == 0 ||
+        strcmp(pgqrs_error_sqlstate(err), "42P01") != 0)
+        return status;
+    return pgqrsi_error_set(err, PGQRS_ENOQUEUE,
+                            "%s: the queue's tables are not there: it was deleted meanwhile; open it anew",
+                            statement->name);
+}
+
+pgqrs_status
 pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms, pgqrsi_rows **out,
                   pgqrs_error *err)
 {
-    pgqrsi_scope *scope = call->scope != NULL ? call->scope : &client->scope;
-    const pgqrsi_statement *statement = NULL;
+    const pgqrsi_statement *statements[2] = { NULL, NULL };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
     /* An attempt that failed and was repeated leaves no trace in `err`. */
-    pgqrsi_pool_lock(client->pool);
-    status = pgqrsi_scope_statement(scope, call->sql, call->lane, &statement, &detail);
-    pgqrsi_pool_unlock(client->pool);
+    status = pgqrsi_client_statement(client, call, &statements[0], &detail);
+    if (status == PGQRS_OK && call->after != NULL)
+        status = pgqrsi_client_statement(client, call->after, &statements[1], &detail);
     if (status == PGQRS_OK)
-        status = run(client, call, statement, deadline_ms, out, &detail);
-    if (status == PGQRS_ENOTINSTALLED && scope->queue_id != 0 &&
-        strcmp(pgqrs_error_sqlstate(&detail), "42P01") == 0)
-        status = pgqrsi_error_set(
-            &detail, PGQRS_ENOQUEUE,
-            "%s: the queue's tables are not there: it was deleted meanwhile; open it anew", statement->name);
+        status = run(client, call, statements, deadline_ms, out, &detail);
+    status = pgqrsi_client_explain(call, statements[0], status, &detail);
     if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL)
         status =
             pgqrsi_error_set(&detail, PGQRS_ECONNECT,
-                             "%s: the connection was lost, or the answer took too long", statement->name);
+                             "%s: the connection was lost, or the answer took too long", statements[0]->name);
     if (status != PGQRS_OK)
         pgqrsi_error_move(err, &detail);
     pgqrsi_error_release(&detail);

@@ -7,6 +7,7 @@
 #include <pgqrs/client.h>
 
 #include "db/conn.h"
+#include "db/pipe.h"
 #include "db/pool.h"
 
 struct pgqrsi_queue; /* store/queue.h */
@@ -39,6 +40,8 @@ typedef struct pgqrsi_call {
     pgqrsi_lane lane;
     pgqrsi_effect effect;
     const pgqrsi_params *params;
+    const struct pgqrsi_call *after; /* sent behind it, in a transaction of its own; what becomes of that is
+                                        not told. Only its scope, sql, lane and params count; NULL: nothing */
 } pgqrsi_call;
 
 /** When a call that begins now must have ended, by this process's clock. */
@@ -51,6 +54,14 @@ int64_t pgqrsi_client_deadline(const pgqrs_client *client);
  */
 pgqrs_status pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
                                pgqrsi_rows **out, pgqrs_error *err);
+
+/** The statement of a call, which belongs to its scope. */
+pgqrs_status pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *call,
+                                     const pgqrsi_statement **out, pgqrs_error *err);
+
+/** A failure of a queue's statement because its table is gone becomes PGQRS_ENOQUEUE. */
+pgqrs_status pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement,
+                                   pgqrs_status status, pgqrs_error *err);
 
 /** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
  * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */

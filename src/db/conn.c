@@ -12,9 +12,9 @@
 #include "db/sqlstate.h"
 
 pgqrsi_wait
-pgqrsi_conn_wait(const PGconn *pg, int write, int64_t deadline_ms)
+pgqrsi_conn_wait(const PGconn *pg, short events, int64_t deadline_ms)
 {
-    struct pollfd entry = { .fd = PQsocket(pg), .events = (short)(POLLIN | (write ? POLLOUT : 0)) };
+    struct pollfd entry = { .fd = PQsocket(pg), .events = events };
 
     if (entry.fd < 0)
         return PGQRSI_WAIT_FAILED;
@@ -97,7 +97,7 @@ pgqrsi_conn_is_stale(pgqrsi_conn *conn)
     if (conn->broken)
         return 1;
     /* Until there is nothing more to read: behind a farewell comes the end of file. */
-    while (pgqrsi_conn_wait(conn->pg, 0, 0) != PGQRSI_WAIT_TIMEOUT) {
+    while (pgqrsi_conn_wait(conn->pg, POLLIN, 0) != PGQRSI_WAIT_TIMEOUT) {
         if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
             return 1;
         PQisBusy(conn->pg); /* hands a farewell to pgqrsi_conn_on_notice */
@@ -109,8 +109,8 @@ pgqrsi_conn_is_stale(pgqrsi_conn *conn)
 }
 
 /* The answer is lost: whether the statement was carried out is not known. */
-static pgqrs_status
-lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err)
 {
     conn->broken = 1;
     return pgqrsi_error_set(err, PGQRS_EUNKNOWN,
@@ -128,16 +128,16 @@ flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err
         if (pending == 0)
             return PGQRS_OK;
         if (pending < 0)
-            return lost(conn, name, "the connection was lost", err);
-        switch (pgqrsi_conn_wait(conn->pg, 1, deadline_ms)) {
+            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
+        switch (pgqrsi_conn_wait(conn->pg, POLLIN | POLLOUT, deadline_ms)) {
         case PGQRSI_WAIT_READY:
             if (!PQconsumeInput(conn->pg))
-                return lost(conn, name, "the connection was lost", err);
+                return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
             break;
         case PGQRSI_WAIT_TIMEOUT:
-            return lost(conn, name, "the deadline passed", err);
+            return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
         case PGQRSI_WAIT_FAILED:
-            return lost(conn, name, "the connection was lost", err);
+            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
         }
     }
 }
@@ -146,12 +146,12 @@ static pgqrs_status
 await_result(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
 {
     while (PQisBusy(conn->pg)) {
-        pgqrsi_wait wait = pgqrsi_conn_wait(conn->pg, 0, deadline_ms);
+        pgqrsi_wait wait = pgqrsi_conn_wait(conn->pg, POLLIN, deadline_ms);
 
         if (wait == PGQRSI_WAIT_TIMEOUT)
-            return lost(conn, name, "the deadline passed", err);
+            return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
         if (wait == PGQRSI_WAIT_FAILED || !PQconsumeInput(conn->pg))
-            return lost(conn, name, "the connection was lost", err);
+            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
     }
     *out = PQgetResult(conn->pg);
     return PGQRS_OK;
@@ -174,8 +174,8 @@ advice(pgqrs_status status)
 }
 
 /* The server's primary message only: its detail may quote a row, and so a payload. */
-static pgqrs_status
-server_error(const char *name, const PGresult *result, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -189,8 +189,8 @@ server_error(const char *name, const PGresult *result, pgqrs_error *err)
 }
 
 /* FATAL and PANIC end the session. Whether a commit was under way then is not known. */
-static int
-ends_session(const PGresult *result)
+int
+pgqrsi_conn_ends_session(const PGresult *result)
 {
     const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
 
@@ -199,8 +199,8 @@ ends_session(const PGresult *result)
 
 /* libpq makes results up as well, when the connection is gone or there is no memory for what the server
  * sent: then that is lost, and it may have been a success. */
-static int
-is_of_server(const PGresult *result)
+int
+pgqrsi_conn_is_of_server(const PGresult *result)
 {
     return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
 }
@@ -229,20 +229,21 @@ collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out
             kept = result;
             continue;
         default:
-            if (ends_session(result))
-                status = lost(conn, name, "the server ended the session", err);
-            else if (!is_of_server(result))
-                status = lost(conn, name,
-                              PQstatus(conn->pg) != CONNECTION_OK ? "the connection was lost"
-                                                                  : "the answer was lost for want of memory",
-                              err);
+            if (pgqrsi_conn_ends_session(result))
+                status = pgqrsi_conn_lost(conn, name, "the server ended the session", err);
+            else if (!pgqrsi_conn_is_of_server(result))
+                status = pgqrsi_conn_lost(conn, name,
+                                          PQstatus(conn->pg) != CONNECTION_OK
+                                              ? "the connection was lost"
+                                              : "the answer was lost for want of memory",
+                                          err);
             else if (status == PGQRS_OK)
-                status = server_error(name, result, err);
+                status = pgqrsi_conn_server_error(name, result, err);
             PQclear(result);
         }
     }
     if (PQstatus(conn->pg) != CONNECTION_OK && !conn->broken)
-        status = lost(conn, name, "the connection was lost", err);
+        status = pgqrsi_conn_lost(conn, name, "the connection was lost", err);
     if (status == PGQRS_OK && conn->sync_cancelled)
         status = pgqrsi_error_set(
             err, PGQRS_EUNKNOWN,
@@ -274,58 +275,45 @@ finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGres
     return collect(conn, name, deadline_ms, out, err);
 }
 
-/* A statement is prepared when it is run for the second time on a connection: a command that runs each once
- * saves the round trip. Returns 1 if it is to be run by name. PGQRS_ENOMEM just means that it is not. */
-static pgqrs_status
-prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params, const Oid *types,
-        int64_t deadline_ms, int *by_name, pgqrs_error *err)
+unsigned char *
+pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement)
 {
-    char name[24];
-    PGresult *result = NULL;
-    pgqrs_status status;
-
-    *by_name = 0;
     if (conn->borrowed || conn->pooled)
-        return PGQRS_OK;
+        return NULL;
     if (statement->serial >= conn->prepared_size) {
         size_t size = (size_t)statement->serial + 64;
         unsigned char *grown = realloc(conn->prepared, size);
 
         if (grown == NULL)
-            return PGQRS_OK;
+            return NULL;
         memset(grown + conn->prepared_size, 0, size - conn->prepared_size);
         conn->prepared = grown;
         conn->prepared_size = size;
     }
-    if (conn->prepared[statement->serial] == 0) {
-        conn->prepared[statement->serial] = 1;
-        return PGQRS_OK;
-    }
-    if (conn->prepared[statement->serial] == 1) {
-        snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
-        status =
-            finish(conn, statement->name,
-                   PQsendPrepare(conn->pg, name, statement->text, params != NULL ? params->count : 0, types),
-                   deadline_ms, &result, err);
-        PQclear(result);
-        if (status != PGQRS_OK)
-            return status == PGQRS_EUNKNOWN
-                       ? pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                          "%s: the connection was lost before it was sent", statement->name)
-                       : status;
-        conn->prepared[statement->serial] = 2;
-    }
-    *by_name = 1;
-    return PGQRS_OK;
+    return &conn->prepared[statement->serial];
 }
 
-static int
-send(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params, const Oid *types,
-     int by_name)
+int
+pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params)
+{
+    Oid types[PGQRSI_PARAMS_MAX];
+    char name[24];
+    int count = params != NULL ? params->count : 0;
+
+    for (int i = 0; i < count; i++)
+        types[i] = params->at[i].type;
+    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
+    return PQsendPrepare(conn->pg, name, statement->text, count, types);
+}
+
+int
+pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
+                           int by_name)
 {
     const char *values[PGQRSI_PARAMS_MAX];
     int lengths[PGQRSI_PARAMS_MAX];
     int formats[PGQRSI_PARAMS_MAX];
+    Oid types[PGQRSI_PARAMS_MAX];
     int count = params != NULL ? params->count : 0;
     char name[24];
 
@@ -333,6 +321,7 @@ send(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *
         values[i] = params->at[i].is_null ? NULL : params->bytes.data + params->at[i].offset;
         lengths[i] = params->at[i].length;
         formats[i] = 1;
+        types[i] = params->at[i].type;
     }
     if (!by_name)
         return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats, 1);
@@ -340,11 +329,43 @@ send(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *
     return PQsendQueryPrepared(conn->pg, name, count, values, lengths, formats, 1);
 }
 
+/* A statement is prepared when it is run for the second time on a connection: a command that runs each once
+ * saves the round trip. *by_name is 1 if it is to be run by name. Want of memory just means that it is not.
+ */
+static pgqrs_status
+prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
+        int64_t deadline_ms, int *by_name, pgqrs_error *err)
+{
+    unsigned char *state = pgqrsi_conn_prepared(conn, statement);
+    PGresult *result = NULL;
+    pgqrs_status status;
+
+    *by_name = 0;
+    if (state == NULL)
+        return PGQRS_OK;
+    if (*state == PGQRSI_CONN_NEW) {
+        *state = PGQRSI_CONN_SEEN;
+        return PGQRS_OK;
+    }
+    if (*state == PGQRSI_CONN_SEEN) {
+        status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params), deadline_ms,
+                        &result, err);
+        PQclear(result);
+        if (status != PGQRS_OK)
+            return status == PGQRS_EUNKNOWN
+                       ? pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                          "%s: the connection was lost before it was sent", statement->name)
+                       : status;
+        *state = PGQRSI_CONN_PREPARED;
+    }
+    *by_name = 1;
+    return PGQRS_OK;
+}
+
 pgqrs_status
 pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
                 int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
 {
-    Oid types[PGQRSI_PARAMS_MAX];
     PGresult *result = NULL;
     pgqrs_status status;
     int was_nonblocking = PQisnonblocking(conn->pg);
@@ -354,13 +375,11 @@ pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqr
         return pgqrsi_error_memory(err);
     if (conn->broken)
         return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", statement->name);
-    for (int i = 0; params != NULL && i < params->count; i++)
-        types[i] = params->at[i].type;
     PQsetnonblocking(conn->pg, 1);
-    status = prepare(conn, statement, params, types, deadline_ms, &by_name, err);
+    status = prepare(conn, statement, params, deadline_ms, &by_name, err);
     if (status == PGQRS_OK)
-        status = finish(conn, statement->name, send(conn, statement, params, types, by_name), deadline_ms,
-                        &result, err);
+        status = finish(conn, statement->name, pgqrsi_conn_send_statement(conn, statement, params, by_name),
+                        deadline_ms, &result, err);
     if (conn->borrowed && PQtransactionStatus(conn->pg) != PQTRANS_ACTIVE)
         PQsetnonblocking(conn->pg, was_nonblocking);
     if (status != PGQRS_OK)

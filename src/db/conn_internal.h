@@ -15,17 +15,58 @@ struct pgqrsi_conn {
     int broken;         /* see the diagram in conn.h; never reset */
     int sync_cancelled; /* the server said that it stopped waiting for a standby; reset before each statement
                          */
-    unsigned char *prepared; /* by serial: 0 never run here, 1 run once, unnamed, 2 prepared */
+    unsigned char *prepared; /* by serial: PGQRSI_CONN_NEW and so on */
     size_t prepared_size;
+};
+
+/* How far a statement has come on one connection. */
+enum {
+    PGQRSI_CONN_NEW = 0,      /* never run here */
+    PGQRSI_CONN_SEEN = 1,     /* run once, unnamed */
+    PGQRSI_CONN_PREPARED = 2, /* can be run by name */
+    PGQRSI_CONN_PREPARING = 3 /* its preparation is under way in a pipe */
 };
 
 typedef enum pgqrsi_wait { PGQRSI_WAIT_READY, PGQRSI_WAIT_TIMEOUT, PGQRSI_WAIT_FAILED } pgqrsi_wait;
 
-/** Waits until the connection's socket is readable, or writable too if `write` is not 0. */
-pgqrsi_wait pgqrsi_conn_wait(const PGconn *pg, int write, int64_t deadline_ms);
+/** Waits for `events` of poll(2) on the connection's socket. */
+pgqrsi_wait pgqrsi_conn_wait(const PGconn *pg, short events, int64_t deadline_ms);
 
 /** libpq's notice receiver: nothing is printed, and the one notice that matters is remembered. A borrowed
  * connection keeps its owner's. */
 void pgqrsi_conn_on_notice(void *conn, const PGresult *result);
+
+/** Begins to connect, without waiting: go on with PQconnectPoll. */
+pgqrs_status pgqrsi_conn_begin(const pgqrsi_conn_settings *settings, pgqrsi_conn **out, pgqrs_error *err);
+
+/** Reports that connecting failed, from what libpq says. */
+pgqrs_status pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err);
+
+/** Parameters of the probe, and what it said. */
+void pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings,
+                              pgqrsi_params *params);
+pgqrs_status pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err);
+
+/** How far `statement` has come here; NULL if it cannot be prepared. */
+unsigned char *pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement);
+
+/** Hands a statement to libpq; 0 on failure. */
+int pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement,
+                             const pgqrsi_params *params);
+int pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
+                               const pgqrsi_params *params, int by_name);
+
+/** Reports a failure that the server told. */
+pgqrs_status pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err);
+
+/** Reports that an answer is lost, and breaks the connection. PGQRS_EUNKNOWN. */
+pgqrs_status pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err);
+
+/** FATAL and PANIC end the session. Whether a commit was under way then is not known. */
+int pgqrsi_conn_ends_session(const PGresult *result);
+
+/** libpq makes results up as well, when the connection is gone or there is no memory for what the server
+ * sent: then that is lost, and it may have been a success. */
+int pgqrsi_conn_is_of_server(const PGresult *result);
 
 #endif

@@ -1,6 +1,7 @@
 #include "db/conn_internal.h"
 
 #include <ctype.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,17 +105,17 @@ advice(pgqrs_status status)
     }
 }
 
-static pgqrs_status
-connection_error(PGconn *pg, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
 {
     char sqlstate[6];
-    const char *message = find_sqlstate(PQerrorMessage(pg), sqlstate);
+    const char *message = find_sqlstate(PQerrorMessage(conn->pg), sqlstate);
     pgqrs_status status = pgqrsi_sqlstate_of_connection(sqlstate);
     size_t length = strcspn(message, "\n");
 
     /* Without an answer of the server libpq explains itself over several lines; the first says what happened,
      * and where a password is missing there is no SQLSTATE. */
-    if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(pg))
+    if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(conn->pg))
         status = PGQRS_EAUTH;
     status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length, message,
                               advice(status));
@@ -123,7 +124,7 @@ connection_error(PGconn *pg, pgqrs_error *err)
 }
 
 static pgqrs_status
-await_connection(PGconn *pg, int64_t deadline_ms, pgqrs_error *err)
+await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 {
     PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
 
@@ -131,14 +132,36 @@ await_connection(PGconn *pg, int64_t deadline_ms, pgqrs_error *err)
         if (polling == PGRES_POLLING_OK)
             return PGQRS_OK;
         if (polling == PGRES_POLLING_FAILED)
-            return connection_error(pg, err);
-        if (pgqrsi_conn_wait(pg, polling == PGRES_POLLING_WRITING, deadline_ms) == PGQRSI_WAIT_TIMEOUT)
+            return pgqrsi_conn_refused(conn, err);
+        if (pgqrsi_conn_wait(conn->pg, polling == PGRES_POLLING_WRITING ? POLLIN | POLLOUT : POLLIN,
+                             deadline_ms) == PGQRSI_WAIT_TIMEOUT)
             return pgqrsi_error_set(
                 err, PGQRS_ETIMEDOUT,
                 "cannot connect to the server: it did not answer in time; check the host and port "
                 "in the DSN, or raise connection_timeout_seconds");
-        polling = PQconnectPoll(pg);
+        polling = PQconnectPoll(conn->pg);
     }
+}
+
+void
+pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, pgqrsi_params *params)
+{
+    pgqrsi_params_add_int(params, PQbackendPID(conn->pg));
+    pgqrsi_params_add_int(params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
+    pgqrsi_params_add_int(params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
+                                      ? settings->operation_timeout_ms / 2
+                                      : LOCK_TIMEOUT_MS);
+}
+
+pgqrs_status
+pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err)
+{
+    conn->pooled = pgqrsi_rows_int(rows, 0, 0) == 0;
+    if (pgqrsi_rows_int(rows, 0, 1) == 0)
+        return PGQRS_OK;
+    return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                            "cannot use this server: it is a standby, which cannot be written to; name the "
+                            "primary in the DSN, or all hosts with target_session_attrs=read-write");
 }
 
 /* The first statement: see connection/probe.sql. */
@@ -149,12 +172,7 @@ probe(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, int64_t deadline_
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
 
-    pgqrsi_params_add_int(&params, PQbackendPID(conn->pg));
-    pgqrsi_params_add_int(&params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
-    pgqrsi_params_add_int(&params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
-                                       ? settings->operation_timeout_ms / 2
-                                       : LOCK_TIMEOUT_MS);
-    conn->pooled = 1; /* until proven otherwise: prepares nothing */
+    pgqrsi_conn_probe_params(conn, settings, &params);
     status = pgqrsi_conn_run(conn, settings->probe, &params, deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status == PGQRS_EUNKNOWN)
@@ -162,47 +180,54 @@ probe(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, int64_t deadline_
                                   "cannot connect to the server: it ended the session at once");
     if (status != PGQRS_OK)
         return status;
-    conn->pooled = pgqrsi_rows_int(rows, 0, 0) == 0;
-    if (pgqrsi_rows_int(rows, 0, 1) != 0)
-        status =
-            pgqrsi_error_set(err, PGQRS_ECONNECT,
-                             "cannot use this server: it is a standby, which cannot be written to; name the "
-                             "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    status = pgqrsi_conn_probed(conn, rows, err);
     pgqrsi_rows_free(rows);
     return status;
 }
 
 pgqrs_status
-pgqrsi_conn_open(const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrsi_conn **out,
-                 pgqrs_error *err)
+pgqrsi_conn_begin(const pgqrsi_conn_settings *settings, pgqrsi_conn **out, pgqrs_error *err)
 {
     pgqrsi_conn *conn = calloc(1, sizeof(*conn));
-    pgqrs_status status = PGQRS_OK;
+    pgqrs_status status;
 
     if (conn == NULL)
         return pgqrsi_error_memory(err);
+    conn->pooled = 1; /* until the probe proves otherwise: prepares nothing */
     conn->pg = start(settings);
     if (conn->pg == NULL) {
         free(conn);
         return pgqrsi_error_memory(err);
     }
     if (PQstatus(conn->pg) == CONNECTION_BAD) {
-        status = connection_error(conn->pg, err);
-        goto fail;
+        status = pgqrsi_conn_refused(conn, err);
+        pgqrsi_conn_close(conn);
+        return status;
     }
     PQsetNoticeReceiver(conn->pg, pgqrsi_conn_on_notice, conn);
     PQsetErrorVerbosity(conn->pg, PQERRORS_VERBOSE);
-    status = await_connection(conn->pg, deadline_ms, err);
-    if (status != PGQRS_OK)
-        goto fail;
-    PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
-    status = probe(conn, settings, deadline_ms, err);
-    if (status != PGQRS_OK)
-        goto fail;
     *out = conn;
     return PGQRS_OK;
+}
 
-fail:
-    pgqrsi_conn_close(conn);
-    return status;
+pgqrs_status
+pgqrsi_conn_open(const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrsi_conn **out,
+                 pgqrs_error *err)
+{
+    pgqrsi_conn *conn = NULL;
+    pgqrs_status status = pgqrsi_conn_begin(settings, &conn, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    status = await_connection(conn, deadline_ms, err);
+    if (status == PGQRS_OK) {
+        PQsetErrorVerbosity(conn->pg, PQERRORS_DEFAULT);
+        status = probe(conn, settings, deadline_ms, err);
+    }
+    if (status != PGQRS_OK) {
+        pgqrsi_conn_close(conn);
+        return status;
+    }
+    *out = conn;
+    return PGQRS_OK;
 }

@@ -1,0 +1,2 @@
+-- Undoes sleep.sql. $1 the queue's id.
+SELECT pg_advisory_unlock_shared(hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0));
