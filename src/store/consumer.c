@@ -1,6 +1,7 @@
 #include "store/consumer.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -96,43 +97,102 @@ missing(const struct request *request)
     return request->max - (int64_t)pgqrs_message_list_count(request->list);
 }
 
-static pgqrs_status
-claim_ready(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
+/* The band of the held lane that a place stands for. */
+static pgqrsi_band
+band_of(pgqrsi_place place)
 {
-    pgqrsi_claimed claimed = { .asked = missing(request), .began_ms = pgqrsi_clock_ms() };
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_call call = { .scope = &consumer->queue->scope,
-                         .sql = PGQRSI_SQL_CONSUMER_CLAIM_READY,
-                         .effect = PGQRSI_WRITES,
-                         .params = &params };
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
-    int64_t token;
+    return place == PGQRSI_PLACE_ABOVE
+               ? PGQRSI_BAND_ABOVE
+               : (place == PGQRSI_PLACE_BELOW ? PGQRSI_BAND_BELOW : PGQRSI_BAND_DEFAULT);
+}
 
-    status = new_token(&token, err);
-    if (status != PGQRS_OK)
-        return status;
-    pgqrsi_params_add_int(&params, frontier_of(consumer).bound);
-    pgqrsi_params_add_int(&params, claimed.asked);
-    pgqrsi_params_add_int(&params, request->lease_ms);
-    pgqrsi_params_add_int(&params, token);
-    pgqrsi_params_add_id(&params, consumer->worker_id);
-    if (request->type.data != NULL) {
-        call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE;
-        pgqrsi_params_add_text(&params, request->type);
+/* Above the default, then by age: the default band and the ready lane, then what is below the default. */
+pgqrsi_place
+pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from)
+{
+    pgqrsi_frontier frontier = frontier_of(consumer);
+    int64_t now_ms = pgqrsi_clock_ms();
+
+    for (pgqrsi_place place = from; place < PGQRSI_PLACE_NONE; place++) {
+        if (place == PGQRSI_PLACE_READY)
+            return place;
+        if (place == PGQRSI_PLACE_DEFAULT_FIRST && !pgqrsi_frontier_default_goes_first(&frontier, now_ms))
+            continue;
+        if (pgqrsi_frontier_is_due(&frontier, band_of(place), now_ms))
+            return place;
     }
-    status = pgqrsi_client_run(consumer->client, &call, request->deadline_ms, &rows, err);
-    pgqrsi_params_release(&params);
+    return PGQRSI_PLACE_NONE;
+}
+
+static void
+begin_ready(pgqrsi_claim *claim)
+{
+    claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY;
+    pgqrsi_params_add_int(&claim->params, frontier_of(claim->consumer).bound);
+    pgqrsi_params_add_int(&claim->params, claim->asked);
+    pgqrsi_params_add_int(&claim->params, claim->lease_ms);
+    pgqrsi_params_add_int(&claim->params, claim->token);
+    pgqrsi_params_add_id(&claim->params, claim->consumer->worker_id);
+    if (claim->type.data != NULL) {
+        claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE;
+        pgqrsi_params_add_text(&claim->params, claim->type);
+    }
+}
+
+static void
+begin_band(pgqrsi_claim *claim)
+{
+    const struct priorities *priorities = &band_priorities[band_of(claim->place)];
+
+    claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_HELD;
+    pgqrsi_params_add_int(&claim->params, priorities->low);
+    pgqrsi_params_add_int(&claim->params, priorities->high);
+    pgqrsi_params_add_int(&claim->params, claim->asked);
+    pgqrsi_params_add_int(&claim->params, claim->lease_ms);
+    pgqrsi_params_add_int(&claim->params, claim->token);
+    pgqrsi_params_add_id(&claim->params, claim->consumer->worker_id);
+    pgqrsi_params_add_text(&claim->params, claim->type);
+}
+
+pgqrs_status
+pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err)
+{
+    pgqrs_status status = new_token(&claim->token, err);
+
     if (status != PGQRS_OK)
         return status;
-    claimed.count = pgqrsi_rows_count(rows);
-    pgqrsi_message_list_add_ready(request->list, rows,
-                                  &(pgqrsi_claim_facts){ token, consumer->worker_id, request->lease_ms });
-    if (request->type.data != NULL)
-        return PGQRS_OK; /* it has left others behind, so it says nothing about the lane */
+    memset(&claim->params, 0, sizeof(claim->params));
+    claim->began_ms = pgqrsi_clock_ms();
+    claim->call = (pgqrsi_call){ .scope = &claim->consumer->queue->scope,
+                                 .effect = PGQRSI_WRITES,
+                                 .params = &claim->params };
+    if (claim->place == PGQRSI_PLACE_READY)
+        begin_ready(claim);
+    else
+        begin_band(claim);
+    return PGQRS_OK;
+}
+
+void
+pgqrsi_claim_release(pgqrsi_claim *claim)
+{
+    pgqrsi_params_release(&claim->params);
+}
+
+static void
+end_ready(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list)
+{
+    pgqrs_consumer *consumer = claim->consumer;
+    pgqrsi_claimed claimed = { .asked = claim->asked,
+                               .count = pgqrsi_rows_count(rows),
+                               .began_ms = claim->began_ms };
+
+    pgqrsi_message_list_add_ready(
+        list, rows, &(pgqrsi_claim_facts){ claim->token, consumer->worker_id, claim->lease_ms });
+    if (claim->type.data != NULL)
+        return; /* it has left others behind, so it says nothing about the lane */
     if (claimed.count > 0) {
-        const pgqrs_message *last =
-            pgqrs_message_list_at(request->list, pgqrs_message_list_count(request->list) - 1);
+        const pgqrs_message *last = pgqrs_message_list_at(list, pgqrs_message_list_count(list) - 1);
 
         claimed.last_id = last->id;
         claimed.last_ms = last->enqueued_at_ms;
@@ -141,7 +201,34 @@ claim_ready(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrsi_pool_lock(consumer->client->pool);
     pgqrsi_frontier_claimed(&consumer->queue->frontier, &claimed);
     pgqrsi_pool_unlock(consumer->client->pool);
-    return PGQRS_OK;
+}
+
+void
+pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list)
+{
+    pgqrs_consumer *consumer = claim->consumer;
+
+    if (claim->place == PGQRSI_PLACE_READY) {
+        end_ready(claim, rows, list);
+        return;
+    }
+    if (pgqrsi_rows_count(rows) < claim->asked && claim->type.data == NULL) {
+        pgqrsi_pool_lock(consumer->client->pool);
+        pgqrsi_frontier_exhausted(&consumer->queue->frontier, band_of(claim->place), pgqrsi_clock_ms());
+        pgqrsi_pool_unlock(consumer->client->pool);
+    }
+    pgqrsi_message_list_add(list, rows);
+}
+
+int32_t
+pgqrsi_consumer_max_crashes(pgqrs_consumer *consumer)
+{
+    int32_t max_crashes;
+
+    pgqrsi_pool_lock(consumer->client->pool);
+    max_crashes = consumer->queue->max_crashes;
+    pgqrsi_pool_unlock(consumer->client->pool);
+    return max_crashes;
 }
 
 /* Messages whose leases ran out too often are not handed out again. One that cannot be buried now stays
@@ -150,11 +237,8 @@ static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
     pgqrs_status failure = PGQRS_OK;
-    int32_t max_crashes;
+    int32_t max_crashes = pgqrsi_consumer_max_crashes(consumer);
 
-    pgqrsi_pool_lock(consumer->client->pool);
-    max_crashes = consumer->queue->max_crashes;
-    pgqrsi_pool_unlock(consumer->client->pool);
     for (size_t i = first; i < pgqrs_message_list_count(request->list);) {
         const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
         pgqrs_status status = PGQRS_OK;
@@ -173,62 +257,38 @@ bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pg
 }
 
 static pgqrs_status
-claim_band(pgqrs_consumer *consumer, pgqrsi_band band, struct request *request, pgqrs_error *err)
+claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *request, pgqrs_error *err)
 {
+    pgqrsi_claim claim = { .consumer = consumer,
+                           .place = place,
+                           .asked = missing(request),
+                           .lease_ms = request->lease_ms,
+                           .type = request->type };
     size_t first = pgqrs_message_list_count(request->list);
-    int64_t asked = missing(request);
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_frontier frontier;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
-    int64_t token;
+    pgqrs_status status = pgqrsi_claim_begin(&claim, err);
 
-    frontier = frontier_of(consumer);
-    if (asked == 0 || !pgqrsi_frontier_is_due(&frontier, band, pgqrsi_clock_ms()))
-        return PGQRS_OK;
-    status = new_token(&token, err);
     if (status != PGQRS_OK)
         return status;
-    pgqrsi_params_add_int(&params, band_priorities[band].low);
-    pgqrsi_params_add_int(&params, band_priorities[band].high);
-    pgqrsi_params_add_int(&params, asked);
-    pgqrsi_params_add_int(&params, request->lease_ms);
-    pgqrsi_params_add_int(&params, token);
-    pgqrsi_params_add_id(&params, consumer->worker_id);
-    pgqrsi_params_add_text(&params, request->type);
-    status = pgqrsi_client_run(consumer->client,
-                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
-                                               .sql = PGQRSI_SQL_CONSUMER_CLAIM_HELD,
-                                               .effect = PGQRSI_WRITES,
-                                               .params = &params },
-                               request->deadline_ms, &rows, err);
-    pgqrsi_params_release(&params);
-    if (status != PGQRS_OK)
-        return status;
-    if (pgqrsi_rows_count(rows) < asked && request->type.data == NULL) {
-        pgqrsi_pool_lock(consumer->client->pool);
-        pgqrsi_frontier_exhausted(&consumer->queue->frontier, band, pgqrsi_clock_ms());
-        pgqrsi_pool_unlock(consumer->client->pool);
-    }
-    pgqrsi_message_list_add(request->list, rows);
-    return bury_crashed(consumer, request, first, err);
+    status = pgqrsi_client_run(consumer->client, &claim.call, request->deadline_ms, &rows, err);
+    if (status == PGQRS_OK)
+        pgqrsi_claim_end(&claim, rows, request->list);
+    pgqrsi_claim_release(&claim);
+    if (status == PGQRS_OK && place != PGQRSI_PLACE_READY)
+        status = bury_crashed(consumer, request, first, err);
+    return status;
 }
 
-/* Above the default, then by age: the default band and the ready lane, then what is below the default. */
 static pgqrs_status
 claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 {
-    pgqrsi_frontier frontier = frontier_of(consumer);
-    pgqrs_status status = claim_band(consumer, PGQRSI_BAND_ABOVE, request, err);
+    pgqrs_status status = PGQRS_OK;
+    pgqrsi_place place = pgqrsi_claim_choose(consumer, PGQRSI_PLACE_ABOVE);
 
-    if (status == PGQRS_OK && pgqrsi_frontier_default_goes_first(&frontier, pgqrsi_clock_ms()))
-        status = claim_band(consumer, PGQRSI_BAND_DEFAULT, request, err);
-    if (status == PGQRS_OK && missing(request) > 0)
-        status = claim_ready(consumer, request, err);
-    if (status == PGQRS_OK)
-        status = claim_band(consumer, PGQRSI_BAND_DEFAULT, request, err);
-    if (status == PGQRS_OK)
-        status = claim_band(consumer, PGQRSI_BAND_BELOW, request, err);
+    while (status == PGQRS_OK && place != PGQRSI_PLACE_NONE && missing(request) > 0) {
+        status = claim_place(consumer, place, request, err);
+        place = pgqrsi_claim_choose(consumer, place + 1);
+    }
     return status;
 }
 
@@ -239,15 +299,15 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
 
     if (pgqrsi_frontier_is_stale(&frontier, pgqrsi_clock_ms()))
-        status = pgqrsi_consumer_refresh(consumer, 0, request->deadline_ms, err);
+        status = pgqrsi_consumer_refresh(consumer, request->deadline_ms, err);
     if (status == PGQRS_OK)
         status = claim_round(consumer, request, err);
     if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
         return status;
     frontier = frontier_of(consumer);
-    if (pgqrsi_clock_ms() - frontier.peeked_ms < EMPTY_RECHECK_MS && frontier.swept)
+    if (pgqrsi_clock_ms() - frontier.peeked_ms < EMPTY_RECHECK_MS)
         return PGQRS_OK;
-    status = pgqrsi_consumer_refresh(consumer, 1, request->deadline_ms, err);
+    status = pgqrsi_consumer_refresh(consumer, request->deadline_ms, err);
     return status == PGQRS_OK ? claim_round(consumer, request, err) : status;
 }
 

@@ -16,12 +16,128 @@ struct pgqrs_consumer {
     int64_t worker_id;
 };
 
-/**
- * Asks for the hints of both lanes anew, after sweeping the ready lane if that is due, or if `now` is not 0
- * in any case. A sweep that fails is left to the next one: it affects only how soon a straggler is found.
+/*
+ * Operations in steps, for callers that wait for the server themselves: the next statement, its parameters,
+ * and what its answer means. The blocking calls of <pgqrs/consumer.h> are made of the same steps.
  */
-pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, int now, int64_t deadline_ms,
-                                     pgqrs_error *err);
+
+/** Where messages are claimed from, in the order of asking. */
+typedef enum pgqrsi_place {
+    PGQRSI_PLACE_ABOVE = 0,         /* held lane, priorities above the default */
+    PGQRSI_PLACE_DEFAULT_FIRST = 1, /* held lane, default priority, if older than the ready lane's head */
+    PGQRSI_PLACE_READY = 2,
+    PGQRSI_PLACE_DEFAULT = 3, /* held lane, default priority */
+    PGQRSI_PLACE_BELOW = 4,   /* held lane, priorities below the default */
+    PGQRSI_PLACE_NONE = 5
+} pgqrsi_place;
+
+/** One claim of one place. */
+typedef struct pgqrsi_claim {
+    pgqrs_consumer *consumer;
+    pgqrsi_place place;
+    int64_t asked;
+    int64_t lease_ms;
+    pgqrs_slice type; /* { NULL, 0 }: all */
+    int64_t token;
+    int64_t began_ms;
+    pgqrsi_params params;
+    pgqrsi_call call; /* what to run; points to `params` */
+} pgqrsi_claim;
+
+/** The first place from `from` on where the hints say that something may be due. */
+pgqrsi_place pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from);
+
+/** Fills in what is to be run; consumer, place, asked, lease_ms and type are given. To be released. */
+pgqrs_status pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err);
+
+/** Takes what was claimed into `list`, which has room for `asked` and owns `rows` from now on. */
+void pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list);
+void pgqrsi_claim_release(pgqrsi_claim *claim);
+
+/** How many leases that ran out make a message dead. */
+int32_t pgqrsi_consumer_max_crashes(pgqrs_consumer *consumer);
+
+/** Several leases to end or change by one statement, in id order, no message twice. */
+typedef struct pgqrsi_leases {
+    const pgqrs_lease *leases;
+    const pgqrs_slice *archived; /* results to keep, by place in `leases`, or NULL */
+    const size_t *order;         /* places in `leases` by id; NULL: they are in order */
+    size_t count;
+    const int64_t *number; /* the statement's last parameter, or NULL */
+} pgqrsi_leases;
+
+/** The call for `sql` (delete, archive, extend, release or archived) in one lane; returns ids. `params` is
+ * filled in and to be released. */
+pgqrsi_call pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane,
+                               const pgqrsi_leases *leases, pgqrsi_params *params);
+
+/** How one failed attempt ends. */
+typedef struct pgqrsi_failure {
+    pgqrs_lease lease;
+    int for_good;
+    int64_t delay_ms; /* 0: the queue's backoff */
+    pgqrs_slice error;
+    int64_t charge; /* failures to count: a crash has been counted already */
+    /* What became of it: */
+    int found;
+    int dead;
+    int64_t pause_ms;
+} pgqrsi_failure;
+
+pgqrsi_call pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_failure *failure,
+                                pgqrsi_params *params);
+void pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows);
+
+/** Cuts an error text where it is too long. PGQRS_EINVAL if it is not UTF-8. */
+pgqrs_status pgqrsi_failure_cut_error(pgqrs_slice *error, pgqrs_error *err);
+
+/** Why a message that crashed too often is dead. */
+void pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size);
+
+/**
+ * Asking for the hints of both lanes anew, with the sweep where it is needed, and what is due seldom.
+ *
+ *   FULL_SWEEP ---> PEEK ---> SWEEP ---> PEEK_AGAIN ---> SAVE ---> KEYS ---> ARCHIVE ---> over
+ *
+ * each only if it is due. Only the peeks' failures matter: the rest is left to the next time.
+ */
+typedef enum pgqrsi_refresh_step {
+    PGQRSI_REFRESH_FULL_SWEEP,
+    PGQRSI_REFRESH_PEEK,
+    PGQRSI_REFRESH_SWEEP,
+    PGQRSI_REFRESH_PEEK_AGAIN,
+    PGQRSI_REFRESH_SAVE,
+    PGQRSI_REFRESH_KEYS,
+    PGQRSI_REFRESH_ARCHIVE,
+    PGQRSI_REFRESH_OVER
+} pgqrsi_refresh_step;
+
+typedef struct pgqrsi_refresh {
+    pgqrs_consumer *consumer;
+    pgqrsi_refresh_step step;
+    int64_t began_ms; /* the present statement */
+    int64_t from, to, bound;
+    int found_stragglers;
+    int64_t save; /* the low-water mark to save; 0: none */
+    int keys, archive;
+    pgqrsi_params params;
+    pgqrsi_call call;
+} pgqrsi_refresh;
+
+void pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer);
+
+/** 1 if there is a statement to be run, `refresh->call`; else 0. */
+int pgqrsi_refresh_next(pgqrsi_refresh *refresh);
+
+/** Its answer: rows, which stay the caller's, or NULL if it failed. */
+void pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows);
+void pgqrsi_refresh_release(pgqrsi_refresh *refresh);
+
+/** 1 if the present step is a peek, whose failure matters. */
+int pgqrsi_refresh_is_peek(const pgqrsi_refresh *refresh);
+
+/** The whole of it, waiting. */
+pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, int64_t deadline_ms, pgqrs_error *err);
 
 /** Archives the just claimed message as dead, because its leases ran out too often. */
 pgqrs_status pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,

@@ -13,61 +13,59 @@
 
 #define MAX_ERROR_BYTES 65536
 
-/* How one failed attempt ends. */
-struct failure {
-    pgqrs_lease lease;
-    int for_good;
-    int64_t delay_ms;
-    pgqrs_slice error;
-    int64_t charge; /* failures to count: a crash has been counted already */
-    int64_t deadline_ms;
-    /* What became of it: */
-    int found;
-    int dead;
-    int64_t pause_ms;
-};
-
-static pgqrs_status
-fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, struct failure *failure, pgqrs_error *err)
+pgqrsi_call
+pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_failure *failure,
+                    pgqrsi_params *params)
 {
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
+    pgqrsi_params_add_int(params, failure->lease.id);
+    pgqrsi_params_add_int(params, failure->lease.token);
+    pgqrsi_params_add_int(params, failure->for_good);
+    pgqrsi_params_add_int(params, failure->delay_ms);
+    pgqrsi_params_add_text(params, failure->error);
+    pgqrsi_params_add_int(params, consumer->queue->id);
+    pgqrsi_params_add_int(params, failure->charge);
+    return (pgqrsi_call){ .scope = &consumer->queue->scope,
+                          .sql = PGQRSI_SQL_CONSUMER_FAIL,
+                          .lane = lane,
+                          .effect = PGQRSI_WRITES,
+                          .params = params };
+}
 
-    pgqrsi_params_add_int(&params, failure->lease.id);
-    pgqrsi_params_add_int(&params, failure->lease.token);
-    pgqrsi_params_add_int(&params, failure->for_good);
-    pgqrsi_params_add_int(&params, failure->delay_ms);
-    pgqrsi_params_add_text(&params, failure->error);
-    pgqrsi_params_add_int(&params, consumer->queue->id);
-    pgqrsi_params_add_int(&params, failure->charge);
-    status = pgqrsi_client_run(consumer->client,
-                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
-                                               .sql = PGQRSI_SQL_CONSUMER_FAIL,
-                                               .lane = lane,
-                                               .effect = PGQRSI_WRITES,
-                                               .params = &params },
-                               failure->deadline_ms, &rows, err);
-    pgqrsi_params_release(&params);
-    if (status != PGQRS_OK)
-        return status;
+void
+pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows)
+{
     failure->found = pgqrsi_rows_count(rows) > 0;
     if (failure->found) {
         failure->dead = pgqrsi_rows_int(rows, 0, 1) != 0;
         failure->pause_ms = pgqrsi_rows_int(rows, 0, 2);
     }
+}
+
+static pgqrs_status
+fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure, int64_t deadline_ms,
+             pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = pgqrsi_failure_call(consumer, lane, failure, &params);
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_client_run(consumer->client, &call, deadline_ms, &rows, err);
+
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_failure_read(failure, rows);
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
 
 /* The ready lane, then the held one: see lease.c. */
 static pgqrs_status
-fail(pgqrs_consumer *consumer, struct failure *failure, pgqrs_error *err)
+fail(pgqrs_consumer *consumer, pgqrsi_failure *failure, int64_t deadline_ms, pgqrs_error *err)
 {
-    pgqrs_status status = fail_in_lane(consumer, PGQRSI_LANE_READY, failure, err);
+    pgqrs_status status = fail_in_lane(consumer, PGQRSI_LANE_READY, failure, deadline_ms, err);
 
     if (status == PGQRS_OK && !failure->found)
-        status = fail_in_lane(consumer, PGQRSI_LANE_HELD, failure, err);
+        status = fail_in_lane(consumer, PGQRSI_LANE_HELD, failure, deadline_ms, err);
     if (status == PGQRS_OK && !failure->found)
         status = pgqrsi_consumer_lease_lost(consumer, failure->lease.id, err);
     return status;
@@ -88,8 +86,8 @@ check_options(const pgqrs_fail_options *options, pgqrs_error *err)
 }
 
 /* Cut where a character ends. Text of the server's type holds no zero byte. */
-static pgqrs_status
-cut_error(pgqrs_slice *error, pgqrs_error *err)
+pgqrs_status
+pgqrsi_failure_cut_error(pgqrs_slice *error, pgqrs_error *err)
 {
     size_t valid;
 
@@ -111,9 +109,8 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
                     int *out_dead, pgqrs_error *err)
 {
     static const pgqrs_fail_options defaults = PGQRS_FAIL_OPTIONS_INIT;
-    struct failure failure = { .lease = lease,
-                               .charge = 1,
-                               .deadline_ms = pgqrsi_client_deadline(consumer->client) };
+    int64_t deadline_ms = pgqrsi_client_deadline(consumer->client);
+    pgqrsi_failure failure = { .lease = lease, .charge = 1 };
     pgqrs_status status;
 
     if (options == NULL)
@@ -125,9 +122,9 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     failure.delay_ms = options->delay_ms;
     failure.error = options->error;
     if (status == PGQRS_OK)
-        status = cut_error(&failure.error, err);
+        status = pgqrsi_failure_cut_error(&failure.error, err);
     if (status == PGQRS_OK)
-        status = fail(consumer, &failure, err);
+        status = fail(consumer, &failure, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
     if (!failure.dead)
@@ -137,17 +134,20 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     return PGQRS_OK;
 }
 
+void
+pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size)
+{
+    snprintf(out, size, "its lease ran out %d times: whoever worked on it crashed or hung", crashes);
+}
+
 pgqrs_status
 pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
                      pgqrs_error *err)
 {
-    struct failure failure = { .lease = pgqrs_message_lease(message),
-                               .for_good = 1,
-                               .deadline_ms = deadline_ms };
+    pgqrsi_failure failure = { .lease = pgqrs_message_lease(message), .for_good = 1 };
     char text[96];
 
-    snprintf(text, sizeof(text), "its lease ran out %d times: whoever worked on it crashed or hung",
-             message->crash_ct);
+    pgqrsi_failure_of_crashes(message->crash_ct, text, sizeof(text));
     failure.error = pgqrs_slice_of(text);
-    return fail(consumer, &failure, err);
+    return fail(consumer, &failure, deadline_ms, err);
 }

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/random.h"
 
 /* Messages are taken for committed this long after a higher id was seen. A longer time makes claims read more
  * finished messages; a shorter one leaves more late commits to the sweep. */
@@ -25,7 +24,8 @@ pgqrsi_frontier_init(pgqrsi_frontier *frontier, int64_t low_water, int64_t now_m
     frontier->peeked_ms = -1;
     frontier->sweep_low = low_water;
     frontier->saved_low = low_water;
-    frontier->sweep_ms = now_ms + pgqrsi_random_jitter(PEEK_INTERVAL_MS);
+    frontier->expiry_ms = PGQRSI_CLOCK_NEVER;
+    frontier->full_cost_ms = PGQRSI_CLOCK_NEVER;
     frontier->full_sweep_ms = now_ms;
     frontier->save_ms = now_ms + 10 * PEEK_INTERVAL_MS;
     frontier->keys_ms = now_ms + 60 * PEEK_INTERVAL_MS;
@@ -54,6 +54,10 @@ pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64
     frontier->default_vt_ms = peek->vt_ms[PGQRSI_BAND_DEFAULT];
     if (peek->head_ms != 0)
         frontier->head_ms = peek->head_ms;
+    frontier->has_head = peek->head_ms != 0;
+    frontier->expiry_ms = PGQRSI_CLOCK_NEVER;
+    if (peek->expiry_ms != 0)
+        frontier->expiry_ms = now_ms + peek->expiry_ms - peek->server_now_ms;
     frontier->peeked_ms = now_ms;
     frontier->issued = peek->issued;
     frontier->issued_ms = now_ms;
@@ -70,6 +74,17 @@ pgqrsi_frontier_default_goes_first(const pgqrsi_frontier *frontier, int64_t now_
 {
     return pgqrsi_frontier_is_due(frontier, PGQRSI_BAND_DEFAULT, now_ms) &&
            frontier->default_vt_ms <= frontier->head_ms;
+}
+
+int64_t
+pgqrsi_frontier_next_ms(const pgqrsi_frontier *frontier)
+{
+    int64_t next_ms = frontier->expiry_ms;
+
+    for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
+        if (frontier->due_ms[band] < next_ms)
+            next_ms = frontier->due_ms[band];
+    return next_ms;
 }
 
 /* The claim began long enough after the candidate was seen, and came as far: what is below the candidate has

@@ -32,17 +32,19 @@ typedef struct pgqrsi_frontier {
     int64_t claimed; /* the highest id that was claimed */
     int64_t issued;  /* the highest id that the sequence had given out at the last peek */
     int64_t issued_ms;
-    int swept;   /* the last refresh swept the ready lane first */
     int drained; /* the last claim came back short: nothing claimable lies ahead */
     int64_t
         due_ms[PGQRSI_BAND_COUNT]; /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
     int64_t default_vt_ms; /* the earliest vt of the default band; 0: due whatever the ready lane holds */
     int64_t head_ms;       /* enqueued_at of the ready lane's head, or of the last message claimed there */
+    int has_head;          /* the last peek found a head: something can be claimed there */
     int64_t peeked_ms;     /* when the above was last asked for; -1: never */
     int64_t sweep_low;     /* the sweep begins behind this id */
-    int64_t sweep_ms;      /* when the next sweep is due */
+    int64_t expiry_ms; /* when the next lease in the ready lane runs out; PGQRSI_CLOCK_NEVER: none is known */
     int64_t full_sweep_ms; /* when the next sweep from the very beginning is due */
-    int64_t save_ms;       /* when the low-water mark may be written again */
+    int64_t
+        full_cost_ms; /* how long it took to look from the very beginning; PGQRSI_CLOCK_NEVER: not known */
+    int64_t save_ms;  /* when the low-water mark may be written again */
     int64_t saved_low;
     int64_t keys_ms;    /* when to look for expired idempotency keys */
     int64_t archive_ms; /* when to make the next months' archive partitions */
@@ -54,6 +56,7 @@ typedef struct pgqrsi_peek {
     int64_t head_ms;
     int64_t server_now_ms;
     int64_t issued;
+    int64_t expiry_ms; /* the earliest end of a lease in the ready lane */
 } pgqrsi_peek;
 
 /** `low_water` is what the queue's row says. */
@@ -70,6 +73,10 @@ int pgqrsi_frontier_is_due(const pgqrsi_frontier *frontier, pgqrsi_band band, in
 /** 1 if the default band has something due that is older than the ready lane's head, and so goes before it.
  */
 int pgqrsi_frontier_default_goes_first(const pgqrsi_frontier *frontier, int64_t now_ms);
+
+/** When something that was seen becomes due, or a lease runs out, if nobody enqueues: PGQRSI_CLOCK_NEVER if
+ * never. */
+int64_t pgqrsi_frontier_next_ms(const pgqrsi_frontier *frontier);
 
 /** What one claim of the ready lane did. */
 typedef struct pgqrsi_claimed {

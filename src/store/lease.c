@@ -82,13 +82,19 @@ sort(struct ending *ending, pgqrs_error *err)
  * probe for each; up to this many times as many rows as are named may have to be looked at. */
 #define RUN_DENSITY 4
 
-static pgqrsi_sql
-variant(const struct ending *ending, pgqrsi_sql sql)
+static const pgqrs_lease *
+lease_at(const pgqrsi_leases *leases, size_t i)
 {
-    int64_t first = ending->leases[ending->open[0]].id;
-    int64_t last = ending->leases[ending->open[ending->open_count - 1]].id;
+    return &leases->leases[leases->order != NULL ? leases->order[i] : i];
+}
 
-    if (last - first >= (int64_t)ending->open_count * RUN_DENSITY)
+static pgqrsi_sql
+variant(const pgqrsi_leases *leases, pgqrsi_sql sql)
+{
+    int64_t first = lease_at(leases, 0)->id;
+    int64_t last = lease_at(leases, leases->count - 1)->id;
+
+    if (last - first >= (int64_t)leases->count * RUN_DENSITY)
         return sql;
     if (sql == PGQRSI_SQL_CONSUMER_DELETE)
         return PGQRSI_SQL_CONSUMER_DELETE_RUN;
@@ -98,27 +104,38 @@ variant(const struct ending *ending, pgqrsi_sql sql)
 }
 
 static void
-add_params(const struct ending *ending, pgqrsi_sql sql, pgqrsi_params *params)
+add_results(const pgqrsi_leases *leases, pgqrsi_params *params)
 {
-    pgqrsi_params_start_ints(params, ending->open_count);
-    for (size_t i = 0; i < ending->open_count; i++)
-        pgqrsi_params_element_int(params, ending->leases[ending->open[i]].id);
-    pgqrsi_params_end_array(params);
-    pgqrsi_params_start_ints(params, ending->open_count);
-    for (size_t i = 0; i < ending->open_count; i++)
-        pgqrsi_params_element_int(params, ending->leases[ending->open[i]].token);
-    pgqrsi_params_end_array(params);
-    if (sql == PGQRSI_SQL_CONSUMER_ARCHIVE) {
-        static const pgqrs_slice none = { NULL, 0 };
+    static const pgqrs_slice none = { NULL, 0 };
 
-        pgqrsi_params_start_jsons(params, ending->open_count);
-        for (size_t i = 0; i < ending->open_count; i++)
-            pgqrsi_params_element_json(params,
-                                       ending->archived != NULL ? ending->archived[ending->open[i]] : none);
-        pgqrsi_params_end_array(params);
-    }
-    if (ending->number != NULL)
-        pgqrsi_params_add_int(params, *ending->number);
+    pgqrsi_params_start_jsons(params, leases->count);
+    for (size_t i = 0; i < leases->count; i++)
+        pgqrsi_params_element_json(
+            params, leases->archived != NULL ? leases->archived[lease_at(leases, i) - leases->leases] : none);
+    pgqrsi_params_end_array(params);
+}
+
+pgqrsi_call
+pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane, const pgqrsi_leases *leases,
+                   pgqrsi_params *params)
+{
+    pgqrsi_params_start_ints(params, leases->count);
+    for (size_t i = 0; i < leases->count; i++)
+        pgqrsi_params_element_int(params, lease_at(leases, i)->id);
+    pgqrsi_params_end_array(params);
+    pgqrsi_params_start_ints(params, leases->count);
+    for (size_t i = 0; i < leases->count; i++)
+        pgqrsi_params_element_int(params, lease_at(leases, i)->token);
+    pgqrsi_params_end_array(params);
+    if (sql == PGQRSI_SQL_CONSUMER_ARCHIVE)
+        add_results(leases, params);
+    if (leases->number != NULL)
+        pgqrsi_params_add_int(params, *leases->number);
+    return (pgqrsi_call){ .scope = &consumer->queue->scope,
+                          .sql = variant(leases, sql),
+                          .lane = lane,
+                          .effect = PGQRSI_WRITES,
+                          .params = params };
 }
 
 /* The index into `open` of message `id`, or open_count. */
@@ -142,22 +159,19 @@ find_open(const struct ending *ending, int64_t id)
 static pgqrs_status
 pass(struct ending *ending, pgqrsi_sql sql, pgqrsi_lane lane, pgqrs_error *err)
 {
+    const pgqrsi_leases leases = { ending->leases, ending->archived, ending->open, ending->open_count,
+                                   ending->number };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
+    pgqrsi_call call;
     size_t kept = 0;
 
     if (ending->open_count == 0)
         return PGQRS_OK;
-    add_params(ending, sql, &params);
-    status = pgqrsi_client_run(ending->consumer->client,
-                               &(pgqrsi_call){ .scope = &ending->consumer->queue->scope,
-                                               .conn = ending->conn,
-                                               .sql = variant(ending, sql),
-                                               .lane = lane,
-                                               .effect = PGQRSI_WRITES,
-                                               .params = &params },
-                               ending->deadline_ms, &rows, err);
+    call = pgqrsi_leases_call(ending->consumer, sql, lane, &leases, &params);
+    call.conn = ending->conn;
+    status = pgqrsi_client_run(ending->consumer->client, &call, ending->deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;

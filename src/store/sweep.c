@@ -1,117 +1,101 @@
 /*
- * The sweep: what the forward-only claim of the ready lane leaves behind is found here. See
- * sql/queries/consumer/sweep.sql.
+ * Refreshing what a client knows of the lanes, and the sweep: what the forward-only claim of the ready lane
+ * leaves behind is found here. See sql/queries/consumer/peek.sql and sweep.sql.
  *
- * It is run by consumers themselves, about once a second for each client, one client at a time. It begins at
- * its own low-water mark, so that it does not read the remains of finished messages again and again; a
- * message that was committed long after it had got its id may lie below that, so now and then it begins at
- * the very beginning, as often as keeps that under a twentieth of the time.
+ * It is done by consumers themselves, about once a second for each client that works, and before one says
+ * that nothing is due. The peek says whether there is anything to sweep; one client at a time sweeps. Both
+ * begin at the client's own low-water mark, so that they do not read the remains of finished messages again
+ * and again; a message that was committed long after it had got its id may lie below that, so as long as it
+ * is cheap the peek begins at the very beginning, and when it is not a sweep does, as often as keeps that
+ * under a twentieth of the time.
  */
 #include "store/consumer.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/random.h"
 
-#define SWEEP_INTERVAL_MS 1000
 #define IN_FLIGHT_MS 5000 /* longer than this, and a message moves to the held lane, its lease unchanged */
 #define SWEEP_LIMIT 1000
+#define FULL_CHEAP_MS 10    /* up to this, looking from the very beginning is done every time */
 #define FULL_SWEEP_SHARE 20 /* a full sweep that took 1 ms is repeated no sooner than after 20 */
+#define FULL_SWEEP_PAUSE_MS 5000
 #define SAVE_INTERVAL_MS 10000
 #define SAVE_STEP 10000 /* ids by which the low-water mark must have moved to be worth a write */
-#define KEYS_INTERVAL_MS 60000
+#define KEYS_INTERVAL_MS 300000
 #define KEYS_LIMIT 10000
 #define ARCHIVE_INTERVAL_MS 86400000
 
-/* What one run of the statement is asked and reports. */
-struct sweep {
-    int64_t from, to, bound;
-    int64_t moved, highest_moved, lowest_kept; /* 0: none */
-    int elected;
-};
-
-static pgqrs_status
-run_sweep(pgqrs_consumer *consumer, struct sweep *sweep, int64_t deadline_ms, pgqrs_error *err)
+void
+pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer)
 {
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
-
-    pgqrsi_params_add_int(&params, sweep->from);
-    pgqrsi_params_add_int(&params, sweep->to);
-    pgqrsi_params_add_int(&params, sweep->bound);
-    pgqrsi_params_add_int(&params, IN_FLIGHT_MS);
-    pgqrsi_params_add_int(&params, SWEEP_LIMIT);
-    pgqrsi_params_add_int(&params, consumer->queue->id);
-    status = pgqrsi_client_run(consumer->client,
-                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
-                                               .sql = PGQRSI_SQL_CONSUMER_SWEEP,
-                                               .effect = PGQRSI_WRITES,
-                                               .params = &params },
-                               deadline_ms, &rows, err);
-    pgqrsi_params_release(&params);
-    if (status != PGQRS_OK)
-        return status;
-    sweep->elected = pgqrsi_rows_int(rows, 0, 0) != 0;
-    sweep->moved = pgqrsi_rows_int(rows, 0, 1);
-    sweep->highest_moved = pgqrsi_rows_int(rows, 0, 2);
-    sweep->lowest_kept = pgqrsi_rows_int(rows, 0, 3);
-    pgqrsi_rows_free(rows);
-    return PGQRS_OK;
+    memset(refresh, 0, sizeof(*refresh));
+    refresh->consumer = consumer;
+    refresh->step = PGQRSI_REFRESH_FULL_SWEEP;
 }
 
-/* Everything visible up to here is gone from the ready lane. */
-static int64_t
-new_low(const struct sweep *sweep)
+void
+pgqrsi_refresh_release(pgqrsi_refresh *refresh)
 {
-    int64_t low = sweep->to < sweep->bound ? sweep->to : sweep->bound;
+    pgqrsi_params_release(&refresh->params);
+}
 
-    if (sweep->lowest_kept != 0 && sweep->lowest_kept - 1 < low)
-        low = sweep->lowest_kept - 1;
-    if (sweep->moved == SWEEP_LIMIT && sweep->highest_moved < low)
-        low = sweep->highest_moved;
-    return low;
+int
+pgqrsi_refresh_is_peek(const pgqrsi_refresh *refresh)
+{
+    return refresh->step == PGQRSI_REFRESH_PEEK || refresh->step == PGQRSI_REFRESH_PEEK_AGAIN;
+}
+
+/* Beyond what this client has claimed lie messages of others, or, where nothing was left to claim, their
+ * leases. What was issued since is looked at next time: a backlog that came meanwhile is not worth reading.
+ */
+static void
+choose_range(pgqrsi_refresh *refresh, const pgqrsi_frontier *frontier)
+{
+    refresh->to = frontier->claimed;
+    if (frontier->drained && frontier->issued > refresh->to)
+        refresh->to = frontier->issued;
+    refresh->bound = frontier->bound;
+    refresh->from = frontier->sweep_low;
+    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP || frontier->full_cost_ms <= FULL_CHEAP_MS)
+        refresh->from = 0;
+    if (refresh->step == PGQRSI_REFRESH_PEEK_AGAIN)
+        refresh->from = refresh->to; /* just swept */
 }
 
 static void
-record(pgqrsi_frontier *frontier, const struct sweep *sweep, int full, int64_t began_ms, int64_t now_ms)
+start_sweep(pgqrsi_refresh *refresh)
 {
-    frontier->sweep_ms = now_ms + pgqrsi_random_jitter(SWEEP_INTERVAL_MS);
-    frontier->swept = 1;
-    if (full)
-        frontier->full_sweep_ms = now_ms + (now_ms - began_ms) * FULL_SWEEP_SHARE;
-    if (!sweep->elected)
-        return;
-    if (sweep->moved == SWEEP_LIMIT)
-        frontier->sweep_ms = now_ms;
-    if (new_low(sweep) > frontier->sweep_low)
-        frontier->sweep_low = new_low(sweep);
-}
-
-/* A new client begins its claims there. */
-static void
-save_low_water(pgqrs_consumer *consumer, int64_t low, int64_t deadline_ms)
-{
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-
-    pgqrsi_params_add_int(&params, consumer->queue->id);
-    pgqrsi_params_add_int(&params, low);
-    pgqrsi_client_run(
-        consumer->client,
-        &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_LOW_WATER, .effect = PGQRSI_WRITES, .params = &params },
-        deadline_ms, NULL, NULL);
-    pgqrsi_params_release(&params);
+    refresh->call.scope = &refresh->consumer->queue->scope;
+    refresh->call.sql = PGQRSI_SQL_CONSUMER_SWEEP;
+    pgqrsi_params_add_int(&refresh->params, refresh->from);
+    pgqrsi_params_add_int(&refresh->params, refresh->to);
+    pgqrsi_params_add_int(&refresh->params, refresh->bound);
+    pgqrsi_params_add_int(&refresh->params, IN_FLIGHT_MS);
+    pgqrsi_params_add_int(&refresh->params, SWEEP_LIMIT);
+    pgqrsi_params_add_int(&refresh->params, refresh->consumer->queue->id);
 }
 
 static void
-run_with_number(pgqrs_consumer *consumer, pgqrsi_sql sql, int64_t number, int64_t deadline_ms)
+start_peek(pgqrsi_refresh *refresh)
 {
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    refresh->call.scope = &refresh->consumer->queue->scope;
+    refresh->call.sql = PGQRSI_SQL_CONSUMER_PEEK;
+    refresh->call.effect = PGQRSI_READS;
+    pgqrsi_params_add_int(&refresh->params, refresh->bound);
+    pgqrsi_params_add_int(&refresh->params, refresh->from);
+    pgqrsi_params_add_int(&refresh->params, refresh->to);
+    pgqrsi_params_add_int(&refresh->params, IN_FLIGHT_MS);
+}
 
-    pgqrsi_params_add_int(&params, number);
-    pgqrsi_client_run(consumer->client,
-                      &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES, .params = &params }, deadline_ms,
-                      NULL, NULL);
-    pgqrsi_params_release(&params);
+/* A new client begins its claims at the mark. */
+static void
+start_save(pgqrsi_refresh *refresh)
+{
+    refresh->call.sql = PGQRSI_SQL_QUEUE_LOW_WATER;
+    pgqrsi_params_add_int(&refresh->params, refresh->consumer->queue->id);
+    pgqrsi_params_add_int(&refresh->params, refresh->save);
 }
 
 /* 1 if `*due_ms` has passed, and then moves it on: of several threads one gets it. */
@@ -124,107 +108,183 @@ take_turn(int64_t *due_ms, int64_t now_ms, int64_t interval_ms)
     return 1;
 }
 
+/* Full sweeps are for where the peek does not look at everything. */
+static int
+is_full_sweep_due(pgqrsi_frontier *frontier, int64_t now_ms)
+{
+    if (frontier->full_cost_ms <= FULL_CHEAP_MS || now_ms < frontier->full_sweep_ms)
+        return 0;
+    frontier->full_sweep_ms =
+        now_ms + FULL_SWEEP_PAUSE_MS; /* keeps this client's other threads from doing it too */
+    return 1;
+}
+
 /* What is due seldom. Failures are left to the next time, or to the client of a role that may do it. */
 static void
-keep_house(pgqrs_consumer *consumer, int64_t deadline_ms)
+choose_housework(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now_ms)
 {
-    pgqrsi_frontier *frontier = &consumer->queue->frontier;
-    int64_t now_ms = pgqrsi_clock_ms();
-    int save = 0, keys, archive;
-    int64_t low;
+    if (frontier->sweep_low - frontier->saved_low >= SAVE_STEP &&
+        take_turn(&frontier->save_ms, now_ms, SAVE_INTERVAL_MS))
+        refresh->save = frontier->saved_low = frontier->sweep_low;
+    refresh->keys = take_turn(&frontier->keys_ms, now_ms, KEYS_INTERVAL_MS);
+    refresh->archive = take_turn(&frontier->archive_ms, now_ms, ARCHIVE_INTERVAL_MS);
+}
 
-    pgqrsi_pool_lock(consumer->client->pool);
-    low = frontier->sweep_low;
-    if (low - frontier->saved_low >= SAVE_STEP && take_turn(&frontier->save_ms, now_ms, SAVE_INTERVAL_MS)) {
-        save = 1;
-        frontier->saved_low = low;
+/* 1 if the present step has a statement to be run, which is then filled in. */
+static int
+start_step(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now_ms)
+{
+    switch (refresh->step) {
+    case PGQRSI_REFRESH_FULL_SWEEP:
+        if (!is_full_sweep_due(frontier, now_ms))
+            return 0;
+        choose_range(refresh, frontier);
+        start_sweep(refresh);
+        return 1;
+    case PGQRSI_REFRESH_PEEK:
+        choose_range(refresh, frontier);
+        start_peek(refresh);
+        return 1;
+    case PGQRSI_REFRESH_SWEEP:
+        if (refresh->found_stragglers)
+            start_sweep(refresh);
+        return refresh->found_stragglers;
+    case PGQRSI_REFRESH_PEEK_AGAIN:
+        choose_housework(refresh, frontier, now_ms);
+        if (refresh->found_stragglers) {
+            choose_range(refresh, frontier);
+            start_peek(refresh);
+        }
+        return refresh->found_stragglers;
+    case PGQRSI_REFRESH_SAVE:
+        if (refresh->save != 0)
+            start_save(refresh);
+        return refresh->save != 0;
+    case PGQRSI_REFRESH_KEYS:
+        refresh->call.sql = PGQRSI_SQL_CONSUMER_SWEEP_KEYS;
+        pgqrsi_params_add_int(&refresh->params, KEYS_LIMIT);
+        return refresh->keys;
+    case PGQRSI_REFRESH_ARCHIVE:
+        refresh->call.sql = PGQRSI_SQL_ARCHIVE_PREPARE;
+        pgqrsi_params_add_int(&refresh->params, refresh->consumer->queue->id);
+        return refresh->archive;
+    case PGQRSI_REFRESH_OVER:
+        break;
     }
-    keys = take_turn(&frontier->keys_ms, now_ms, KEYS_INTERVAL_MS);
-    archive = take_turn(&frontier->archive_ms, now_ms, ARCHIVE_INTERVAL_MS);
-    pgqrsi_pool_unlock(consumer->client->pool);
-    if (save)
-        save_low_water(consumer, low, deadline_ms);
-    if (keys)
-        run_with_number(consumer, PGQRSI_SQL_CONSUMER_SWEEP_KEYS, KEYS_LIMIT, deadline_ms);
-    if (archive)
-        run_with_number(consumer, PGQRSI_SQL_ARCHIVE_PREPARE, consumer->queue->id, deadline_ms);
+    return 0;
+}
+
+int
+pgqrsi_refresh_next(pgqrsi_refresh *refresh)
+{
+    pgqrsi_pool *pool = refresh->consumer->client->pool;
+
+    for (; refresh->step != PGQRSI_REFRESH_OVER; refresh->step++) {
+        int found;
+
+        pgqrsi_params_release(&refresh->params);
+        memset(&refresh->params, 0, sizeof(refresh->params));
+        refresh->began_ms = pgqrsi_clock_ms();
+        refresh->call = (pgqrsi_call){ .effect = PGQRSI_WRITES, .params = &refresh->params };
+        pgqrsi_pool_lock(pool);
+        found = start_step(refresh, &refresh->consumer->queue->frontier, refresh->began_ms);
+        pgqrsi_pool_unlock(pool);
+        if (found)
+            return 1;
+    }
+    return 0;
+}
+
+/* Everything visible up to here is gone from the ready lane. */
+static void
+raise_low(const pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t lowest_kept,
+          int64_t highest_moved)
+{
+    int64_t low = refresh->to < refresh->bound ? refresh->to : refresh->bound;
+
+    if (lowest_kept != 0 && lowest_kept - 1 < low)
+        low = lowest_kept - 1;
+    if (highest_moved != 0 && highest_moved < low)
+        low = highest_moved; /* there was more to move */
+    if (low > frontier->sweep_low)
+        frontier->sweep_low = low;
 }
 
 static void
-sweep_ready(pgqrs_consumer *consumer, int64_t deadline_ms)
+read_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows)
 {
-    pgqrsi_frontier *frontier = &consumer->queue->frontier;
-    int64_t began_ms = pgqrsi_clock_ms();
-    struct sweep sweep = { 0, 0, 0, 0, 0, 0, 0 };
-    int full;
+    int64_t moved = pgqrsi_rows_int(rows, 0, 1);
 
-    pgqrsi_pool_lock(consumer->client->pool);
-    full = began_ms >= frontier->full_sweep_ms;
-    sweep.from = full ? 0 : frontier->sweep_low;
-    /* Beyond what this client has claimed lie messages of others, or, where nothing was left to claim, their
-     * leases. What was issued since is looked at next time: a backlog that came meanwhile is not worth
-     * reading. */
-    sweep.to = frontier->claimed;
-    if (frontier->drained && frontier->issued > sweep.to)
-        sweep.to = frontier->issued;
-    sweep.bound = frontier->bound;
-    frontier->sweep_ms =
-        began_ms + SWEEP_INTERVAL_MS; /* keeps other threads of this client from doing it too */
-    pgqrsi_pool_unlock(consumer->client->pool);
-    run_sweep(consumer, &sweep, deadline_ms, NULL);
-    pgqrsi_pool_lock(consumer->client->pool);
-    record(frontier, &sweep, full, began_ms, pgqrsi_clock_ms());
-    pgqrsi_pool_unlock(consumer->client->pool);
+    if (pgqrsi_rows_int(rows, 0, 0) != 0)
+        raise_low(refresh, frontier, pgqrsi_rows_int(rows, 0, 3),
+                  moved == SWEEP_LIMIT ? pgqrsi_rows_int(rows, 0, 2) : 0);
 }
 
-static pgqrs_status
-peek(pgqrs_consumer *consumer, int64_t bound, int64_t deadline_ms, pgqrsi_peek *out, pgqrs_error *err)
+static void
+read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows)
 {
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
+    pgqrsi_peek found = { { 0, 0, 0 }, 0, 0, 0, 0 };
 
-    pgqrsi_params_add_int(&params, bound);
-    status = pgqrsi_client_run(consumer->client,
-                               &(pgqrsi_call){ .scope = &consumer->queue->scope,
-                                               .sql = PGQRSI_SQL_CONSUMER_PEEK,
-                                               .effect = PGQRSI_READS,
-                                               .params = &params },
-                               deadline_ms, &rows, err);
-    pgqrsi_params_release(&params);
-    if (status != PGQRS_OK)
-        return status;
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
-        out->vt_ms[band] = pgqrsi_rows_time_ms(rows, 0, band);
-    out->head_ms = pgqrsi_rows_time_ms(rows, 0, 3);
-    out->server_now_ms = pgqrsi_rows_time_ms(rows, 0, 4);
-    out->issued = pgqrsi_rows_int(rows, 0, 5);
-    pgqrsi_rows_free(rows);
-    return PGQRS_OK;
+        found.vt_ms[band] = pgqrsi_rows_time_ms(rows, 0, band);
+    found.head_ms = pgqrsi_rows_time_ms(rows, 0, 3);
+    found.server_now_ms = pgqrsi_rows_time_ms(rows, 0, 4);
+    found.issued = pgqrsi_rows_int(rows, 0, 5);
+    found.expiry_ms = pgqrsi_rows_time_ms(rows, 0, 8);
+    pgqrsi_frontier_peeked(frontier, &found, pgqrsi_clock_ms());
+    if (refresh->step == PGQRSI_REFRESH_PEEK_AGAIN)
+        return;
+    refresh->found_stragglers = pgqrsi_rows_int(rows, 0, 6) != 0;
+    if (!refresh->found_stragglers)
+        raise_low(refresh, frontier, pgqrsi_rows_int(rows, 0, 7), 0);
+}
+
+/* What looking from the very beginning has cost. */
+static void
+record_cost(const pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
+{
+    int64_t now_ms = pgqrsi_clock_ms();
+    int64_t pause_ms = (now_ms - refresh->began_ms) * FULL_SWEEP_SHARE;
+
+    frontier->full_cost_ms = now_ms - refresh->began_ms;
+    frontier->full_sweep_ms = now_ms + (pause_ms > FULL_SWEEP_PAUSE_MS ? pause_ms : FULL_SWEEP_PAUSE_MS);
+}
+
+void
+pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows)
+{
+    pgqrsi_pool *pool = refresh->consumer->client->pool;
+    pgqrsi_frontier *frontier = &refresh->consumer->queue->frontier;
+    int is_full = refresh->from == 0 && refresh->to > 0;
+
+    pgqrsi_pool_lock(pool);
+    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP || (refresh->step == PGQRSI_REFRESH_PEEK && is_full))
+        record_cost(refresh, frontier);
+    if (rows != NULL && pgqrsi_refresh_is_peek(refresh))
+        read_peek(refresh, frontier, rows);
+    else if (rows != NULL && refresh->step <= PGQRSI_REFRESH_SWEEP)
+        read_sweep(refresh, frontier, rows);
+    pgqrsi_pool_unlock(pool);
+    refresh->step++;
 }
 
 pgqrs_status
-pgqrsi_consumer_refresh(pgqrs_consumer *consumer, int now, int64_t deadline_ms, pgqrs_error *err)
+pgqrsi_consumer_refresh(pgqrs_consumer *consumer, int64_t deadline_ms, pgqrs_error *err)
 {
-    pgqrsi_frontier *frontier = &consumer->queue->frontier;
-    pgqrsi_peek found = { { 0, 0, 0 }, 0, 0, 0 };
-    pgqrs_status status;
-    int64_t bound;
-    int due;
+    pgqrsi_refresh refresh;
+    pgqrs_status status = PGQRS_OK;
 
-    pgqrsi_pool_lock(consumer->client->pool);
-    due = now || pgqrsi_clock_ms() >= frontier->sweep_ms;
-    frontier->swept = 0;
-    bound = frontier->bound;
-    pgqrsi_pool_unlock(consumer->client->pool);
-    if (due)
-        sweep_ready(consumer, deadline_ms);
-    status = peek(consumer, bound, deadline_ms, &found, err);
-    if (status != PGQRS_OK)
-        return status;
-    pgqrsi_pool_lock(consumer->client->pool);
-    pgqrsi_frontier_peeked(frontier, &found, pgqrsi_clock_ms());
-    pgqrsi_pool_unlock(consumer->client->pool);
-    keep_house(consumer, deadline_ms);
-    return PGQRS_OK;
+    pgqrsi_refresh_begin(&refresh, consumer);
+    while (status == PGQRS_OK && pgqrsi_refresh_next(&refresh)) {
+        int matters = pgqrsi_refresh_is_peek(&refresh);
+        pgqrsi_rows *rows = NULL;
+
+        status = pgqrsi_client_run(consumer->client, &refresh.call, deadline_ms, &rows, matters ? err : NULL);
+        pgqrsi_refresh_answer(&refresh, status == PGQRS_OK ? rows : NULL);
+        pgqrsi_rows_free(rows);
+        if (!matters)
+            status = PGQRS_OK;
+    }
+    pgqrsi_refresh_release(&refresh);
+    return status;
 }

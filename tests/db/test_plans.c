@@ -149,8 +149,9 @@ static const struct probe held_probes[] = {
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
         ".priority) AND (vt <= statement_timestamp()))", "Recursive Union" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
-      "0",
-      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: (priority = p", "Index Cond: (id > $1)" } },
+      "0, 0, 1000, 5000",
+      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: (priority = p", "Index Cond: (id > $1)",
+        "Index Cond: ((id > $2) AND (id <= $3))" } },
 };
 
 /* Those of both lanes. */
@@ -285,7 +286,7 @@ the_held_lane_is_probed_and_not_read(void **state)
     assert_in_range(index_rows_read() - before, 10, 100);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE peek(0)");
+    ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000)");
     assert_in_range(index_rows_read() - before, 5, 100);
     ts_sql(sql, "DEALLOCATE ALL");
 }
