@@ -3,13 +3,31 @@
 #include <limits.h>
 #include <time.h>
 
-int64_t
-pgqrsi_clock_ms(void)
+static int64_t
+read_us(clockid_t clock)
 {
     struct timespec now;
 
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+    clock_gettime(clock, &now);
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
+pgqrsi_clock_ms(void)
+{
+    return read_us(CLOCK_MONOTONIC) / 1000;
+}
+
+int64_t
+pgqrsi_clock_boot_ms(void)
+{
+    return read_us(CLOCK_BOOTTIME) / 1000;
+}
+
+int64_t
+pgqrsi_clock_us(void)
+{
+    return read_us(CLOCK_MONOTONIC);
 }
 
 int

@@ -13,6 +13,12 @@
 /** Milliseconds of the monotonic clock. */
 int64_t pgqrsi_clock_ms(void);
 
+/** Milliseconds of the clock that goes on while the machine sleeps: how long a lease has been held. */
+int64_t pgqrsi_clock_boot_ms(void);
+
+/** Microseconds of the monotonic clock. */
+int64_t pgqrsi_clock_us(void);
+
 /** Milliseconds left until `deadline_ms`, at least 0, at most INT_MAX: what poll(2) takes. */
 int pgqrsi_clock_left_ms(int64_t deadline_ms);
 

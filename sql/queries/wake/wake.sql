@@ -13,7 +13,7 @@ WITH look AS MATERIALIZED (
     SELECT key, (SELECT string_agg(s.pid::text, ' ')
                    FROM (SELECT l.pid FROM pg_catalog.pg_locks AS l
                           WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
-                            AND l.classid = ((look.key >> 32) & 4294967295)::oid
+                            AND l.pid <> pg_backend_pid() AND l.classid = ((look.key >> 32) & 4294967295)::oid
                             AND l.objid = (look.key & 4294967295)::oid
                             AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d
                                                WHERE d.datname = current_database())

@@ -1,0 +1,161 @@
+#include "runtime/runtime.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/payload.h"
+
+void
+pgqrsi_job_init(pgqrs_job *job, pgqrsi_work_queue *queue, pgqrsi_batch *batch, const pgqrs_message *message)
+{
+    memset(job, 0, sizeof(*job));
+    job->worker = queue->worker;
+    job->queue = queue;
+    job->batch = batch;
+    job->message = message;
+    job->delay_ms = -1;
+    atomic_init(&job->cancellation, PGQRS_JOB_GOES_ON);
+    atomic_init(&job->deadline_ms, NEVER);
+    batch->refs++;
+}
+
+void
+pgqrsi_job_free(pgqrs_job *job)
+{
+    pgqrsi_batch *batch = job->batch;
+
+    pgqrsi_buffer_release(&job->result);
+    pgqrsi_buffer_release(&job->error);
+    if (--batch->refs > 0)
+        return;
+    pgqrs_message_list_free(batch->list);
+    free(batch->jobs);
+    free(batch);
+}
+
+const pgqrs_message *
+pgqrs_job_message(const pgqrs_job *job)
+{
+    return job->message;
+}
+
+pgqrs_slice
+pgqrs_job_queue(const pgqrs_job *job)
+{
+    return pgqrs_slice_of(job->queue->consumer->queue->name);
+}
+
+int64_t
+pgqrs_job_left_ms(const pgqrs_job *job)
+{
+    int64_t deadline_ms = atomic_load(&job->deadline_ms);
+    int64_t now_ms = pgqrsi_clock_boot_ms();
+
+    if (deadline_ms == NEVER)
+        return INT64_MAX;
+    return deadline_ms > now_ms ? deadline_ms - now_ms : 0;
+}
+
+pgqrs_job_cancellation
+pgqrs_job_cancelled(const pgqrs_job *job)
+{
+    pgqrs_job_cancellation why = (pgqrs_job_cancellation)atomic_load(&job->cancellation);
+
+    if (why != PGQRS_JOB_GOES_ON)
+        return why;
+    if (pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms))
+        return PGQRS_JOB_LEASE_LOST;
+    return atomic_load(&job->worker->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_GOES_ON;
+}
+
+static pgqrs_status
+set(pgqrsi_buffer *buffer, pgqrs_slice value, pgqrs_error *err)
+{
+    pgqrsi_buffer fresh = PGQRSI_BUFFER_INIT;
+
+    pgqrsi_buffer_append_slice(&fresh, value);
+    if (fresh.failed) {
+        pgqrsi_buffer_release(&fresh);
+        return pgqrsi_error_memory(err);
+    }
+    pgqrsi_buffer_release(buffer);
+    *buffer = fresh;
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_job_set_result(pgqrs_job *job, pgqrs_slice result, pgqrs_error *err)
+{
+    pgqrs_status status = pgqrsi_payload_check(job->worker->client, "result", result, -1, err);
+
+    return status == PGQRS_OK ? set(&job->result, result, err) : status;
+}
+
+pgqrs_status
+pgqrs_job_set_error(pgqrs_job *job, pgqrs_slice text, pgqrs_error *err)
+{
+    pgqrs_status status = pgqrsi_failure_cut_error(&text, err);
+
+    return status == PGQRS_OK ? set(&job->error, text, err) : status;
+}
+
+pgqrs_status
+pgqrs_job_set_delay(pgqrs_job *job, int64_t delay_ms, pgqrs_error *err)
+{
+    pgqrs_status status = pgqrsi_range_check("delay_ms", delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
+
+    if (status == PGQRS_OK)
+        job->delay_ms = delay_ms;
+    return status;
+}
+
+void
+pgqrs_job_set_data(pgqrs_job *job, void *data)
+{
+    job->data = data;
+}
+
+void *
+pgqrs_job_data(const pgqrs_job *job)
+{
+    return job->data;
+}
+
+/* The handler of the message's type, or of all others. */
+static const pgqrsi_route *
+route_of(const pgqrs_job *job)
+{
+    const pgqrsi_work_queue *queue = job->queue;
+    const pgqrsi_route *others = NULL;
+    pgqrs_slice type = job->message->type;
+
+    for (size_t i = 0; i < queue->route_count; i++) {
+        const pgqrsi_route *route = &queue->routes[i];
+
+        if (route->type.data == NULL)
+            others = route;
+        else if (type.data != NULL && route->type.size == type.size &&
+                 memcmp(route->type.data, type.data, type.size) == 0)
+            return route;
+    }
+    return others;
+}
+
+pgqrs_job_outcome
+pgqrs_job_next(pgqrs_job *job)
+{
+    const pgqrs_worker *worker = job->worker;
+    const pgqrsi_route *route;
+
+    if (job->layer < worker->layer_count) {
+        const pgqrsi_layer *layer = &worker->layers[job->layer++];
+
+        return layer->handler(job, layer->arg);
+    }
+    route = route_of(job);
+    if (route != NULL)
+        return route->handler(job, route->arg);
+    if (job->error.size == 0)
+        (void)set(&job->error, pgqrs_slice_of("this worker has no handler for messages of its type"), NULL);
+    return PGQRS_JOB_FAILED;
+}

@@ -1,0 +1,501 @@
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/name.h"
+#include "store/payload.h"
+
+#define DEFAULT_PREFETCH 1000
+#define DEFAULT_GRACE_MS 25000
+#define DEFAULT_POLL_MS 5000
+#define DEFAULT_RETRY_BASE_MS 1000
+#define DEFAULT_RETRY_MAX_MS 3600000
+#define MAX_GRACE_MS 86400000
+#define MAX_RETRY_MS INT64_C(2592000000)
+#define MIN_LEASE_MS 100
+
+static pgqrs_status
+check_options(const pgqrs_worker_options *options, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused worker options: begin with PGQRS_WORKER_OPTIONS_INIT");
+    status = pgqrsi_range_check("concurrency", options->concurrency, 1, 1024, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("prefetch_max", options->prefetch_max, -1, 100000, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("grace_ms", options->grace_ms, 0, MAX_GRACE_MS, err);
+    if (status == PGQRS_OK && options->poll_ms != 0)
+        status = pgqrsi_range_check("poll_ms", options->poll_ms, 50, 60000, err);
+    return status;
+}
+
+static void
+fill_in(pgqrs_worker_options *options)
+{
+    if (options->prefetch_max == 0)
+        options->prefetch_max = DEFAULT_PREFETCH;
+    else if (options->prefetch_max < 0)
+        options->prefetch_max = 0;
+    if (options->grace_ms == 0)
+        options->grace_ms = DEFAULT_GRACE_MS;
+    if (options->poll_ms == 0)
+        options->poll_ms = DEFAULT_POLL_MS;
+}
+
+static void
+init_locks(pgqrs_worker *worker)
+{
+    pthread_condattr_t attributes;
+
+    pthread_mutex_init(&worker->mutex, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&worker->work, &attributes);
+    pthread_cond_init(&worker->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+static pgqrs_status
+open_fds(pgqrs_worker *worker, pgqrs_error *err)
+{
+    struct epoll_event event = { .events = EPOLLIN };
+
+    worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    worker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->epoll_fd < 0 || worker->event_fd < 0 ||
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->event_fd, &event) != 0)
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "making a worker: no descriptor could be opened: %s",
+                                strerror(errno));
+    return PGQRS_OK;
+}
+
+static void
+free_queue(pgqrsi_work_queue *queue)
+{
+    if (queue == NULL)
+        return;
+    for (size_t i = 0; i < queue->route_count; i++)
+        free((void *)(uintptr_t)queue->routes[i].type.data);
+    free(queue->routes);
+    pgqrs_consumer_close(queue->consumer);
+    free(queue);
+}
+
+static void
+free_worker(pgqrs_worker *worker)
+{
+    pgqrsi_link_free(&worker->work_link);
+    pgqrsi_link_free(&worker->house_link);
+    for (size_t i = 0; i < worker->queue_count; i++)
+        free_queue(worker->queues[i]);
+    free(worker->queues);
+    free(worker->layers);
+    if (worker->epoll_fd >= 0)
+        close(worker->epoll_fd);
+    if (worker->event_fd >= 0)
+        close(worker->event_fd);
+    pthread_cond_destroy(&worker->work);
+    pthread_cond_destroy(&worker->ended);
+    pthread_mutex_destroy(&worker->mutex);
+    free(worker);
+}
+
+pgqrs_status
+pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqrs_worker **out,
+                 pgqrs_error *err)
+{
+    static const pgqrs_worker_options defaults = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_status status = check_options(options != NULL ? options : &defaults, err);
+    pgqrs_worker *worker;
+
+    if (status != PGQRS_OK)
+        return status;
+    worker = calloc(1, sizeof(*worker));
+    if (worker == NULL)
+        return pgqrsi_error_memory(err);
+    worker->client = client;
+    worker->options = options != NULL ? *options : defaults;
+    fill_in(&worker->options);
+    worker->epoll_fd = worker->event_fd = -1;
+    worker->pid = getpid();
+    worker->scan_ms = NEVER;
+    TAILQ_INIT(&worker->waiting);
+    TAILQ_INIT(&worker->returned);
+    init_locks(worker);
+    status = open_fds(worker, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_link_new(worker, &worker->work_link, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_link_new(worker, &worker->house_link, err);
+    if (status != PGQRS_OK) {
+        free_worker(worker);
+        return status;
+    }
+    *out = worker;
+    return PGQRS_OK;
+}
+
+static pgqrs_status
+check_queue_options(const pgqrs_worker_queue_options *options, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused queue options of a worker: begin with PGQRS_WORKER_QUEUE_OPTIONS_INIT");
+    status = pgqrsi_range_check("weight", options->weight, 0, 1000, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("max_attempts", options->max_attempts, 0, 1000, err);
+    if (status == PGQRS_OK && options->lease_ms != 0)
+        status = pgqrsi_range_check("lease_ms", options->lease_ms, MIN_LEASE_MS, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("job_timeout_ms", options->job_timeout_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("retry", options->retry, PGQRS_RETRY_QUEUE, PGQRS_RETRY_EXPONENTIAL, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("done", options->done, PGQRS_DONE_ARCHIVE, PGQRS_DONE_DELETE, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("retry_base_ms", options->retry_base_ms, 0, MAX_RETRY_MS, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("retry_max_ms", options->retry_max_ms, 0, MAX_RETRY_MS, err);
+    return status;
+}
+
+static pgqrs_status
+check_not_started(const pgqrs_worker *worker, pgqrs_error *err)
+{
+    if (!worker->is_started)
+        return PGQRS_OK;
+    return pgqrsi_error_set(err, PGQRS_EINVAL,
+                            "refused a change of a worker that was started: do it before the start");
+}
+
+static pgqrsi_work_queue *
+find_queue(const pgqrs_worker *worker, pgqrs_slice name)
+{
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        const char *known = worker->queues[i]->consumer->queue->name;
+
+        if (strlen(known) == name.size && memcmp(known, name.data, name.size) == 0)
+            return worker->queues[i];
+    }
+    return NULL;
+}
+
+/* A role that may not register works without. */
+static pgqrs_status
+open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
+           pgqrsi_work_queue *queue, pgqrs_error *err)
+{
+    pgqrs_consumer_options consumer = PGQRS_CONSUMER_OPTIONS_INIT;
+    pgqrs_status status;
+
+    consumer.lease_ms = options->lease_ms;
+    status = pgqrs_consumer_open(worker->client, name, &consumer, &queue->consumer, err);
+    if (status != PGQRS_OK)
+        return status;
+    status = pgqrs_registration_add(worker->client, name, &queue->consumer->worker_id, err);
+    if (status == PGQRS_EDENIED)
+        status = PGQRS_OK;
+    queue->worker = worker;
+    queue->options = *options;
+    queue->options.lease_ms = queue->consumer->lease_ms;
+    if (options->weight == 0)
+        queue->options.weight = 1;
+    if (options->retry_base_ms == 0)
+        queue->options.retry_base_ms = DEFAULT_RETRY_BASE_MS;
+    if (options->retry_max_ms == 0)
+        queue->options.retry_max_ms = DEFAULT_RETRY_MAX_MS;
+    queue->beat_ms = NEVER;
+    TAILQ_INIT(&queue->owned);
+    TAILQ_INIT(&queue->reports);
+    return status;
+}
+
+pgqrs_status
+pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
+                       pgqrs_error *err)
+{
+    static const pgqrs_worker_queue_options defaults = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    pgqrsi_work_queue **grown, *queue;
+    pgqrs_status status = check_not_started(worker, err);
+
+    if (options == NULL)
+        options = &defaults;
+    if (status == PGQRS_OK)
+        status = check_queue_options(options, err);
+    if (status != PGQRS_OK)
+        return status;
+    if (find_queue(worker, name) != NULL)
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused queue \"%.*s\": this worker has it already",
+                                PGQRSI_SLICE_ARG(name));
+    grown = realloc(worker->queues, (worker->queue_count + 1) * sizeof(grown[0]));
+    if (grown == NULL)
+        return pgqrsi_error_memory(err);
+    worker->queues = grown;
+    queue = calloc(1, sizeof(*queue));
+    if (queue == NULL)
+        return pgqrsi_error_memory(err);
+    status = open_queue(worker, name, options, queue, err);
+    if (status != PGQRS_OK) {
+        free_queue(queue);
+        return status;
+    }
+    worker->queues[worker->queue_count++] = queue;
+    return PGQRS_OK;
+}
+
+static int
+has_route(const pgqrsi_work_queue *queue, pgqrs_slice type)
+{
+    for (size_t i = 0; i < queue->route_count; i++) {
+        pgqrs_slice known = queue->routes[i].type;
+
+        if ((known.data == NULL) == (type.data == NULL) && known.size == type.size &&
+            (type.size == 0 || memcmp(known.data, type.data, type.size) == 0))
+            return 1;
+    }
+    return 0;
+}
+
+pgqrs_status
+pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice type, pgqrs_job_handler handler,
+                    void *arg, pgqrs_error *err)
+{
+    pgqrsi_work_queue *queue = find_queue(worker, queue_name);
+    pgqrs_status status = check_not_started(worker, err);
+    pgqrsi_route *grown;
+    char *copy = NULL;
+
+    if (status == PGQRS_OK && type.data != NULL)
+        status = pgqrsi_name_check("message type", type, PGQRSI_TYPE_MAX_BYTES, err);
+    if (status != PGQRS_OK)
+        return status;
+    if (queue == NULL || handler == NULL)
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a handler: %s",
+                                queue == NULL ? "add its queue to the worker first" : "it is NULL");
+    if (has_route(queue, type))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused a second handler for queue \"%.*s\" and %s%.*s: one type has one",
+                                PGQRSI_SLICE_ARG(queue_name), type.data != NULL ? "type " : "all other types",
+                                PGQRSI_SLICE_ARG(type));
+    grown = realloc(queue->routes, (queue->route_count + 1) * sizeof(grown[0]));
+    if (grown != NULL)
+        queue->routes = grown;
+    if (type.data != NULL)
+        copy = strndup(type.data, type.size);
+    if (grown == NULL || (type.data != NULL && copy == NULL)) {
+        free(copy);
+        return pgqrsi_error_memory(err);
+    }
+    queue->routes[queue->route_count++] = (pgqrsi_route){ { copy, type.size }, handler, arg };
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware, void *arg, pgqrs_error *err)
+{
+    pgqrs_status status = check_not_started(worker, err);
+    pgqrsi_layer *grown;
+
+    if (status != PGQRS_OK)
+        return status;
+    if (middleware == NULL)
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a middleware that is NULL");
+    grown = realloc(worker->layers, (worker->layer_count + 1) * sizeof(grown[0]));
+    if (grown == NULL)
+        return pgqrsi_error_memory(err);
+    worker->layers = grown;
+    worker->layers[worker->layer_count++] = (pgqrsi_layer){ middleware, arg };
+    return PGQRS_OK;
+}
+
+static pgqrs_status
+check_complete(const pgqrs_worker *worker, pgqrs_error *err)
+{
+    if (worker->queue_count == 0)
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused to start a worker without a queue: add one");
+    for (size_t i = 0; i < worker->queue_count; i++)
+        if (worker->queues[i]->route_count == 0)
+            return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                    "refused to start a worker whose queue \"%s\" has no handler: set one",
+                                    worker->queues[i]->consumer->queue->name);
+    return PGQRS_OK;
+}
+
+static void
+wait_for_events(const pgqrs_worker *worker, int64_t timeout_ms)
+{
+    struct pollfd entry = { .fd = worker->epoll_fd, .events = POLLIN };
+
+    (void)poll(&entry, 1, timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms);
+}
+
+static void
+run_until_over(pgqrs_worker *worker)
+{
+    for (;;) {
+        pgqrsi_worker_turn(worker);
+        if (atomic_load(&worker->is_over))
+            return;
+        wait_for_events(worker, pgqrsi_worker_timeout(worker));
+    }
+}
+
+static void *
+loop(void *arg)
+{
+    run_until_over(arg);
+    return NULL;
+}
+
+pgqrs_status
+pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err)
+{
+    pgqrs_status status = check_not_started(worker, err);
+
+    if (status == PGQRS_OK)
+        status = check_complete(worker, err);
+    if (status != PGQRS_OK)
+        return status;
+    worker->is_started = 1;
+    status = pgqrsi_running_start(worker, err);
+    if (status == PGQRS_OK && pthread_create(&worker->loop_thread, NULL, loop, worker) != 0)
+        status = pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                  "starting a worker: the operating system gave no thread for its loop");
+    if (status == PGQRS_OK) {
+        worker->has_loop_thread = 1;
+        return PGQRS_OK;
+    }
+    atomic_store(&worker->is_over, 1);
+    pgqrsi_running_join(worker);
+    return status;
+}
+
+/* Nothing here but what a signal handler may do. */
+void
+pgqrs_worker_stop(pgqrs_worker *worker)
+{
+    int saved = errno;
+
+    atomic_store(&worker->is_stopping, 1);
+    pgqrsi_running_wake_loop(worker);
+    errno = saved;
+}
+
+pgqrs_status
+pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err)
+{
+    int64_t deadline_ms = timeout_ms < 0 ? NEVER : pgqrsi_clock_ms() + timeout_ms;
+    struct timespec deadline = { .tv_sec = deadline_ms / 1000, .tv_nsec = deadline_ms % 1000 * 1000000 };
+    int waited = 0;
+
+    pthread_mutex_lock(&worker->mutex);
+    while (worker->has_loop_thread && !atomic_load(&worker->is_over) && waited == 0) {
+        if (timeout_ms < 0)
+            pthread_cond_wait(&worker->ended, &worker->mutex);
+        else
+            waited = pthread_cond_timedwait(&worker->ended, &worker->mutex, &deadline);
+    }
+    pthread_mutex_unlock(&worker->mutex);
+    if (!worker->has_loop_thread || atomic_load(&worker->is_over))
+        return PGQRS_OK;
+    return pgqrsi_error_set(err, PGQRS_ETIMEDOUT,
+                            "the worker was not over after %lld ms: wait on, or close it",
+                            (long long)timeout_ms);
+}
+
+/* Frees the jobs that are left: handlers have returned, and nothing can be reported any more. */
+static void
+free_jobs(pgqrs_worker *worker)
+{
+    struct pgqrsi_job_list jobs;
+    pgqrs_job *job;
+
+    pgqrsi_running_collect(worker, &jobs);
+    while ((job = TAILQ_FIRST(&jobs)) != NULL) {
+        TAILQ_REMOVE(&jobs, job, entry);
+        pgqrsi_reporting_returned(job);
+    }
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        while ((job = TAILQ_FIRST(&worker->queues[i]->owned)) != NULL) {
+            job->is_over = 1;
+            pgqrsi_reporting_end(job);
+        }
+    }
+}
+
+void
+pgqrs_worker_close(pgqrs_worker *worker)
+{
+    if (worker == NULL)
+        return;
+    atomic_store(&worker->is_closing, 1);
+    pgqrs_worker_stop(worker);
+    if (worker->has_loop_thread)
+        pthread_join(worker->loop_thread, NULL);
+    else if (worker->is_started && !atomic_load(&worker->is_over))
+        run_until_over(worker);
+    pgqrsi_running_join(worker);
+    free_jobs(worker);
+    free_worker(worker);
+}
+
+int
+pgqrs_worker_fd(const pgqrs_worker *worker)
+{
+    return worker->epoll_fd;
+}
+
+int64_t
+pgqrs_worker_timeout_ms(const pgqrs_worker *worker)
+{
+    return pgqrsi_worker_timeout((pgqrs_worker *)(uintptr_t)worker);
+}
+
+pgqrs_status
+pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
+{
+    pgqrs_status status = PGQRS_OK;
+
+    if (!worker->is_started)
+        status = check_complete(worker, err);
+    else if (worker->has_loop_thread)
+        status =
+            pgqrsi_error_set(err, PGQRS_EINVAL, "refused to process a worker that has threads of its own");
+    if (status != PGQRS_OK)
+        return status;
+    worker->is_started = 1;
+    if (!atomic_load(&worker->is_over))
+        pgqrsi_worker_turn(worker);
+    *out_over = atomic_load(&worker->is_over);
+    return PGQRS_OK;
+}
+
+void
+pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out)
+{
+    pthread_mutex_lock(&worker->mutex);
+    *out = worker->counts;
+    out->running = (int64_t)worker->running;
+    out->prefetched = (int64_t)worker->waiting_count;
+    pthread_mutex_unlock(&worker->mutex);
+}
+
+int
+pgqrs_worker_is_idle(pgqrs_worker *worker)
+{
+    return atomic_load(&worker->is_idle);
+}
