@@ -56,7 +56,6 @@ async function describeServer() {
   const versions = {
     pgqrs: text(path.join(__dirname, '..', '..', 'build', 'pgqrs'), '--version').split('\n')[0].replace(/^pgqrs /, ''),
     PostgreSQL: version,
-    pgbench: text('pgbench', '--version').replace(/^.*?([0-9])/, '$1'),
     PgQ: pgq.default_version,
     'redis-server': /v=([0-9.]+)/.exec(text('redis-server', '--version'))[1],
     'Node.js': process.version.slice(1),

@@ -3,8 +3,8 @@
 //
 //   node measure.js ROUNDS PATTERN SCALE QUIET
 //
-// PATTERN chooses parts by PEER/BATCH, SCALE multiplies the counts. A part during which other programs had more than
-// QUIET of the processors, a share from 0 to 1, is measured again; see `run`.
+// PATTERN chooses parts by their names, see plan.js; SCALE multiplies the counts. A part during which other programs had
+// more than QUIET of the processors, a share from 0 to 1, is measured again; see `run`.
 
 const fs = require('node:fs');
 const os = require('node:os');
@@ -13,21 +13,35 @@ const { execFile } = require('node:child_process');
 const { promisify } = require('node:util');
 const { Client } = require('pg');
 const { describeMachine, describeServer } = require('./machine');
-const { runOurs } = require('./ours');
-const { parts } = require('./plan');
+const { runOurs, options } = require('./ours');
+const { parts, sizeOf, nameOf } = require('./plan');
 const { median, quietRounds, summarise } = require('./summary');
 const { serverCpu, clientCpu, machineCpu } = require('./usage');
 
 const run = promisify(execFile);
+const statements = ['create', 'enqueue', 'claim', 'claim_unflushed', 'finish', 'enqueue_notify'];
 // For all waiting and repeating of a run together.
 const patienceSeconds = 600;
 const mostAttempts = 4;
 let waitedSeconds = 0;
 
 // A whole number of batches for each caller and worker.
-function countJobs(part, scale) {
+function scaled(part, scale) {
   const step = part.batch * Math.max(part.callers, part.workers);
-  return Math.max(1, Math.round((part.jobs * scale) / step)) * step;
+  const jobs = Math.max(1, Math.round((part.jobs * scale) / step)) * step;
+  if (part.kind !== 'pickup') return { ...part, jobs };
+  return { ...part, jobs, idle: Math.max(10, Math.round(part.idle * scale)), seconds: part.seconds * scale };
+}
+
+// What this `pgqrs bench` cannot do yet is left out, not measured as something else.
+function choose(pattern, scale, offered) {
+  const named = parts.filter(part => pattern.test(nameOf(part)));
+  if (named.length === 0) throw new Error(`no part matches "${pattern.source}"; see plan.js`);
+  const missing = named.filter(part => part.needs !== undefined && !offered.has(part.needs));
+  for (const part of missing) console.error(`left out: ${nameOf(part)}, pgqrs bench has no ${part.needs}`);
+  const chosen = named.filter(part => !missing.includes(part)).map(part => scaled(part, scale));
+  if (chosen.length === 0) throw new Error('nothing is left to measure');
+  return { chosen, missing: missing.map(nameOf) };
 }
 
 // Each part has a database of its own; dropping it makes a checkpoint, and another is made before the clock starts.
@@ -90,20 +104,23 @@ async function runPart(part) {
   return outcome;
 }
 
+function describe(figures) {
+  if (figures.ratio !== undefined) return `wake-ups on: ${figures.ratio.toFixed(3)} of the rate with them off`;
+  if (figures.idle === undefined) return `${Math.round(figures.whole_life_per_second).toString().padStart(7)} jobs/s`;
+  const one = ({ p50_us, p99_us }) => `${Math.round(p50_us)}/${Math.round(p99_us)} us`;
+  return `pickup p50/p99 idle ${one(figures.idle)}, half load ${one(figures.half)}`;
+}
+
 function note(round, part, outcome) {
   for (const [peer, figures] of Object.entries(outcome))
-    console.error(`round ${round}  ${peer.padEnd(9)} batch ${String(part.batch).padStart(4)}  ` +
-      `${Math.round(figures.whole_life_per_second).toString().padStart(7)} jobs/s, ` +
+    console.error(`round ${round}  ${`${peer}/${sizeOf(part)}`.padEnd(23)} ${describe(figures)}, ` +
       `others had ${Math.round(figures.others_cpu_share * 100)} % of the processors`);
 }
 
 async function main() {
   const [rounds, scale, quiet] = [process.argv[2], process.argv[4], process.argv[5]].map(Number);
   const pattern = new RegExp(process.argv[3]);
-  const chosen = parts
-    .filter(part => pattern.test(`${part.peer}/${part.batch}`))
-    .map(part => ({ ...part, jobs: countJobs(part, scale) }));
-  if (chosen.length === 0) throw new Error(`no part matches "${process.argv[3]}"; see plan.js`);
+  const { chosen, missing } = choose(pattern, scale, await options());
   const started = new Date();
   const results = new Map();
   const machine = describeMachine(process.env.COMPARE_FOLDER);
@@ -115,8 +132,8 @@ async function main() {
       const outcome = await runQuietly(part, quiet);
       note(round, part, outcome);
       for (const [peer, { settings, ...figures }] of Object.entries(outcome)) {
-        const key = `${peer}/${part.batch}`;
-        if (!results.has(key)) results.set(key, { ...part, peer, settings, rounds: [] });
+        const key = nameOf({ ...part, peer });
+        if (!results.has(key)) results.set(key, { ...part, name: key, peer, settings, rounds: [] });
         results.get(key).rounds.push(figures);
       }
     }
@@ -130,10 +147,12 @@ async function main() {
     rounds,
     scale,
     quiet,
+    only: process.argv[3],
+    missing,
     machine,
     ...server,
     redis_settings: process.env.COMPARE_REDIS_SETTINGS,
-    plain_statements: Object.fromEntries(['create', 'enqueue', 'work'].map(name =>
+    plain_statements: Object.fromEntries(statements.map(name =>
       [name, fs.readFileSync(path.join(__dirname, 'plain', `${name}.sql`), 'utf8')])),
     parts: [...results.values()].map(result => summarise(result, quiet)),
   };

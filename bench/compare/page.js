@@ -2,13 +2,18 @@
 // The text of docs/benchmarks.md.
 
 const { peers } = require('./names');
+const { sections } = require('./sections');
 const { quietRounds } = require('./summary');
-const { lines, rate, cost, grouped, short, find } = require('./table');
+const { lines, grouped, short, find } = require('./table');
 
 const percent = share => `${Math.round(share * 100)} %`;
-const batches = parts => [...new Set(parts.map(part => part.batch))].sort((a, b) => a - b);
-const columnsOf = (parts, figure, format) =>
-  batches(parts).map(batch => ({ figure, batch, format, title: `batch ${batch}` }));
+
+// As it was called, so that the page never claims a run that was not.
+function command(report) {
+  const options = [`--rounds ${report.rounds}`, report.only === '.' ? '' : `--only '${report.only}'`,
+    report.scale === 1 ? '' : `--scale ${report.scale}`, report.quiet < 1 ? `--quiet ${Math.round(report.quiet * 100)}` : ''];
+  return `bench/compare/run ${options.filter(option => option !== '').join(' ')}`;
+}
 
 function opening(report) {
   return `# Benchmarks
@@ -18,10 +23,10 @@ function opening(report) {
 pgqrs and its peers, measured in one run on one machine, ${report.date}. Everything is durable when it is acknowledged:
 PostgreSQL with its default settings (\`fsync\`, \`synchronous_commit\` and \`full_page_writes\` on), Redis with \`appendfsync
 always\`. Payloads are JSON of 100 bytes, and jobs do nothing, so these are the costs of the queues alone. All of it again,
-on your machine, in about five minutes (this run took ${Math.ceil(report.seconds / 60)}, with its waiting for other programs):
+on your machine, in about ten minutes (this run took ${Math.ceil(report.seconds / 60)}, with its waiting for other programs):
 
 \`\`\`sh
-bench/compare/run${report.quiet < 1 ? ` --rounds ${report.rounds} --quiet ${Math.round(report.quiet * 100)}` : ''}
+${command(report)}
 bench/compare/report
 \`\`\``;
 }
@@ -40,65 +45,25 @@ function summary(report) {
   }).join('\n');
 }
 
+function leftOut(report) {
+  if (report.missing.length === 0) return '';
+  return `**Left out**, because \`pgqrs bench\` of this version cannot do it: ${report.missing.join(', ')}.`;
+}
+
 // Where a round was too noisy, what is called a median is less than that: said before the first table.
 function warning(report) {
   const fewer = report.parts.filter(part => quietRounds(part.rounds, report.quiet).length < part.rounds.length);
   if (fewer.length === 0) return '';
-  return `**Noise.** Other programs had more than ${percent(report.quiet)} of the processors during one or more rounds of these, ` +
-    `which therefore rest on fewer rounds than the others, possibly on one: ` +
-    `${fewer.map(part => `${part.peer}/${part.batch}`).join(', ')}. Leaving a noisy round out usually raises a figure, so ` +
+  return `**Noise.** Other programs had more than ${percent(report.quiet)} of the processors during one or more rounds of ` +
+    'these, which therefore rest on fewer rounds than the others, possibly on one: ' +
+    `${fewer.map(part => part.name).join(', ')}. Leaving a noisy round out usually raises a figure, so ` +
     'ratios to peers that kept all rounds are kinder to these. All rounds are under "Commands", those left out in brackets.';
-}
-
-function figures(report) {
-  const { parts } = report;
-  return `## Whole life
-
-Jobs a second that were enqueued and then claimed and finished: jobs divided by the sum of both times. In parentheses how
-many times faster pgqrs is; below 1 it is slower.
-
-${rate(parts, columnsOf(parts, 'whole_life_per_second'))}
-
-![Whole life, batch 100](benchmarks/whole-life-100.svg)
-
-![Whole life, one job a call](benchmarks/whole-life-1.svg)
-
-## Enqueue
-
-Batch 1 is eight callers that each wait for their own job; the others are four callers.
-
-${rate(parts, columnsOf(parts, 'enqueue_per_second'))}
-
-## Claim and finish
-
-A backlog is worked off; eight workers with batch 1, else four (where a peer has its own idea of both, see below).
-
-${rate(parts, columnsOf(parts, 'finish_per_second'))}
-
-## Cost of a job
-
-For the whole life. In parentheses how many times as much as pgqrs; below 1 it costs less. Bytes of log are write-ahead
-log, for BullMQ the append-only file. Server is all processes of the database; client is the one process that enqueues
-and works.
-
-Bytes of log:
-
-${cost(parts, columnsOf(parts, 'log_bytes_per_job'))}
-
-Processor time of the server, microseconds:
-
-${cost(parts, columnsOf(parts, 'server_cpu_us_per_job', short))}
-
-Processor time of the client, microseconds:
-
-${cost(parts, columnsOf(parts, 'client_cpu_us_per_job', short))}`;
 }
 
 function compared() {
   return `## What is compared with what
 
-${lines(['', 'client', 'what it is and how it is used'].map((cell, index) => (index === 0 ? 'peer' : cell)),
-    peers.map(peer => [peer.name, peer.client, peer.about])).replace('| ---: | ---: |', '| --- | --- |')}
+${lines(['peer', 'client', 'what it is and how it is used'], peers.map(peer => [peer.name, peer.client, peer.about]), true)}
 
 Read the figures with these in mind:
 
@@ -108,15 +73,20 @@ Read the figures with these in mind:
   of graphile-worker and BullMQ start within the clock, some milliseconds). Peers run 2,000 jobs to warm up; between
   the phases they get an \`ANALYZE\`, without which pg-boss cost two to three times as much. \`pgqrs bench\` has neither.
 - A claim of pgqrs does not wait for the disk, its enqueue and finish do: a lease that a crash forgets is a message that is
-  due again. \`plain SKIP LOCKED\` waits three times.
+  due again. \`plain SKIP LOCKED\` waits three times, "plain, claim not flushed" twice.
 - Every part ends with a check that all jobs were handed out and nothing is left; \`pgqrs bench\` compares every id.
-- How soon an idle worker picks up a job is not measured here yet: pgqrs polls, its wake-ups are still to come, while
-  graphile-worker and BullMQ have theirs.`;
+- BullMQ is as durable only with \`appendfsync always\`, which is not how it is usually run. Redis then flushes before it
+  answers, once for all commands that arrived together (as PostgreSQL does for commits that wait at the same time), and does
+  nothing else meanwhile. It flushes claims, too. PgQ writes nothing for a claim.
+- The server's processor time comes in steps of 10 ms a process: where few jobs ran, as in the idle half of pickup, its last
+  digits mean little.`;
 }
 
 // In brackets if it does not count.
-function roundRate(part, round, limit) {
-  const text = grouped(round.whole_life_per_second);
+function roundFigures(part, round, limit) {
+  const text = part.kind === 'pickup' ? `${grouped(round.idle.p50_us)}/${grouped(round.half.p50_us)} µs`
+    : part.kind === 'wake' ? `${short(round.ratio)} of ${grouped(round.off_per_second)}`
+      : grouped(round.whole_life_per_second);
   return quietRounds(part.rounds, limit).includes(round) ? text : `[${text}]`;
 }
 
@@ -138,7 +108,7 @@ function circumstances(report) {
   ];
   return `## Machine, versions, settings
 
-${lines(['', ''], facts).replace('| ---: |', '| --- |')}
+${lines(['', ''], facts, true)}
 
 Settings of PostgreSQL, all of them defaults: ${Object.entries(report.settings).map(([name, value]) =>
     `\`${name} = ${value}\``).join(', ')}. Client and server share the machine, and talk through a unix socket.
@@ -151,23 +121,24 @@ pg_ctl start -o "-c listen_addresses=''"
 redis-server ${report.redis_settings}
 \`\`\`
 
-The jobs of each part, what was run, and the rounds' whole-life rates:
+The jobs of each part, what was run, and the rounds' whole-life rates, or medians of pickup when idle
+and at half load:
 
-${lines(['part', 'jobs', 'jobs/s in each round', 'command or settings'], report.parts.map(part =>
-    [`${part.peer}, batch ${part.batch}`, grouped(part.jobs),
-      part.rounds.map(round => roundRate(part, round, report.quiet)).join(', '), `\`${part.settings}\``]))
-    .replace('| ---: |\n', '| --- |\n')}
+${lines(['part', 'jobs', 'in each round', 'command or settings'], report.parts.map(part =>
+    [part.name, grouped(part.jobs), part.rounds.map(round => roundFigures(part, round, report.quiet)).join(', '),
+      `\`${part.settings}\``]), true)}
 
-The plain statements, as pgbench runs them:
+The plain statements:
 
 \`\`\`sql
-${['create', 'enqueue', 'work'].map(name => `-- ${name}.sql\n${report.plain_statements[name].trim()}`).join('\n\n')}
+${Object.entries(report.plain_statements).map(([name, text]) => `-- ${name}.sql\n${text.trim()}`).join('\n\n')}
 \`\`\``;
 }
 
 function page(report) {
-  return [opening(report), summary(report), warning(report), figures(report), compared(), circumstances(report), ''].filter((text, index, all) => text !== '' || index === all.length - 1).join('\n\n')
-    .replace(/\n+$/, '\n');
+  const parts = [opening(report), summary(report), leftOut(report), warning(report), ...sections(report.parts), compared(),
+    circumstances(report)];
+  return `${parts.filter(text => text !== '').join('\n\n')}\n`;
 }
 
 module.exports = { page };

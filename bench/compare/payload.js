@@ -15,4 +15,9 @@ function makePayload(bytes) {
   return { data: text };
 }
 
-module.exports = { payload: makePayload(100), payloadText: JSON.stringify(makePayload(100)) };
+const payload = makePayload(100);
+
+// With a number, by which its handler knows it again.
+const numbered = number => (number === undefined ? payload : { n: number, ...payload });
+
+module.exports = { payload, numbered, payloadText: JSON.stringify(payload) };

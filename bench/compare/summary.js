@@ -1,9 +1,6 @@
 'use strict';
 // From the rounds of a part to its figures.
 
-const numbers = ['enqueue_per_second', 'finish_per_second', 'whole_life_per_second', 'log_bytes_per_job',
-  'server_cpu_us_per_job', 'client_cpu_us_per_job'];
-
 function median(values) {
   const sorted = [...values].sort((a, b) => a - b);
   return (sorted[Math.floor((sorted.length - 1) / 2)] + sorted[Math.ceil((sorted.length - 1) / 2)]) / 2;
@@ -15,11 +12,20 @@ function quietRounds(rounds, limit) {
   return quiet.length > 0 ? quiet : rounds;
 }
 
+// The median of each number that the rounds have, at any depth; a longest time is the longest of all.
+function mediansOf(rounds) {
+  const names = Object.keys(rounds[0]).filter(name => name !== 'others_cpu_share');
+  return Object.fromEntries(names.map(name => {
+    const values = rounds.map(round => round[name]);
+    if (typeof values[0] !== 'number') return [name, mediansOf(values)];
+    return [name, name.endsWith('max_us') ? Math.max(...values) : median(values)];
+  }));
+}
+
 // The medians of the rounds that count, beside all rounds.
 function summarise(part, limit) {
   const counted = quietRounds(part.rounds, limit);
-  const medians = numbers.map(name => [name, median(counted.map(round => round[name]))]);
-  return { ...part, ...Object.fromEntries(medians), rounds_counted: counted.length };
+  return { ...part, ...mediansOf(counted), rounds_counted: counted.length };
 }
 
 module.exports = { median, quietRounds, summarise };

@@ -1,44 +1,57 @@
 'use strict';
-// Tables in Markdown: peers by sizes of batch, each cell a figure and how many times as much ours is.
+// Tables in Markdown: peers by columns, each cell a figure and how many times as much ours is.
 
 const { peers } = require('./names');
 
 function grouped(number) {
-  return Math.round(number).toString().replace(/\B(?=(\d{3})+$)/g, ',');
+  const text = Math.round(Math.abs(number)).toString().replace(/\B(?=(\d{3})+$)/g, ',');
+  return Math.round(number) < 0 ? `-${text}` : text;
 }
 
 // Three significant digits at least, so that 0.62 and 3.4 and 120 all read well.
 function short(number) {
-  if (number >= 100) return grouped(number);
-  return number.toFixed(number >= 10 ? 1 : 2);
+  if (Math.abs(number) >= 100) return grouped(number);
+  return number.toFixed(Math.abs(number) >= 10 ? 1 : 2);
 }
 
 function row(cells) {
   return `| ${cells.join(' | ')} |`;
 }
 
-function lines(header, rows) {
-  const rule = header.map((_, index) => (index === 0 ? '---' : '---:'));
+// The first column is text, the others numbers; with `words`, all are text.
+function lines(header, rows, words = false) {
+  const rule = header.map((_, index) => (index === 0 || words ? '---' : '---:'));
   return [row(header), row(rule), ...rows.map(row)].join('\n');
 }
 
-const find = (parts, peer, batch) => parts.find(part => part.peer === peer && part.batch === batch);
+// `size` is a batch, "threads" or "pickup".
+const find = (parts, peer, size) => parts.find(part => part.name === `${peer}/${size}`);
 
-// `column` says a figure's name and the batch; `ratio(theirs, ours)` what stands in parentheses.
-function comparison(parts, columns, ratio) {
+// What stands in parentheses.
+const ratios = { rate: (theirs, ours) => ours / theirs, cost: (theirs, ours) => theirs / ours, none: null };
+
+// A column: `size` chooses the part, `figure` (a name, or a function of the part) the number, `title` stands above;
+// `ratio` is one of the above.
+function comparison(parts, columns) {
+  const value = (peer, { size, figure }) => {
+    const part = find(parts, peer, size);
+    if (part === undefined) return undefined;
+    return typeof figure === 'function' ? figure(part) : part[figure];
+  };
+  const cell = (peer, column) => {
+    const theirs = value(peer, column);
+    const { format = grouped } = column;
+    if (theirs === undefined || Number.isNaN(theirs)) return '';
+    const ours = value('pgqrs', column);
+    const ratio = ratios[column.ratio ?? 'none'];
+    // A time may be below 0, and then nothing is so many times as long.
+    if (peer === 'pgqrs' || !ratio || !(ours > 0 && theirs > 0)) return format(theirs);
+    return `${format(theirs)} (${short(ratio(theirs, ours))})`;
+  };
   const rows = peers
-    .filter(peer => columns.some(column => find(parts, peer.key, column.batch)))
-    .map(peer => [peer.name, ...columns.map(({ figure, batch, format = grouped }) => {
-      const theirs = find(parts, peer.key, batch);
-      const ours = find(parts, 'pgqrs', batch);
-      if (theirs === undefined) return '';
-      if (peer.key === 'pgqrs' || ours === undefined) return format(theirs[figure]);
-      return `${format(theirs[figure])} (${short(ratio(theirs[figure], ours[figure]))})`;
-    })]);
+    .map(({ key, name }) => [name, ...columns.map(column => cell(key, column))])
+    .filter(cells => cells.slice(1).some(text => text !== ''));
   return lines(['', ...columns.map(column => column.title)], rows);
 }
 
-const rate = (parts, columns) => comparison(parts, columns, (theirs, ours) => ours / theirs);
-const cost = (parts, columns) => comparison(parts, columns, (theirs, ours) => theirs / ours);
-
-module.exports = { lines, rate, cost, grouped, short, find };
+module.exports = { lines, comparison, grouped, short, find };

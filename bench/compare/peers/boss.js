@@ -1,31 +1,39 @@
 'use strict';
-// pg-boss. Its work() polls at most every half second, so the fast way is fetch() and complete().
+// pg-boss. Its work() waits for a while after each fetch that was not full, so the fast way is fetch() and complete(); for
+// a low latency work() is woken by NOTIFY.
 
 const { PgBoss } = require('pg-boss');
-const { payload } = require('../payload');
+const { payload, numbered } = require('../payload');
 const PostgresPeer = require('./postgres');
 
 class Boss extends PostgresPeer {
   constructor(part) {
     super(part);
+    this.wakes = part.kind === 'pickup';
     const insert = part.batch > 1 ? 'insert' : 'send';
     this.settings = `${insert}, fetch({ batchSize: ${part.batch} }), complete; a queue with a table of its own ` +
       '(partition: true), no schedules; completed jobs stay in the table, as they do by default';
+    if (this.wakes)
+      this.settings = `send, work() of a queue with notify, ${JSON.stringify(this.workOptions())}, useListenNotify`;
+  }
+
+  workOptions() {
+    return { batchSize: 1, localConcurrency: this.part.workers, pollingIntervalSeconds: 0.5, notifyPollingIntervalSeconds: 0.5 };
   }
 
   async setup() {
     await this.connect();
     this.boss = new PgBoss({ host: process.env.PGHOST, user: process.env.PGUSER, database: process.env.PGDATABASE,
-      max: this.poolSize, schedule: false });
+      max: this.poolSize + (this.wakes ? this.part.callers : 0), schedule: false, useListenNotify: this.wakes });
     this.boss.on('error', error => {
       throw error;
     });
     await this.boss.start();
-    await this.boss.createQueue('work', { partition: true });
+    await this.boss.createQueue('work', { partition: true, notify: this.wakes });
   }
 
-  enqueueSingle() {
-    return this.boss.send('work', payload);
+  enqueueSingle(number) {
+    return this.boss.send('work', numbered(number));
   }
 
   enqueueBulk(count) {
@@ -43,6 +51,11 @@ class Boss extends PostgresPeer {
       }
     };
     await Promise.all(Array.from({ length: this.part.workers }, worker));
+  }
+
+  async work(handler) {
+    await this.boss.work('work', this.workOptions(), async ([job]) => handler(job.data.n));
+    return () => this.boss.offWork('work');
   }
 
   async teardown() {

@@ -3,19 +3,21 @@
 
 const { Queue, Worker } = require('bullmq');
 const { Redis } = require('ioredis');
-const { payload } = require('../payload');
+const { payload, numbered } = require('../payload');
 
-// Faster here than one Worker with 100.
-const workerCount = 4;
-const concurrency = 25;
+// As many as the other peers have where that is what is compared; else faster here than one Worker with 100.
+const shapeOf = part =>
+  (part.kind === 'life' ? { workerCount: 4, concurrency: 25 } : { workerCount: 1, concurrency: part.workers });
 
 class BullMQ {
   constructor(part) {
     this.part = part;
+    this.shape = shapeOf(part);
+    const { workerCount, concurrency } = this.shape;
     this.serverPid = Number(process.env.COMPARE_REDIS_PID);
     this.connection = { path: process.env.COMPARE_REDIS_SOCKET, maxRetriesPerRequest: null };
-    this.settings = `${part.batch > 1 ? 'addBulk' : 'add'}, ${workerCount} Workers with concurrency ${concurrency} ` +
-      'each in one process, removeOnComplete';
+    this.settings = `${part.batch > 1 ? 'addBulk' : 'add'}, ${workerCount} Worker${workerCount > 1 ? 's' : ''} with ` +
+      `concurrency ${concurrency} in one process, removeOnComplete`;
   }
 
   async setup() {
@@ -33,8 +35,12 @@ class BullMQ {
     return Number(/aof_current_size:([0-9]+)/.exec(await this.observer.info('persistence'))[1]);
   }
 
-  enqueueSingle() {
-    return this.queue.add('job', payload);
+  async ping() {
+    await this.observer.ping();
+  }
+
+  enqueueSingle(number) {
+    return this.queue.add('job', numbered(number));
   }
 
   enqueueBulk(count) {
@@ -46,6 +52,7 @@ class BullMQ {
     let allFinished;
     const finished = new Promise(resolve => (allFinished = resolve));
     const started = process.hrtime.bigint();
+    const { workerCount, concurrency } = this.shape;
     const workers = Array.from({ length: workerCount },
       () => new Worker('work', async () => {}, { connection: this.connection, concurrency }));
     for (const worker of workers) {
@@ -57,7 +64,17 @@ class BullMQ {
     await finished;
     const seconds = Number(process.hrtime.bigint() - started) / 1e9;
     await Promise.all(workers.map(worker => worker.close()));
-    return seconds;
+    return { seconds };
+  }
+
+  async work(handler) {
+    const worker = new Worker('work', async job => handler(job.data.n), { connection: this.connection,
+      concurrency: this.shape.concurrency });
+    worker.on('failed', (job, error) => {
+      throw error;
+    });
+    await worker.waitUntilReady();
+    return () => worker.close();
   }
 
   async teardown() {

@@ -3,20 +3,33 @@
 // each at once; there is no claim, lease, retry count or state for one job, and workers do not share a batch.
 
 const { Pool } = require('pg');
-const { payloadText } = require('../payload');
+const { numbered, payloadText } = require('../payload');
 const PostgresPeer = require('./postgres');
 
 const tickEveryMs = 100;
+// For a low latency a tick, if anything is there, and a look at it every few milliseconds. A tick that overtakes an insert
+// misses it, and then only an idle tick brings it.
+const soonMs = 5;
+const soonTicks = [['ticker_max_lag', '0'], ['ticker_idle_period', '20 ms']];
 
 class Pgq extends PostgresPeer {
-  settings = 'one consumer, pgq.next_batch, get_batch_events and finish_batch; pgq.ticker() every 100 ms; bulk ' +
-    'inserts into pgq.current_event_table()';
+  constructor(part) {
+    super(part);
+    this.soon = part.kind === 'pickup';
+    this.settings = this.soon
+      ? `one consumer, next_batch every ${soonMs} ms; pgq.ticker() every ${soonMs} ms, ` +
+        soonTicks.map(([name, value]) => `${name} ${value}`).join(', ')
+      : `one consumer, pgq.next_batch, get_batch_events and finish_batch; pgq.ticker() every ${tickEveryMs} ms; bulk ` +
+        'inserts into pgq.current_event_table()';
+  }
 
   async setup() {
     await this.connect();
     await this.observer.query('CREATE EXTENSION pgq');
     await this.observer.query("SELECT pgq.create_queue('work')");
     await this.observer.query("SELECT pgq.register_consumer('work', 'worker')");
+    for (const [name, value] of this.soon ? soonTicks : [])
+      await this.observer.query("SELECT pgq.set_queue_config('work', $1, $2)", [name, value]);
     this.pool = new Pool({ max: this.poolSize });
     await Promise.all(Array.from({ length: this.poolSize }, () => this.pool.query('SELECT pg_sleep(0.05)')));
     this.ticking = this.tick();
@@ -26,12 +39,13 @@ class Pgq extends PostgresPeer {
   async tick() {
     while (!this.stopped) {
       await this.pool.query({ name: 'tick', text: "SELECT pgq.ticker('work')" });
-      await new Promise(resolve => setTimeout(resolve, tickEveryMs));
+      await new Promise(resolve => setTimeout(resolve, this.soon ? soonMs : tickEveryMs));
     }
   }
 
-  async enqueueSingle() {
-    await this.pool.query({ name: 'insert', text: "SELECT pgq.insert_event('work', 'job', $1)", values: [payloadText] });
+  async enqueueSingle(number) {
+    const values = [number === undefined ? payloadText : JSON.stringify(numbered(number))];
+    await this.pool.query({ name: 'insert', text: "SELECT pgq.insert_event('work', 'job', $1)", values });
   }
 
   // PgQ's own bulk_insert_events does this with COPY.
@@ -51,11 +65,12 @@ class Pgq extends PostgresPeer {
   }
 
   // Reads and finishes one batch; answers with its size, or null if there is none before the next tick.
-  async readBatch(client) {
+  async readBatch(client, handler = () => {}) {
     const next = await client.query({ name: 'next', text: "SELECT pgq.next_batch('work', 'worker') AS id" });
     const values = [next.rows[0].id];
     if (values[0] === null) return null;
     const events = await client.query({ name: 'events', text: 'SELECT * FROM pgq.get_batch_events($1)', values });
+    for (const event of events.rows) handler(event);
     await client.query({ name: 'finish', text: 'SELECT pgq.finish_batch($1)', values });
     return events.rows.length;
   }
@@ -71,6 +86,23 @@ class Pgq extends PostgresPeer {
     }
     client.release();
     if (left < 0) throw new Error(`${-left} events more than were inserted have been read`);
+  }
+
+  async work(handler) {
+    let stopped = false;
+    const loop = async () => {
+      const client = await this.pool.connect();
+      while (!stopped) {
+        const size = await this.readBatch(client, event => handler(JSON.parse(event.ev_data).n));
+        if (size === null) await new Promise(resolve => setTimeout(resolve, soonMs));
+      }
+      client.release();
+    };
+    const working = loop();
+    return async () => {
+      stopped = true;
+      await working;
+    };
   }
 
   async teardown() {

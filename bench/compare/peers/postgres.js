@@ -24,6 +24,10 @@ class PostgresPeer {
     await this.observer.query('ANALYZE');
   }
 
+  async ping() {
+    await this.observer.query('SELECT 1');
+  }
+
   async logBytes() {
     const result = await this.observer.query("SELECT pg_current_wal_insert_lsn() - '0/0' AS bytes");
     return Number(result.rows[0].bytes);

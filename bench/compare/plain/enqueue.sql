@@ -1,1 +1,2 @@
-INSERT INTO plain_jobs (payload) SELECT :payload::jsonb FROM generate_series(1, :batch);
+-- One batch in. $1: payloads.
+INSERT INTO plain_jobs (payload) SELECT unnest($1::jsonb[]);

@@ -1,0 +1,57 @@
+'use strict';
+// What pgqrs has to reach, as ratios within one run, and whether it did.
+
+const { find, grouped, short } = require('./table');
+
+const ratio = (ours, theirs) => (ours === undefined || theirs === undefined ? undefined : ours / theirs);
+const figure = (parts, peer, size, name) => find(parts, peer, size)?.[name];
+
+function whole(parts, peer) {
+  return ratio(figure(parts, 'pgqrs', 100, 'whole_life_per_second'), figure(parts, peer, 100, 'whole_life_per_second'));
+}
+
+// Of the plain queue the better of its two ways counts.
+function threads(parts, ...peers) {
+  const theirs = peers.map(peer => figure(parts, peer, 'threads', 'finish_per_second')).filter(Number.isFinite);
+  return ratio(figure(parts, 'pgqrs', 'threads', 'finish_per_second'), theirs.length > 0 ? Math.max(...theirs) : undefined);
+}
+
+const idle = (parts, name, trip = 'round_trip_us') => {
+  const found = find(parts, 'pgqrs', 'pickup')?.idle;
+  return ratio(found?.[name], found?.[trip]);
+};
+
+const targets = [
+  { what: 'whole life, batch 100, times graphile-worker', least: 3, value: parts => whole(parts, 'graphile') },
+  { what: 'whole life, batch 100, times pg-boss', least: 10, value: parts => whole(parts, 'boss') },
+  { what: 'whole life, batch 100, of bare INSERT and DELETE', least: 0.55, value: parts => whole(parts, 'bare') },
+  { what: '8 threads, one job a call, times one claim and one delete statement per job (the faster of both plain queues)',
+    least: 8, value: parts => threads(parts, 'plain', 'plain-unflushed') },
+  { what: '8 threads, one job a call, times graphile-worker unbatched', least: 5,
+    value: parts => threads(parts, 'graphile-single') },
+  { what: 'enqueue with wake-ups on and nobody asleep, of the rate with them off', least: 0.95,
+    value: parts => figure(parts, 'pgqrs', 'wake', 'ratio') },
+  { what: 'pickup by an idle worker, p50, in round trips at the same pace', most: 3, value: parts => idle(parts, 'p50_us') },
+  { what: 'pickup by an idle worker, p99, in round trips at the same pace', most: 10, value: parts => idle(parts, 'p99_us') },
+  { what: 'bytes of log per job, whole life, batch 100', most: 450,
+    value: parts => figure(parts, 'pgqrs', 100, 'log_bytes_per_job') },
+  { what: 'microseconds of the client per job, whole life, batch 100', most: 3,
+    value: parts => figure(parts, 'pgqrs', 100, 'client_cpu_us_per_job') },
+];
+
+// By how much it is missed, in percent of the target.
+function verdict({ least, most }, value) {
+  if (least !== undefined ? value >= least : value <= most) return 'reached';
+  const gap = least !== undefined ? 1 - value / least : value / most - 1;
+  return `**missed** by ${grouped(Math.max(1, gap * 100))} %`;
+}
+
+function targetRows(parts) {
+  return targets
+    .map(target => ({ target, value: target.value(parts) }))
+    .filter(({ value }) => value !== undefined && Number.isFinite(value))
+    .map(({ target, value }) => [target.what,
+      target.least !== undefined ? `at least ${target.least}` : `at most ${target.most}`, short(value), verdict(target, value)]);
+}
+
+module.exports = { targetRows };
