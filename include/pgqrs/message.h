@@ -78,6 +78,16 @@ pgqrs_message_lease(const pgqrs_message *message)
 PGQRS_API pgqrs_status pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id,
                                          pgqrs_message_list **out, pgqrs_error *err);
 
+/**
+ * Takes message `id` out of `queue`, also while somebody works on it, and archives it as dead with the error
+ * "cancelled". Who works on it is told by its worker (pgqrs_job_cancelled), and cannot report it any more.
+ * Returns PGQRS_OK, PGQRS_ENOMESSAGE (it may be finished already), PGQRS_ENOQUEUE, a failure of the kinds
+ * listed in pgqrs/queue.h, or PGQRS_EUNKNOWN: calling again is safe. Any thread. Blocks at most
+ * `operation_timeout_ms`.
+ */
+PGQRS_API pgqrs_status pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id,
+                                            pgqrs_error *err);
+
 #ifdef __cplusplus
 }
 #endif

@@ -137,6 +137,14 @@ pgqrs_message_list_free(pgqrs_message_list *list)
     free(list);
 }
 
+static pgqrs_status
+no_such_message(pgqrs_slice queue, int64_t id, pgqrs_error *err)
+{
+    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
+                            "queue \"%.*s\" has no message %lld: it may be finished already",
+                            PGQRSI_SLICE_ARG(queue), (long long)id);
+}
+
 pgqrs_status
 pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_message_list **out,
                   pgqrs_error *err)
@@ -152,9 +160,7 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_rows_count(rows) == 0)
-        status = pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
-                                  "queue \"%.*s\" has no message %lld: it may be finished already",
-                                  PGQRSI_SLICE_ARG(queue), (long long)id);
+        status = no_such_message(queue, id, err);
     else
         status = pgqrsi_message_list_new((size_t)pgqrsi_rows_count(rows), &list, err);
     if (status != PGQRS_OK) {
@@ -164,4 +170,39 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
     pgqrsi_message_list_add(list, rows);
     *out = list;
     return PGQRS_OK;
+}
+
+/* The ready lane, then the held one: see lease.c. */
+pgqrs_status
+pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
+{
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_queue *opened = NULL;
+    int found = 0;
+    pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, id);
+    pgqrsi_params_add_text(&params, pgqrs_slice_of("cancelled"));
+    pgqrsi_params_add_int(&params, opened->id);
+    for (pgqrsi_lane lane = PGQRSI_LANE_READY; status == PGQRS_OK && !found && lane <= PGQRSI_LANE_HELD;
+         lane++) {
+        pgqrsi_rows *rows = NULL;
+
+        status = pgqrsi_client_run(client,
+                                   &(pgqrsi_call){ .scope = &opened->scope,
+                                                   .sql = PGQRSI_SQL_MESSAGE_CANCEL,
+                                                   .lane = lane,
+                                                   .effect = PGQRSI_WRITES,
+                                                   .params = &params },
+                                   deadline_ms, &rows, err);
+        found = status == PGQRS_OK && pgqrsi_rows_count(rows) > 0;
+        pgqrsi_rows_free(rows);
+    }
+    pgqrsi_params_release(&params);
+    if (status == PGQRS_OK && !found)
+        status = no_such_message(queue, id, err);
+    return status;
 }
