@@ -20,6 +20,7 @@
 
 #include "base/random.h"
 #include "store/message.h"
+#include "store/payload.h"
 
 /* Longer than the time within which producers leave out looking for sleepers: see store/wake.h. */
 #define LAST_LOOK_MS 8
@@ -42,6 +43,9 @@
 #define AHEAD_MS 4.0
 #define AHEAD_CYCLES 2
 
+/* Roughly how much one claim may bring into memory. */
+#define CLAIM_BYTES 8e6
+
 /* A message that was claimed ahead is given back after this. */
 #define RETURN_MS 100
 
@@ -55,8 +59,32 @@ enter(pgqrsi_work_queue *queue, pgqrsi_appetite appetite)
 }
 
 void
+pgqrsi_claiming_stop(pgqrs_worker *worker)
+{
+    for (size_t i = 0; i < worker->queue_count; i++) {
+        worker->queues[i]->wants_lock = 0;
+        worker->queues[i]->wants_unlock = worker->queues[i]->is_locked;
+    }
+}
+
+static int
+is_full(pgqrs_worker *worker)
+{
+    int is;
+
+    pthread_mutex_lock(&worker->mutex);
+    is = worker->running + worker->waiting_count >= (size_t)worker->options.concurrency;
+    pthread_mutex_unlock(&worker->mutex);
+    return is;
+}
+
+void
 pgqrsi_claiming_wake(pgqrsi_work_queue *queue)
 {
+    pgqrs_worker *worker = queue->worker;
+
+    if (worker->phase != PGQRSI_PHASE_WORKING || is_full(worker))
+        queue->wants_wake = 1; /* somebody else instead */
     queue->is_woken = 1;
     queue->alert_ms = pgqrsi_clock_boot_ms();
     if (queue->appetite != PGQRSI_SETTLING)
@@ -282,6 +310,29 @@ choose_place(pgqrsi_work_queue *queue)
     return queue->claim.place != PGQRSI_PLACE_NONE;
 }
 
+/* Messages are in memory until their jobs have ended. */
+static void
+limit_bytes(pgqrsi_work_queue *queue)
+{
+    int64_t most = (int64_t)(CLAIM_BYTES / (queue->message_bytes + 1));
+
+    if (most > PGQRSI_MAX_BATCH)
+        most = PGQRSI_MAX_BATCH;
+    if (queue->claim.asked > most)
+        queue->claim.asked = most > 1 ? most : 1;
+}
+
+static void
+measure_bytes(pgqrsi_work_queue *queue, const pgqrs_message_list *list)
+{
+    size_t count = pgqrs_message_list_count(list), bytes = 0;
+
+    for (size_t i = 0; i < count; i++)
+        bytes += pgqrs_message_list_at(list, i)->payload.size;
+    if (count > 0)
+        queue->message_bytes += ((double)bytes / (double)count - queue->message_bytes) / 2;
+}
+
 static void
 send_claim(pgqrs_worker *worker, pgqrsi_work_queue *queue)
 {
@@ -291,19 +342,18 @@ send_claim(pgqrs_worker *worker, pgqrsi_work_queue *queue)
         found_nothing(queue);
         return;
     }
+    send_lock(queue);
     segment = pgqrsi_worker_segment(worker);
     if (segment == NULL)
         return;
     queue->claim.consumer = queue->consumer;
     queue->claim.lease_ms = queue->options.lease_ms;
-    if (queue->claim.asked > 10000)
-        queue->claim.asked = 10000;
+    limit_bytes(queue);
     if (pgqrsi_claim_begin(&queue->claim, NULL) == PGQRS_OK) {
         pgqrsi_worker_send(worker, segment, PGQRSI_ERRAND_CLAIM, queue, &queue->claim.call);
         pgqrsi_claim_release(&queue->claim);
-        queue->is_claiming = 1;
         queue->is_woken = 0;
-        pgqrsi_worker_count(worker, &worker->counts.claims, 1);
+        worker->counts.claims++;
     }
     pgqrsi_worker_sync(worker, segment);
 }
@@ -338,13 +388,14 @@ pgqrsi_claiming_send(pgqrs_worker *worker, int64_t now_ms)
         for (size_t i = 0; available > 0 && i < worker->queue_count; i++) {
             pgqrsi_work_queue *queue = worker->queues[(worker->first_queue + i) % worker->queue_count];
 
-            if (queue->claim.asked == 0)
-                continue;
-            send_lock(queue);
-            send_claim(worker, queue);
+            if (queue->claim.asked > 0)
+                send_claim(worker, queue);
         }
         worker->first_queue++;
     }
+    for (size_t i = 0; i < worker->queue_count; i++)
+        if (worker->queues[i]->wants_unlock)
+            send_lock(worker->queues[i]);
     send_wakes(worker, now_ms);
 }
 
@@ -354,7 +405,7 @@ pgqrsi_claiming_wants(pgqrs_worker *worker, int64_t now_ms)
     int may = 0;
 
     for (size_t i = 0; i < worker->queue_count; i++) {
-        if (is_wake_due(worker->queues[i], now_ms))
+        if (is_wake_due(worker->queues[i], now_ms) || worker->queues[i]->wants_unlock)
             return 1;
         may |= may_claim(worker->queues[i], now_ms);
     }
@@ -433,6 +484,7 @@ take_messages(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
         return count;
     }
     pgqrsi_claim_end(&queue->claim, rows, batch->list);
+    measure_bytes(queue, batch->list);
     batch->refs = 1;
     for (size_t i = 0; i < count; i++) {
         pgqrs_job *job = &batch->jobs[i];
@@ -443,6 +495,7 @@ take_messages(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
         TAILQ_INSERT_TAIL(&jobs, job, entry);
         run_count++;
     }
+    queue->worker->counts.claimed += (int64_t)count;
     if (run_count > 0)
         pgqrsi_running_add(queue->worker, &jobs, run_count);
     if (--batch->refs == 0) {
@@ -472,10 +525,9 @@ pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent
     int64_t lease_ms = queue->options.lease_ms;
     int64_t asked = queue->claim.asked, got;
 
-    queue->is_claiming = 0;
     got = (int64_t)take_messages(queue, rows, sent_ms);
     if (got == 0)
-        pgqrsi_worker_count(worker, &worker->counts.empty_claims, 1);
+        worker->counts.empty_claims++;
     else
         queue->futile = 0;
     if (got > 0 && queue->beat_ms == NEVER)
@@ -502,7 +554,6 @@ pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent
 void
 pgqrsi_claiming_failed(pgqrsi_work_queue *queue, pgqrs_status status, const char *message)
 {
-    queue->is_claiming = 0;
     enter(queue, PGQRSI_HUNGRY);
     if (status == PGQRS_EUNKNOWN)
         return; /* the connection broke: that is told by itself */

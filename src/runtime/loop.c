@@ -28,14 +28,6 @@ pgqrsi_worker_tell(pgqrs_worker *worker, pgqrs_event_kind kind, pgqrs_job *job, 
         worker->options.on_event(&event, worker->options.event_arg);
 }
 
-void
-pgqrsi_worker_count(pgqrs_worker *worker, int64_t *counter, int64_t by)
-{
-    pthread_mutex_lock(&worker->mutex);
-    *counter += by;
-    pthread_mutex_unlock(&worker->mutex);
-}
-
 pgqrsi_segment *
 pgqrsi_worker_segment(pgqrs_worker *worker)
 {
@@ -264,6 +256,7 @@ enter(pgqrs_worker *worker, pgqrsi_phase phase, int64_t now_ms)
         break;
     case PGQRSI_PHASE_DRAINING:
         worker->grace_ends_ms = now_ms + worker->options.grace_ms;
+        pgqrsi_claiming_stop(worker);
         give_back(worker, 0);
         break;
     case PGQRSI_PHASE_RELEASING:
@@ -379,7 +372,7 @@ send_cycle(pgqrs_worker *worker, int64_t now_ms)
         pgqrsi_claiming_send(worker, now_ms);
     }
     if (pgqrsi_pipe_pending(worker->work_link.pipe) > 0)
-        pgqrsi_worker_count(worker, &worker->counts.round_trips, 1);
+        worker->counts.round_trips++;
 }
 
 static void
@@ -398,8 +391,9 @@ progress_work(pgqrs_worker *worker)
     take_notices(worker);
 }
 
+/* What other threads may ask for. */
 static void
-publish_idleness(pgqrs_worker *worker)
+publish(pgqrs_worker *worker)
 {
     int is_idle =
         worker->owned_count == 0 && pgqrsi_pipe_state_of(worker->work_link.pipe) == PGQRSI_PIPE_OPEN;
@@ -407,6 +401,9 @@ publish_idleness(pgqrs_worker *worker)
     for (size_t i = 0; i < worker->queue_count; i++)
         is_idle &= worker->queues[i]->appetite == PGQRSI_ASLEEP;
     atomic_store(&worker->is_idle, is_idle);
+    pthread_mutex_lock(&worker->mutex);
+    worker->published = worker->counts;
+    pthread_mutex_unlock(&worker->mutex);
 }
 
 static void
@@ -428,8 +425,10 @@ pgqrsi_worker_turn(pgqrs_worker *worker)
     progress_work(worker);
     take_returned(worker);
     advance(worker, now_ms);
-    if (worker->phase == PGQRSI_PHASE_OVER)
+    if (worker->phase == PGQRSI_PHASE_OVER) {
+        publish(worker);
         return;
+    }
     pgqrsi_beating_scan(worker, now_ms);
     if (worker->phase == PGQRSI_PHASE_WORKING)
         pgqrsi_claiming_look(worker, now_ms);
@@ -441,7 +440,7 @@ pgqrsi_worker_turn(pgqrs_worker *worker)
         take_returned(worker);
         send_cycle(worker, pgqrsi_clock_boot_ms());
     }
-    publish_idleness(worker);
+    publish(worker);
     pgqrsi_link_register(worker, &worker->work_link);
     pgqrsi_link_register(worker, &worker->house_link);
 }

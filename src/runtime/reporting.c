@@ -57,7 +57,7 @@ confirm(pgqrs_job *job)
 {
     pgqrs_worker *worker = job->worker;
 
-    pgqrsi_worker_count(worker, (int64_t *)((char *)&worker->counts + told[job->verdict].counter), 1);
+    ++*(int64_t *)((char *)&worker->counts + told[job->verdict].counter);
     if (job->verdict != PGQRSI_VERDICT_RETURNED)
         pgqrsi_worker_tell(worker, told[job->verdict].event, job, PGQRS_OK, "");
     pgqrsi_reporting_end(job);
@@ -68,7 +68,7 @@ pgqrsi_reporting_lost(pgqrs_job *job, const char *why)
 {
     pgqrs_worker *worker = job->worker;
 
-    pgqrsi_worker_count(worker, &worker->counts.lost, 1);
+    worker->counts.lost++;
     pgqrsi_beating_cancel(job, PGQRS_JOB_LEASE_LOST);
     pgqrsi_worker_tell(worker, PGQRS_EVENT_LOST, job, PGQRS_ELEASELOST, why);
     pgqrsi_reporting_end(job);

@@ -19,18 +19,24 @@ has_room(const pgqrs_worker *worker)
     return worker->waiting_count > 0 && worker->running < (size_t)worker->options.concurrency;
 }
 
+/* Calls an idle thread if there is work for it, and none has been called already: whoever comes calls the
+ * next. Work that is done before another thread could come wakes no other. Under the mutex. */
+static void
+call_one(pgqrs_worker *worker)
+{
+    if (worker->idle_threads == 0 || worker->is_waking || !has_room(worker))
+        return;
+    worker->is_waking = 1;
+    pthread_cond_signal(&worker->work);
+}
+
 void
 pgqrsi_running_add(pgqrs_worker *worker, struct pgqrsi_job_list *jobs, size_t count)
 {
-    size_t room;
-
     pthread_mutex_lock(&worker->mutex);
     TAILQ_CONCAT(&worker->waiting, jobs, entry);
     worker->waiting_count += count;
-    worker->counts.claimed += (int64_t)count;
-    room = worker->idle_threads < count ? worker->idle_threads : count;
-    for (size_t i = 0; i < room; i++)
-        pthread_cond_signal(&worker->work);
+    call_one(worker);
     pthread_mutex_unlock(&worker->mutex);
 }
 
@@ -85,8 +91,7 @@ give_back(pgqrs_job *job)
     worker->running--;
     worker->completed++;
     TAILQ_INSERT_TAIL(&worker->returned, job, entry);
-    if (worker->idle_threads > 0 && has_room(worker))
-        pthread_cond_signal(&worker->work); /* it had no room before */
+    call_one(worker); /* it may have had no room before */
 }
 
 static int
@@ -175,8 +180,10 @@ handle(void *arg)
             worker->idle_threads++;
             pthread_cond_wait(&worker->work, &worker->mutex);
             worker->idle_threads--;
+            worker->is_waking = 0;
             continue;
         }
+        call_one(worker);
         pthread_mutex_unlock(&worker->mutex);
         outcome = run(job);
         pthread_mutex_lock(&worker->mutex);

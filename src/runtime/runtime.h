@@ -133,9 +133,8 @@ struct pgqrsi_work_queue {
     pgqrsi_appetite appetite;
     pgqrsi_place place; /* where to ask next */
     pgqrsi_claim claim; /* the one under way */
-    int is_claiming;
-    int is_woken;  /* somebody said that there is work, since the last claim was sent */
-    int is_locked; /* the server knows that we may sleep */
+    int is_woken;       /* somebody said that there is work, since the last claim was sent */
+    int is_locked;      /* the server knows that we may sleep */
     int wants_lock, wants_unlock, wants_wake;
     int refreshing;   /* house.c works for it, or is asked to */
     int64_t key;      /* stands for the queue in notifications */
@@ -149,6 +148,7 @@ struct pgqrsi_work_queue {
     int64_t beat_ms;
     int64_t wake_ms; /* when it last woke others */
     double credit;
+    double message_bytes; /* how large a message is, smoothed */
 };
 
 /** One of the two connections. */
@@ -229,9 +229,11 @@ struct pgqrs_worker {
     size_t waiting_count, running; /* running: RUNNING and DETACHED */
     int64_t completed;             /* jobs that have returned, for the rate */
     size_t idle_threads;
-    pgqrs_worker_counts counts;
+    int is_waking;                 /* a thread was called that has not come yet */
+    pgqrs_worker_counts published; /* `counts`, as of the end of the last turn */
 
     /* Loop's side. */
+    pgqrs_worker_counts counts;
     pgqrsi_phase phase;
     int64_t grace_ends_ms, gives_up_ms;
     int is_leaving_sent;
@@ -258,7 +260,6 @@ void pgqrsi_worker_turn(pgqrs_worker *worker);
 int64_t pgqrsi_worker_timeout(pgqrs_worker *worker);
 void pgqrsi_worker_tell(pgqrs_worker *worker, pgqrs_event_kind kind, struct pgqrs_job *job,
                         pgqrs_status status, const char *message);
-void pgqrsi_worker_count(pgqrs_worker *worker, int64_t *counter, int64_t by);
 /** A free segment to fill in, or NULL. */
 pgqrsi_segment *pgqrsi_worker_segment(pgqrs_worker *worker);
 /** Adds a statement to it; `call` is run. The errand is returned, to be filled in further; NULL: could not
@@ -283,6 +284,8 @@ void pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key);
 void pgqrsi_claiming_disconnected(pgqrsi_work_queue *queue);
 /** Somebody says that there is work. */
 void pgqrsi_claiming_wake(pgqrsi_work_queue *queue);
+/** The worker claims nothing any more: others are woken instead of it. */
+void pgqrsi_claiming_stop(pgqrs_worker *worker);
 /** The hints were asked for: `is_known` 0 if that failed. */
 void pgqrsi_claiming_refreshed(pgqrsi_work_queue *queue, int is_known);
 void pgqrsi_claiming_look(pgqrs_worker *worker, int64_t now_ms);

@@ -488,7 +488,7 @@ void
 pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out)
 {
     pthread_mutex_lock(&worker->mutex);
-    *out = worker->counts;
+    *out = worker->published;
     out->running = (int64_t)worker->running;
     out->prefetched = (int64_t)worker->waiting_count;
     pthread_mutex_unlock(&worker->mutex);
