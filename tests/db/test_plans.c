@@ -135,6 +135,10 @@ static const struct probe ready_probes[] = {
       "0, 1, 1000, 1, NULL",
       { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
         "Index Cond: (id > $1)" } },
+    { PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS,
+      "0, 1, 1000, 1, NULL",
+      { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
+        "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE,
       "0, 1, 1000, 1, NULL, 'a'",
       { "Tid Scan on pgqrs_messages_1_ready", "Index Cond: (id > $1)" } },
@@ -165,6 +169,9 @@ static const struct probe ending_probes[] = {
     { PGQRSI_SQL_CONSUMER_DELETE_RUN,
       "'{1,2}', '{1,1}'",
       { "Index Scan", "_id_idx", "Index Cond: ((id >= ($1)[1]) AND (id <= " } },
+    { PGQRSI_SQL_CONSUMER_DELETE_LEASE,
+      "1, 2, 1",
+      { "Index Scan", "_id_idx", "Index Cond: ((id >= $1) AND (id <= $2))" } },
     { PGQRSI_SQL_CONSUMER_ARCHIVE_RUN,
       "'{1,2}', '{1,1}', '{1,1}'",
       { "Index Scan", "_id_idx", "Index Cond: ((id >= ($1)[1]) AND (id <= " } },
@@ -241,19 +248,19 @@ on_full_tables_that_were_analysed(void **state)
     expect_all_plans();
 }
 
-/* Through a pooler nothing can be set. The claim at least does not depend on it. */
+/* Through a pooler nothing can be set. The claims at least do not depend on it. */
 static void
-the_claim_needs_no_settings(void **state)
+the_claims_need_no_settings(void **state)
 {
     static const char *const modes[] = { "force_generic_plan", "force_custom_plan" };
     PGconn *plain = ts_connect(dsn);
 
     (void)state;
-    for (int i = 0; i < 2; i++) {
-        struct probe probe = ready_probes[0];
+    for (int i = 0; i < 4; i++) {
+        struct probe probe = ready_probes[i / 2];
 
-        ts_sql(plain, "SET plan_cache_mode = %s", modes[i]);
-        if (i == 1)
+        ts_sql(plain, "SET plan_cache_mode = %s", modes[i % 2]);
+        if (i % 2 == 1)
             probe.expected[3] = BOUND;
         expect_plan(plain, &probe, PGQRSI_LANE_READY);
     }
@@ -385,7 +392,7 @@ main(void)
         cmocka_unit_test(on_empty_tables_that_were_vacuumed_and_analysed),
         cmocka_unit_test(on_full_tables_that_were_never_analysed),
         cmocka_unit_test(on_full_tables_that_were_analysed),
-        cmocka_unit_test(the_claim_needs_no_settings),
+        cmocka_unit_test(the_claims_need_no_settings),
         cmocka_unit_test(the_held_lane_is_probed_and_not_read),
         cmocka_unit_test(claims_are_hot_updates),
         cmocka_unit_test(no_claim_is_handed_more_than_it_asked_for),
