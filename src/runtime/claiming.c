@@ -541,7 +541,7 @@ pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent
         return;
     }
     if (queue->appetite == PGQRSI_HUNGRY) {
-        queue->place = queue->claim.place + 1;
+        queue->place = queue->claim.by_runs ? queue->claim.place : queue->claim.place + 1;
         if (choose_place(queue))
             return;
     } else if (got > 0) {

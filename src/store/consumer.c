@@ -14,6 +14,9 @@
  */
 #define EMPTY_RECHECK_MS 20
 
+/* Claims of a backlog by runs pay from so many messages on: see docs/decisions. */
+#define RUNS_MIN 32
+
 /* One dequeue. */
 struct request {
     int64_t max;
@@ -127,8 +130,13 @@ pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from)
 static void
 begin_ready(pgqrsi_claim *claim)
 {
-    claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY;
-    pgqrsi_params_add_int(&claim->params, frontier_of(claim->consumer).bound);
+    pgqrsi_frontier frontier = frontier_of(claim->consumer);
+
+    /* Where a pooler is in between nothing bounds how long a statement waits for a lock. */
+    claim->by_runs = frontier.full && claim->asked >= RUNS_MIN && claim->type.data == NULL &&
+                     !claim->consumer->client->pooled;
+    claim->call.sql = claim->by_runs ? PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS : PGQRSI_SQL_CONSUMER_CLAIM_READY;
+    pgqrsi_params_add_int(&claim->params, frontier.bound);
     pgqrsi_params_add_int(&claim->params, claim->asked);
     pgqrsi_params_add_int(&claim->params, claim->lease_ms);
     pgqrsi_params_add_int(&claim->params, claim->token);
@@ -162,6 +170,7 @@ pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err)
     if (status != PGQRS_OK)
         return status;
     memset(&claim->params, 0, sizeof(claim->params));
+    claim->by_runs = 0;
     claim->began_ms = pgqrsi_clock_ms();
     claim->call = (pgqrsi_call){ .scope = &claim->consumer->queue->scope,
                                  .effect = PGQRSI_WRITES,
@@ -185,7 +194,8 @@ end_ready(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list)
     pgqrs_consumer *consumer = claim->consumer;
     pgqrsi_claimed claimed = { .asked = claim->asked,
                                .count = pgqrsi_rows_count(rows),
-                               .began_ms = claim->began_ms };
+                               .began_ms = claim->began_ms,
+                               .by_runs = claim->by_runs };
 
     pgqrsi_message_list_add_ready(
         list, rows, &(pgqrsi_claim_facts){ claim->token, consumer->worker_id, claim->lease_ms });
@@ -257,7 +267,8 @@ bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pg
 }
 
 static pgqrs_status
-claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *request, pgqrs_error *err)
+claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *request, int *out_is_sure,
+            pgqrs_error *err)
 {
     pgqrsi_claim claim = { .consumer = consumer,
                            .place = place,
@@ -268,12 +279,14 @@ claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *reques
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_claim_begin(&claim, err);
 
+    *out_is_sure = 1;
     if (status != PGQRS_OK)
         return status;
     status = pgqrsi_client_run(consumer->client, &claim.call, request->deadline_ms, &rows, err);
     if (status == PGQRS_OK)
         pgqrsi_claim_end(&claim, rows, request->list);
     pgqrsi_claim_release(&claim);
+    *out_is_sure = !claim.by_runs;
     if (status == PGQRS_OK && place != PGQRSI_PLACE_READY)
         status = bury_crashed(consumer, request, first, err);
     return status;
@@ -286,8 +299,10 @@ claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrsi_place place = pgqrsi_claim_choose(consumer, PGQRSI_PLACE_ABOVE);
 
     while (status == PGQRS_OK && place != PGQRSI_PLACE_NONE && missing(request) > 0) {
-        status = claim_place(consumer, place, request, err);
-        place = pgqrsi_claim_choose(consumer, place + 1);
+        int is_sure;
+
+        status = claim_place(consumer, place, request, &is_sure, err);
+        place = pgqrsi_claim_choose(consumer, is_sure ? place + 1 : place);
     }
     return status;
 }

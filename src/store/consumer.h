@@ -40,6 +40,7 @@ typedef struct pgqrsi_claim {
     pgqrs_slice type; /* { NULL, 0 }: all */
     int64_t token;
     int64_t began_ms;
+    int by_runs; /* the cheaper statement for a backlog: a short answer says nothing, ask again */
     pgqrsi_params params;
     pgqrsi_call call; /* what to run; points to `params` */
 } pgqrsi_claim;

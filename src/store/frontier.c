@@ -103,7 +103,8 @@ advance_bound(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed)
 void
 pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed)
 {
-    frontier->drained = claimed->count < claimed->asked;
+    frontier->full = claimed->count == claimed->asked;
+    frontier->drained = !frontier->full && !claimed->by_runs;
     if (claimed->last_id > frontier->claimed)
         frontier->claimed = claimed->last_id;
     if (claimed->count > 0)

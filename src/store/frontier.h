@@ -33,6 +33,7 @@ typedef struct pgqrsi_frontier {
     int64_t issued;  /* the highest id that the sequence had given out at the last peek */
     int64_t issued_ms;
     int drained; /* the last claim came back short: nothing claimable lies ahead */
+    int full;    /* the last claim was handed all that it asked for: there may be a backlog */
     int64_t
         due_ms[PGQRSI_BAND_COUNT]; /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
     int64_t default_vt_ms; /* the earliest vt of the default band; 0: due whatever the ready lane holds */
@@ -84,6 +85,7 @@ typedef struct pgqrsi_claimed {
     int64_t last_id;            /* the highest id returned; 0 if count is 0 */
     int64_t last_ms;            /* when that was enqueued, by the server's clock */
     int64_t began_ms, ended_ms; /* by ours */
+    int by_runs;                /* it may have passed over messages: that it is short says nothing */
 } pgqrsi_claimed;
 
 void pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed);
