@@ -9,8 +9,10 @@
  *     PENDING --> pgqrs_job_finish, later, from any thread
  *
  * A job is a message under a lease, which the worker extends for as long as the handler works. A handler may
- * be told to give up, and should look now and then whether it was: pgqrs_job_cancelled. After that nothing it
- * returns changes the message, except after PGQRS_JOB_STOPPING while the worker still waits.
+ * be told to give up, and should look now and then whether it was: pgqrs_job_cancelled. What it returns after
+ * PGQRS_JOB_TIMED_OUT or PGQRS_JOB_CANCELLED changes nothing any more. After PGQRS_JOB_LEASE_LOST it is still
+ * offered to the server, which takes it only if nobody else was handed the message; after PGQRS_JOB_STOPPING,
+ * until the worker's grace ends.
  *
  * Whatever a handler does beside it may happen again: a job is carried out at least once. To make an effect
  * happen exactly once write it, and end the lease with pgqrs_consumer_delete_on or pgqrs_consumer_archive_on,

@@ -154,7 +154,8 @@ PGQRS_API void pgqrs_worker_stop(pgqrs_worker *worker);
  * then what was not reported is due again when its lease has run out. */
 PGQRS_API pgqrs_status pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err);
 
-/** Stops, without any grace, what still runs, waits for all handlers to return, and frees; NULL is fine. */
+/** Stops, without any grace, what still runs, waits for all handlers to return, and frees; NULL is fine. Not
+ * from a handler. */
 PGQRS_API void pgqrs_worker_close(pgqrs_worker *worker);
 
 /*
