@@ -50,3 +50,13 @@ bench_flow_claims(bench_flow *flow, int64_t since_ns, int64_t before_ns, bench_s
             return -1;
     return 0;
 }
+
+double
+bench_flow_rate(const bench_flow *flow, int64_t since, int64_t before)
+{
+    long long sum = 0;
+
+    for (int64_t i = since; i < before; i++)
+        sum += atomic_load(&flow->per_second[i]);
+    return (double)sum / (double)(before - since);
+}

@@ -5,15 +5,15 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "delayed.h"
 #include "hold.h"
 #include "json.h"
 #include "options.h"
 #include "run.h"
 #include "statement.h"
 #include "throughput.h"
+#include "twins.h"
 
-static const char *const mode_names[] = { "throughput", "paced", "delayed" };
+static const char *const mode_names[] = { "throughput", "paced", "twins" };
 
 static int
 print_settings(bench_run *run, bench_json *json)
@@ -35,11 +35,13 @@ print_settings(bench_run *run, bench_json *json)
     } else {
         bench_json_integer(json, "jobs", options->jobs);
     }
-    if (options->mode == BENCH_MODE_DELAYED)
+    if (options->mode == BENCH_MODE_TWINS) {
         bench_json_integer(json, "delayed", options->delayed);
-    else
+        bench_json_integer(json, "backlog", options->backlog);
+    } else {
+        bench_json_integer(json, "producers", options->producers);
         bench_json_integer(json, "workers", options->workers);
-    bench_json_integer(json, "producers", options->producers);
+    }
     bench_json_integer(json, "batch", options->batch);
     bench_json_integer(json, "payload_bytes", options->payload_bytes);
     bench_json_text(json, "finish", bench_finish_name(options->finish));
@@ -61,8 +63,8 @@ measure(bench_run *run, bench_json *json)
     switch (run->options.mode) {
     case BENCH_MODE_PACED:
         return bench_hold_run(run, json);
-    case BENCH_MODE_DELAYED:
-        return bench_delayed_run(run, json);
+    case BENCH_MODE_TWINS:
+        return bench_twins_run(run, json);
     default:
         return bench_throughput_run(run, json);
     }

@@ -145,6 +145,15 @@ struct worker {
     int64_t pause_ns;
 };
 
+static void
+keep_longest(atomic_llong *longest, long long took)
+{
+    long long known = atomic_load(longest);
+
+    while (took > known && !atomic_compare_exchange_weak(longest, &known, took))
+        continue;
+}
+
 /* Returns how many leases it has, or -1. */
 static long long
 claim(struct worker *worker)
@@ -172,6 +181,8 @@ claim(struct worker *worker)
             flow->claimed_ids[at + i] = worker->leases[i].id;
     }
     pgqrs_message_list_free(list);
+    if (count == 0)
+        keep_longest(&flow->longest_empty_ns, after - before);
     if (count > 0 && bench_samples_add(worker->claims, after - worker->start_ns, after - before) != 0)
         return bench_fail(flow->run, EX_OSERR, "could not keep a sample: out of memory");
     return count;

@@ -25,8 +25,9 @@ typedef struct bench_flow {
     atomic_llong finished;    /* carried out and reported as PGQRS_OK */
     atomic_llong leases_lost; /* reported as PGQRS_ELEASELOST */
     atomic_llong empty_claims;
-    atomic_llong expected;       /* workers leave when so many are finished; INT64_MAX: not known yet */
-    atomic_llong last_finish_ns; /* by the monotonic clock; tells slow from stuck */
+    atomic_llong longest_empty_ns; /* of those; they are in no sample */
+    atomic_llong expected;         /* workers leave when so many are finished; INT64_MAX: not known yet */
+    atomic_llong last_finish_ns;   /* by the monotonic clock; tells slow from stuck */
     int64_t *enqueued_ids;
     int64_t *claimed_ids;
     bench_samples *claims;    /* one for each worker: claims that returned something */
@@ -71,6 +72,9 @@ bench_audit bench_flow_audit(bench_flow *flow);
 
 /** All workers' claims that ended in [`since_ns`, `before_ns`) after the start. 0 or -1. */
 int bench_flow_claims(bench_flow *flow, int64_t since_ns, int64_t before_ns, bench_samples *out);
+
+/** Messages finished a second, from one whole second to before another; needs `per_second`. */
+double bench_flow_rate(const bench_flow *flow, int64_t since, int64_t before);
 
 /** `count` times the run's payload; NULL with the failure recorded. The caller frees it. */
 pgqrs_slice *bench_flow_payloads(bench_run *run, size_t count);

@@ -8,7 +8,10 @@
 #include "holder.h"
 #include "measure.h"
 #include "team.h"
+#include "windows.h"
 
+/* A sixth of the time, or a minute, at the beginning is compared with as much at the end. */
+#define COMPARED_SECONDS 60
 #define WINDOW_SECONDS 10
 
 struct paced {
@@ -118,31 +121,55 @@ measure(struct paced *paced)
     return bench_holder_prove(run, paced->holder);
 }
 
+/* Returns the claims' p99 in milliseconds; NaN if there is none, or after a failure, which is recorded. */
 static double
-rate_between(const bench_flow *flow, int64_t since, int64_t before)
+claim_p99(struct paced *paced, int64_t since, int64_t before)
 {
-    long long sum = 0;
+    bench_samples claims = { 0 };
+    double p99 = NAN;
 
-    for (int64_t i = since; i < before; i++)
-        sum += atomic_load(&flow->per_second[i]);
-    return (double)sum / (double)(before - since);
+    if (bench_flow_claims(&paced->flow, since * 1000000000, before * 1000000000, &claims) == 0)
+        p99 = bench_samples_quantile_ms(&claims, 0.99);
+    else
+        bench_fail(paced->run, EX_OSERR, "could not keep the samples: out of memory");
+    bench_samples_release(&claims);
+    return p99;
 }
 
 static int
-print_claims(struct paced *paced, bench_json *json, const char *name, int64_t since, int64_t before)
+print_part(struct paced *paced, bench_json *json, const char *name, int64_t since, int64_t before)
 {
-    bench_samples claims = { 0 };
-    int result = bench_flow_claims(&paced->flow, since * 1000000000, before * 1000000000, &claims);
+    int result;
 
-    if (result != 0)
-        result = bench_fail(paced->run, EX_OSERR, "could not keep the samples: out of memory");
     bench_json_begin(json, name, '{');
-    bench_json_number(json, "claim_p50_ms", bench_samples_quantile_ms(&claims, 0.5), 3);
-    bench_json_number(json, "claim_p99_ms", bench_samples_quantile_ms(&claims, 0.99), 3);
-    bench_json_number(json, "claims_per_second", (double)claims.count / (double)(before - since), 1);
+    bench_json_number(json, "finished_per_second", bench_flow_rate(&paced->flow, since, before), 1);
+    result = bench_windows_print_claims(&paced->flow, json, since * 1000000000, before * 1000000000);
     bench_json_end(json, '}');
-    bench_samples_release(&claims);
     return result;
+}
+
+/* The beginning against the end, and what came between. */
+static int
+print_course(struct paced *paced, bench_json *json)
+{
+    bench_flow *flow = &paced->flow;
+    int64_t seconds = flow->seconds;
+    int64_t compared = seconds / 6 < COMPARED_SECONDS ? (seconds + 5) / 6 : COMPARED_SECONDS;
+    int64_t window = seconds < 12 * WINDOW_SECONDS ? (seconds + 11) / 12 : WINDOW_SECONDS;
+    bench_windows windows = { (double)window, seconds / window };
+    double first_rate = bench_flow_rate(flow, 0, compared);
+    double first_p99 = claim_p99(paced, 0, compared);
+
+    bench_json_integer(json, "compared_seconds", compared);
+    if (print_part(paced, json, "first", 0, compared) != 0 ||
+        print_part(paced, json, "last", seconds - compared, seconds) != 0)
+        return -1;
+    bench_json_number(json, "ratio",
+                      first_rate > 0 ? bench_flow_rate(flow, seconds - compared, seconds) / first_rate : NAN,
+                      3);
+    bench_json_number(json, "claim_p99_ratio", claim_p99(paced, seconds - compared, seconds) / first_p99, 3);
+    bench_json_integer(json, "window_seconds", window);
+    return bench_windows_print(&windows, flow, json, "windows");
 }
 
 static void
@@ -179,9 +206,6 @@ static int
 print(struct paced *paced, bench_json *json)
 {
     bench_flow *flow = &paced->flow;
-    int64_t seconds = flow->seconds;
-    int64_t window = seconds < 2 * WINDOW_SECONDS ? seconds / 2 : WINDOW_SECONDS;
-    double first = rate_between(flow, 0, window), last = rate_between(flow, seconds - window, seconds);
     int64_t enqueued = atomic_load(&flow->enqueued), finished = atomic_load(&flow->finished);
     int64_t archived = paced->run->options.finish == BENCH_FINISH_ARCHIVE ? enqueued : 0;
     bench_audit audit = bench_flow_audit(flow);
@@ -189,19 +213,15 @@ print(struct paced *paced, bench_json *json)
                 paced->leftover != 0 || audit.lost != 0 || audit.twice != 0 ||
                 atomic_load(&flow->leases_lost) != 0;
 
-    bench_json_integer(json, "window_seconds", window);
-    bench_json_number(json, "rate_first_10s", first, 1);
-    bench_json_number(json, "rate_last_10s", last, 1);
-    bench_json_number(json, "ratio", first > 0 ? last / first : NAN, 3);
-    if (print_claims(paced, json, "first_10s", 0, window) != 0 ||
-        print_claims(paced, json, "last_10s", seconds - window, seconds) != 0)
+    if (print_course(paced, json) != 0)
         return -1;
     print_per_second(flow, json);
     bench_json_integer(json, "enqueued", enqueued);
     bench_json_integer(json, "skipped", atomic_load(&paced->skipped));
     bench_json_integer(json, "finished", finished);
     bench_json_integer(json, "empty_claims", atomic_load(&flow->empty_claims));
-    bench_json_number(json, "drain_seconds", fmax(0, paced->seconds - (double)seconds), 3);
+    bench_json_number(json, "empty_claim_longest_ms", (double)atomic_load(&flow->longest_empty_ns) / 1e6, 3);
+    bench_json_number(json, "drain_seconds", fmax(0, paced->seconds - (double)flow->seconds), 3);
     print_spent(paced, json);
     bench_json_begin(json, "counted_in_database", '{');
     bench_json_integer(json, "left", paced->counts.messages);

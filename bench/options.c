@@ -29,6 +29,8 @@ static const struct row {
     { "seconds", offsetof(bench_options, seconds), 60, 2, 86400, "with --hold-transaction: for how long" },
     { "delayed", offsetof(bench_options, delayed), 0, 1, 100000000,
       "compare a claim with and without so many messages that are due in an hour" },
+    { "backlog", offsetof(bench_options, backlog), 0, 1, 100000000,
+      "compare a claim with and without so many messages that wait in the queue" },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -86,6 +88,26 @@ parse_number(const struct row *row, const char *text, int64_t max, int64_t *out)
     return 0;
 }
 
+/* "none, read-only or xid" */
+static void
+print_words(FILE *out, const char *const *names)
+{
+    for (int i = 0; names[i] != NULL; i++)
+        fprintf(out, "%s%s", i == 0 ? "" : names[i + 1] != NULL ? ", " : " or ", names[i]);
+}
+
+static int
+refuse_word(const char *option, const char *text, const char *const *names)
+{
+    fprintf(stderr, "pgqrs bench: --%s takes ", option);
+    print_words(stderr, names);
+    if (text != NULL)
+        fprintf(stderr, ", not \"%.40s\"\n", text);
+    else
+        fprintf(stderr, "; the value is missing\n");
+    return EX_USAGE;
+}
+
 static int
 parse_word(const char *option, const char *text, const char *const *names, int *out)
 {
@@ -95,8 +117,7 @@ parse_word(const char *option, const char *text, const char *const *names, int *
             return 0;
         }
     }
-    fprintf(stderr, "pgqrs bench: --%s does not know \"%.40s\"; see pgqrs bench --help\n", option, text);
-    return EX_USAGE;
+    return refuse_word(option, text, names);
 }
 
 static int
@@ -139,6 +160,7 @@ parse_one(int found, int64_t max_payload_bytes, bench_options *options)
 static int
 check_together(const bench_options *options, int64_t given)
 {
+    const char *twins = options->delayed > 0 ? "--delayed" : options->backlog > 0 ? "--backlog" : NULL;
     int64_t pace = 0;
 
     for (size_t i = 0; i < ROW_COUNT; i++)
@@ -147,11 +169,14 @@ check_together(const bench_options *options, int64_t given)
             pace |= INT64_C(1) << i;
     if ((given & pace) != 0 && options->mode != BENCH_MODE_PACED)
         return refuse("--rate and --seconds need", "--hold-transaction");
-    if (options->delayed > 0 && options->mode == BENCH_MODE_PACED)
-        return refuse("--delayed cannot be combined with", "--hold-transaction");
-    if (options->rounds > 1 && (options->delayed > 0 || options->mode == BENCH_MODE_PACED))
-        return refuse("--rounds cannot be combined with",
-                      options->delayed > 0 ? "--delayed" : "--hold-transaction");
+    if (options->delayed > 0 && options->backlog > 0)
+        return refuse("--delayed cannot be combined with", "--backlog");
+    if (twins != NULL && options->mode == BENCH_MODE_PACED)
+        return refuse(options->delayed > 0 ? "--delayed cannot be combined with"
+                                           : "--backlog cannot be combined with",
+                      "--hold-transaction");
+    if (options->rounds > 1 && options->mode != BENCH_MODE_THROUGHPUT)
+        return refuse("--rounds cannot be combined with", twins != NULL ? twins : "--hold-transaction");
     return 0;
 }
 
@@ -178,6 +203,10 @@ bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_opti
             break;
         if (found == 'h')
             found = OPTION_HELP;
+        if (found == ':' && optopt == OPTION_HOLD)
+            return refuse_word("hold-transaction", NULL, hold_names);
+        if (found == ':' && optopt == OPTION_FINISH)
+            return refuse_word("finish", NULL, finish_names);
         if (found == ':')
             return refuse("a value is missing after", argv[optind - 1]);
         if (found == '?')
@@ -194,7 +223,7 @@ bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_opti
     }
     if (optind < argc)
         return refuse("did not expect", argv[optind]);
-    if (out->delayed > 0 && out->mode != BENCH_MODE_PACED)
-        out->mode = BENCH_MODE_DELAYED;
+    if ((out->delayed > 0 || out->backlog > 0) && out->mode != BENCH_MODE_PACED)
+        out->mode = BENCH_MODE_TWINS;
     return check_together(out, given);
 }

@@ -150,18 +150,23 @@ refuse_option(const cli_call *call, char *const *argv)
     return CLI_EXIT_USAGE;
 }
 
-/* Finds the option with `letter` and the place for what was given for it. */
-static cli_given *
-find_letter(cli_call *call, int letter)
+/* The option that getopt names by `code`: a place in one of the lists, or a letter. *given: where its value
+ * goes. */
+static const cli_option *
+find_option(cli_call *call, int code, cli_given **given)
 {
     const cli_option *global = cli_root.options, *local = cli_call_node(call)->options;
 
-    for (int i = 0; global[i].name != NULL; i++)
-        if (global[i].letter == letter)
-            return &call->global[i];
-    for (int i = 0; local != NULL && local[i].name != NULL; i++)
-        if (local[i].letter == letter)
-            return &call->local[i];
+    for (int i = 0; global[i].name != NULL; i++) {
+        *given = &call->global[i];
+        if (code == GLOBAL_BASE + i || code == global[i].letter)
+            return &global[i];
+    }
+    for (int i = 0; local != NULL && local[i].name != NULL; i++) {
+        *given = &call->local[i];
+        if (code == LOCAL_BASE + i || code == local[i].letter)
+            return &local[i];
+    }
     return NULL;
 }
 
@@ -171,14 +176,21 @@ take_option(cli_call *call, int code, char *argument)
     static char flag[1]; /* "", but not constant */
     cli_given *given;
 
-    if (code >= LOCAL_BASE)
-        given = &call->local[code - LOCAL_BASE];
-    else if (code >= GLOBAL_BASE)
-        given = &call->global[code - GLOBAL_BASE];
-    else
-        given = find_letter(call, code);
-    if (given != NULL)
+    if (find_option(call, code, &given) != NULL)
         given->text = argument != NULL ? argument : flag;
+}
+
+static int
+refuse_without_value(cli_call *call, const char *text)
+{
+    cli_given *given;
+    const cli_option *option = find_option(call, optopt, &given);
+
+    if (option != NULL && option->kind == CLI_CHOICE)
+        cli_log_failure(NULL, "the option %s needs a value: give one of %s", text, option->argument);
+    else
+        cli_log_failure(NULL, "the option %s needs a value", text);
+    return CLI_EXIT_USAGE;
 }
 
 static int
@@ -198,10 +210,9 @@ take_apart(cli_call *call, int argc, char **argv)
             failed = take_word(call, optarg);
         else if (code == '?')
             failed = refuse_option(call, argv);
-        else if (code == ':') {
-            cli_log_failure(NULL, "the option %s needs a value", argv[optind - 1]);
-            failed = CLI_EXIT_USAGE;
-        } else
+        else if (code == ':')
+            failed = refuse_without_value(call, argv[optind - 1]);
+        else
             take_option(call, code, optarg);
         if (failed)
             return failed;

@@ -76,6 +76,12 @@ const cli_option cli_bench_options[] = {
       .min = 1,
       .max = 100000000,
       .description = "compare a claim with and without so many messages that are due in an hour" },
+    { .name = "backlog",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 100000000,
+      .description = "compare a claim with and without so many messages that wait in the queue" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(cli_bench_options);
