@@ -116,6 +116,7 @@ typedef enum pgqrsi_refresh_step {
 typedef struct pgqrsi_refresh {
     pgqrs_consumer *consumer;
     pgqrsi_refresh_step step;
+    int64_t first_ms; /* when it began */
     int64_t began_ms; /* the present statement */
     int64_t from, to, bound;
     int found_stragglers;

@@ -27,6 +27,7 @@ pgqrsi_frontier_init(pgqrsi_frontier *frontier, int64_t low_water, int64_t now_m
     frontier->expiry_ms = PGQRSI_CLOCK_NEVER;
     frontier->full_cost_ms = PGQRSI_CLOCK_NEVER;
     frontier->full_sweep_ms = now_ms;
+    frontier->full_step = 16384;
     frontier->save_ms = now_ms + 10 * PEEK_INTERVAL_MS;
     frontier->keys_ms = now_ms + 60 * PEEK_INTERVAL_MS;
     frontier->archive_ms = now_ms + 60 * PEEK_INTERVAL_MS;

@@ -44,8 +44,11 @@ typedef struct pgqrsi_frontier {
     int64_t expiry_ms; /* when the next lease in the ready lane runs out; PGQRSI_CLOCK_NEVER: none is known */
     int64_t full_sweep_ms; /* when the next sweep from the very beginning is due */
     int64_t
-        full_cost_ms; /* how long it took to look from the very beginning; PGQRSI_CLOCK_NEVER: not known */
-    int64_t save_ms;  /* when the low-water mark may be written again */
+        full_cost_ms;  /* how long it took to look from the very beginning; PGQRSI_CLOCK_NEVER: not known */
+    int64_t full_at;   /* the present full sweep has come so far */
+    int64_t full_step; /* ids in one slice of it */
+    int64_t full_spent_ms; /* what it has cost so far */
+    int64_t save_ms;       /* when the low-water mark may be written again */
     int64_t saved_low;
     int64_t keys_ms;    /* when to look for expired idempotency keys */
     int64_t archive_ms; /* when to make the next months' archive partitions */

@@ -6,8 +6,8 @@
  * that nothing is due. The peek says whether there is anything to sweep; one client at a time sweeps. Both
  * begin at the client's own low-water mark, so that they do not read the remains of finished messages again
  * and again; a message that was committed long after it had got its id may lie below that, so as long as it
- * is cheap the peek begins at the very beginning, and when it is not a sweep does, as often as keeps that
- * under a twentieth of the time.
+ * is cheap the peek begins at the very beginning, and when it is not a sweep does, slice by slice, as often
+ * as keeps that under a twentieth of the time.
  */
 #include "store/consumer.h"
 
@@ -18,9 +18,17 @@
 
 #define IN_FLIGHT_MS 5000 /* longer than this, and a message moves to the held lane, its lease unchanged */
 #define SWEEP_LIMIT 1000
-#define FULL_CHEAP_MS 10    /* up to this, looking from the very beginning is done every time */
-#define FULL_SWEEP_SHARE 20 /* a full sweep that took 1 ms is repeated no sooner than after 20 */
+#define FULL_CHEAP_MS 10    /* up to this, the peek looks from the very beginning */
+#define FULL_SWEEP_SHARE 20 /* what took 1 ms is repeated no sooner than after 20 */
 #define FULL_SWEEP_PAUSE_MS 5000
+/* A full sweep is done in slices, for where somebody pins the horizon it reads every dead row since: seconds
+ * of work, during which whoever does it claims nothing. A short slice makes the next one twice as long, a
+ * long one half; as many as fit into a short one are done at once. */
+#define SLICE_MIN 1024
+#define SLICE_MAX 262144
+#define SLICE_FAR 64 /* or this part of the way that is left: what is old is sparse */
+#define SLICE_SHORT_MS 10
+#define SLICE_LONG_MS 40
 #define SAVE_INTERVAL_MS 10000
 #define SAVE_STEP 10000 /* ids by which the low-water mark must have moved to be worth a write */
 #define KEYS_INTERVAL_MS 300000
@@ -33,6 +41,7 @@ pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer)
     memset(refresh, 0, sizeof(*refresh));
     refresh->consumer = consumer;
     refresh->step = PGQRSI_REFRESH_FULL_SWEEP;
+    refresh->first_ms = pgqrsi_clock_ms();
 }
 
 void
@@ -51,15 +60,25 @@ pgqrsi_refresh_is_peek(const pgqrsi_refresh *refresh)
  * leases. What was issued since is looked at next time: a backlog that came meanwhile is not worth reading.
  */
 static void
-choose_range(pgqrsi_refresh *refresh, const pgqrsi_frontier *frontier)
+choose_range(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
 {
     refresh->to = frontier->claimed;
     if (frontier->drained && frontier->issued > refresh->to)
         refresh->to = frontier->issued;
     refresh->bound = frontier->bound;
     refresh->from = frontier->sweep_low;
-    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP || frontier->full_cost_ms <= FULL_CHEAP_MS)
+    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP) {
+        int64_t most = (frontier->sweep_low - frontier->full_at) / SLICE_FAR;
+
+        most = most > SLICE_MAX ? most : SLICE_MAX;
+        if (frontier->full_step > most)
+            frontier->full_step = most;
+        refresh->from = frontier->full_at;
+        if (refresh->to - refresh->from > frontier->full_step)
+            refresh->to = refresh->from + frontier->full_step;
+    } else if (frontier->full_cost_ms <= FULL_CHEAP_MS && pgqrsi_clock_ms() >= frontier->full_sweep_ms) {
         refresh->from = 0;
+    }
     if (refresh->step == PGQRSI_REFRESH_PEEK_AGAIN)
         refresh->from = refresh->to; /* just swept */
 }
@@ -241,13 +260,36 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
 
 /* What looking from the very beginning has cost. */
 static void
-record_cost(const pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
+record_cost(pgqrsi_frontier *frontier, int64_t cost_ms, int64_t now_ms)
 {
-    int64_t now_ms = pgqrsi_clock_ms();
-    int64_t pause_ms = (now_ms - refresh->began_ms) * FULL_SWEEP_SHARE;
+    frontier->full_cost_ms = cost_ms;
+    frontier->full_sweep_ms = now_ms + cost_ms * FULL_SWEEP_SHARE;
+}
 
-    frontier->full_cost_ms = now_ms - refresh->began_ms;
-    frontier->full_sweep_ms = now_ms + (pause_ms > FULL_SWEEP_PAUSE_MS ? pause_ms : FULL_SWEEP_PAUSE_MS);
+/* Returns 1 if the next slice may follow at once. */
+static int
+record_slice(const pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows,
+             int64_t now_ms)
+{
+    int64_t took_ms = now_ms - refresh->began_ms, reached = refresh->to;
+
+    frontier->full_sweep_ms = now_ms + took_ms * FULL_SWEEP_SHARE;
+    if (rows == NULL || pgqrsi_rows_int(rows, 0, 0) == 0)
+        return 0;
+    if (pgqrsi_rows_int(rows, 0, 1) == SWEEP_LIMIT)
+        reached = pgqrsi_rows_int(rows, 0, 2);
+    if (took_ms < SLICE_SHORT_MS && frontier->full_step < INT64_MAX / 4)
+        frontier->full_step *= 2;
+    else if (took_ms > SLICE_LONG_MS && frontier->full_step > SLICE_MIN)
+        frontier->full_step /= 2;
+    frontier->full_spent_ms += took_ms;
+    frontier->full_at = reached;
+    if (reached < frontier->sweep_low)
+        return now_ms - refresh->first_ms < SLICE_SHORT_MS;
+    record_cost(frontier, frontier->full_spent_ms, now_ms);
+    frontier->full_sweep_ms = now_ms + FULL_SWEEP_PAUSE_MS; /* the slices had their pauses */
+    frontier->full_at = frontier->full_spent_ms = 0;
+    return 0;
 }
 
 void
@@ -256,16 +298,21 @@ pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows)
     pgqrsi_pool *pool = refresh->consumer->client->pool;
     pgqrsi_frontier *frontier = &refresh->consumer->queue->frontier;
     int is_full = refresh->from == 0 && refresh->to > 0;
+    int64_t now_ms = pgqrsi_clock_ms();
+    int again = 0;
 
     pgqrsi_pool_lock(pool);
-    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP || (refresh->step == PGQRSI_REFRESH_PEEK && is_full))
-        record_cost(refresh, frontier);
+    if (refresh->step == PGQRSI_REFRESH_PEEK && is_full)
+        record_cost(frontier, now_ms - refresh->began_ms, now_ms);
+    if (refresh->step == PGQRSI_REFRESH_FULL_SWEEP)
+        again = record_slice(refresh, frontier, rows, now_ms);
     if (rows != NULL && pgqrsi_refresh_is_peek(refresh))
         read_peek(refresh, frontier, rows);
-    else if (rows != NULL && refresh->step <= PGQRSI_REFRESH_SWEEP)
+    else if (rows != NULL && refresh->step == PGQRSI_REFRESH_SWEEP)
         read_sweep(refresh, frontier, rows);
     pgqrsi_pool_unlock(pool);
-    refresh->step++;
+    if (!again)
+        refresh->step++;
 }
 
 pgqrs_status

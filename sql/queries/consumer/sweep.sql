@@ -5,7 +5,7 @@
 -- $6 the queue's id.
 -- Returns: elected; how many were moved; the highest id moved; the lowest id that stays.
 -- Locks: the rows, skipping those that others hold. One client at a time does it; the advisory lock only saves work.
--- Plan: index scan from $1. With nothing to move it writes nothing.
+-- Plan: two index scans from $1 to $2, none where another client was elected. With nothing to move it writes nothing.
 WITH elected AS MATERIALIZED (
     SELECT pg_try_advisory_xact_lock(hashtextextended('pgqrs sweep ' || :'schema' || ' ' || $6::bigint, 0)) AS won
 ), moved AS (
@@ -29,7 +29,7 @@ WITH elected AS MATERIALIZED (
 )
 SELECT (SELECT won FROM elected), (SELECT count(*) FROM moved), (SELECT max(id) FROM moved),
        (SELECT r.id FROM :"schema".:"ready" AS r
-         WHERE r.id > $1::bigint AND r.id <= $2::bigint
+         WHERE (SELECT won FROM elected) AND r.id > $1::bigint AND r.id <= $2::bigint
            AND NOT CASE WHEN r.lease_token IS NULL THEN r.id <= $3::bigint
                         ELSE r.vt <= statement_timestamp()
                              OR r.dequeued_at <= statement_timestamp() - $4::bigint * interval '1 ms' END
