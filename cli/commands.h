@@ -38,6 +38,7 @@ int cli_message_archive(cli_context *context);
 int cli_message_extend(cli_context *context);
 int cli_message_release(cli_context *context);
 int cli_message_fail(cli_context *context);
+int cli_message_cancel(cli_context *context);
 
 /* archive.c */
 int cli_archive_list(cli_context *context);

@@ -1,4 +1,5 @@
-/* message delete, archive, extend, release, fail: for the holder of a lease, or for an administrator */
+/* message delete, archive, extend, release, fail, cancel: for the holder of a lease, or for an administrator
+ */
 #include <stdio.h>
 
 #include "commands.h"
@@ -252,4 +253,15 @@ cli_message_fail(cli_context *context)
         code = cli_fail_data(context, status);
     pgqrs_consumer_close(work.consumer);
     return code;
+}
+
+int
+cli_message_cancel(cli_context *context)
+{
+    struct work work = { .lease = { cli_call_argument_number(context->call, "ID"), 0 } };
+
+    return finish(context, &work,
+                  pgqrs_message_cancel(context->client, cli_call_argument(context->call, "QUEUE"),
+                                       work.lease.id, context->err),
+                  "cancelled");
 }

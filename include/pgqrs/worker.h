@@ -65,11 +65,12 @@ typedef void (*pgqrs_event_callback)(const pgqrs_event *event, void *arg);
 
 /** Chosen when a worker is made. Zero means the default, but for `concurrency`. */
 typedef struct pgqrs_worker_options {
-    size_t size;          /* sizeof this struct */
-    int32_t concurrency;  /* jobs at once, the number of handler threads: 1 to 1,024; 8 in _INIT */
-    int32_t prefetch_max; /* messages claimed ahead of the handlers; default 1,000; -1: none */
-    int64_t grace_ms;     /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most a day */
-    int64_t poll_ms;      /* how often an idle worker looks by itself; default 5,000; 50 to 60,000 */
+    size_t size;         /* sizeof this struct */
+    int32_t concurrency; /* jobs at once, the number of handler threads: 1 to 1,024; 8 in _INIT */
+    int32_t
+        prefetch_max; /* messages claimed ahead of the handlers; default 1,000; at most 100,000; -1: none */
+    int64_t grace_ms; /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most a day */
+    int64_t poll_ms;  /* how often an idle worker looks by itself; default 5,000; 50 to 60,000 */
     pgqrs_event_callback on_event; /* default none */
     void *event_arg;
 } pgqrs_worker_options;
@@ -155,7 +156,7 @@ PGQRS_API void pgqrs_worker_stop(pgqrs_worker *worker);
 PGQRS_API pgqrs_status pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err);
 
 /** Stops, without any grace, what still runs, waits for all handlers to return, and frees; NULL is fine. Not
- * from a handler. */
+ * from a handler, and not before pgqrs_job_finish for what is pending. */
 PGQRS_API void pgqrs_worker_close(pgqrs_worker *worker);
 
 /*

@@ -454,7 +454,7 @@ begin_job(pgqrsi_work_queue *queue, pgqrs_job *job, int64_t sent_ms)
     job->is_over = 1;
     job->place = PGQRSI_JOB_RETURNED;
     if (is_stopping) {
-        pgqrsi_reporting_add(job, PGQRSI_VERDICT_RETURNED);
+        pgqrsi_reporting_add(job, PGQRSI_VERDICT_RELEASED);
         return 0;
     }
     pgqrsi_failure_of_crashes(job->message->crash_ct, text, sizeof(text));

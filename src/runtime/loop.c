@@ -238,7 +238,7 @@ give_back(pgqrs_worker *worker, int all)
                 else if (all)
                     pgqrsi_beating_cancel(job, PGQRS_JOB_STOPPING);
                 if (is_waiting || all)
-                    pgqrsi_reporting_add(job, is_waiting ? PGQRSI_VERDICT_RETURNED : PGQRSI_VERDICT_RELEASED);
+                    pgqrsi_reporting_add(job, PGQRSI_VERDICT_RELEASED);
             }
             job = next;
         }

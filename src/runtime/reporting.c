@@ -21,7 +21,6 @@ static const struct {
     [PGQRSI_VERDICT_DEAD] = { PGQRS_EVENT_DEAD, offsetof(pgqrs_worker_counts, dead) },
     [PGQRSI_VERDICT_SNOOZED] = { PGQRS_EVENT_SNOOZED, offsetof(pgqrs_worker_counts, snoozed) },
     [PGQRSI_VERDICT_RELEASED] = { PGQRS_EVENT_RELEASED, offsetof(pgqrs_worker_counts, released) },
-    [PGQRSI_VERDICT_RETURNED] = { PGQRS_EVENT_RELEASED, offsetof(pgqrs_worker_counts, released) },
     [PGQRSI_VERDICT_CRASHED] = { PGQRS_EVENT_DEAD, offsetof(pgqrs_worker_counts, dead) },
 };
 
@@ -57,9 +56,10 @@ confirm(pgqrs_job *job)
 {
     pgqrs_worker *worker = job->worker;
 
-    ++*(int64_t *)((char *)&worker->counts + told[job->verdict].counter);
-    if (job->verdict != PGQRSI_VERDICT_RETURNED)
+    if (job->verdict != PGQRSI_VERDICT_RETURNED) {
+        ++*(int64_t *)((char *)&worker->counts + told[job->verdict].counter);
         pgqrsi_worker_tell(worker, told[job->verdict].event, job, PGQRS_OK, "");
+    }
     pgqrsi_reporting_end(job);
 }
 
@@ -257,11 +257,19 @@ put_back(pgqrs_job *job)
     TAILQ_INSERT_TAIL(&job->queue->reports, job, report);
 }
 
+static pgqrsi_last_attempt
+last_of(const pgqrs_job *job)
+{
+    if (job->verdict != PGQRSI_VERDICT_FAILED)
+        return PGQRSI_LAST;
+    return job->queue->options.max_attempts > 0 ? PGQRSI_NOT_LAST : PGQRSI_LAST_BY_QUEUE;
+}
+
 static pgqrsi_errand *
 send_failure(pgqrsi_segment *segment, pgqrs_job *job)
 {
     pgqrsi_failure failure = { .lease = pgqrs_message_lease(job->message),
-                               .for_good = job->verdict != PGQRSI_VERDICT_FAILED,
+                               .last = last_of(job),
                                .charge = job->verdict != PGQRSI_VERDICT_CRASHED,
                                .delay_ms = pause_of(job) };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;

@@ -60,7 +60,7 @@ typedef enum pgqrsi_verdict {
     PGQRSI_VERDICT_DEAD,
     PGQRSI_VERDICT_SNOOZED,
     PGQRSI_VERDICT_RELEASED, /* given back because the worker stops */
-    PGQRSI_VERDICT_RETURNED, /* claimed ahead in vain */
+    PGQRSI_VERDICT_RETURNED, /* claimed ahead in vain: nobody need know */
     PGQRSI_VERDICT_CRASHED   /* its leases ran out too often: dead */
 } pgqrsi_verdict;
 

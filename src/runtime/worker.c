@@ -480,6 +480,8 @@ pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
     worker->is_started = 1;
     if (!atomic_load(&worker->is_over))
         pgqrsi_worker_turn(worker);
+    (void)pgqrsi_worker_timeout(
+        worker); /* from here on the descriptor tells what other threads have finished */
     *out_over = atomic_load(&worker->is_over);
     return PGQRS_OK;
 }

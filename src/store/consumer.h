@@ -72,10 +72,17 @@ typedef struct pgqrsi_leases {
 pgqrsi_call pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane,
                                const pgqrsi_leases *leases, pgqrsi_params *params);
 
+/** Whether a failed attempt was the last one; as sql/queries/consumer/fail.sql numbers them. */
+typedef enum pgqrsi_last_attempt {
+    PGQRSI_LAST_BY_QUEUE = 0,
+    PGQRSI_LAST = 1,
+    PGQRSI_NOT_LAST = 2
+} pgqrsi_last_attempt;
+
 /** How one failed attempt ends. */
 typedef struct pgqrsi_failure {
     pgqrs_lease lease;
-    int for_good;
+    pgqrsi_last_attempt last;
     int64_t delay_ms; /* 0: the queue's backoff */
     pgqrs_slice error;
     int64_t charge; /* failures to count: a crash has been counted already */

@@ -19,7 +19,7 @@ pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_fai
 {
     pgqrsi_params_add_int(params, failure->lease.id);
     pgqrsi_params_add_int(params, failure->lease.token);
-    pgqrsi_params_add_int(params, failure->for_good);
+    pgqrsi_params_add_int(params, failure->last);
     pgqrsi_params_add_int(params, failure->delay_ms);
     pgqrsi_params_add_text(params, failure->error);
     pgqrsi_params_add_int(params, consumer->queue->id);
@@ -118,7 +118,7 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     status = check_options(options, err);
     if (status == PGQRS_OK)
         status = pgqrsi_consumer_check_lease(lease, err);
-    failure.for_good = options->mode == PGQRS_FAIL_FOR_GOOD;
+    failure.last = options->mode == PGQRS_FAIL_FOR_GOOD ? PGQRSI_LAST : PGQRSI_LAST_BY_QUEUE;
     failure.delay_ms = options->delay_ms;
     failure.error = options->error;
     if (status == PGQRS_OK)
@@ -144,7 +144,7 @@ pgqrs_status
 pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
                      pgqrs_error *err)
 {
-    pgqrsi_failure failure = { .lease = pgqrs_message_lease(message), .for_good = 1 };
+    pgqrsi_failure failure = { .lease = pgqrs_message_lease(message), .last = PGQRSI_LAST };
     char text[96];
 
     pgqrsi_failure_of_crashes(message->crash_ct, text, sizeof(text));

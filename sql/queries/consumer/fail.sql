@@ -1,5 +1,5 @@
 -- Ends a failed attempt of one message of one lane: due again after a pause, or archived as dead.
--- $1 id, $2 token, $3 not 0: dead at once, $4 pause in ms (0: the queue's backoff with jitter), $5 error,
+-- $1 id, $2 token, $3 whether that was the last one: 0 as the queue says, 1 yes, 2 no; $4 pause in ms (0: the queue's backoff with jitter), $5 error,
 -- $6 the queue's id, $7 failures to count: 1, or 0 when it was a crash that is counted already.
 -- Returns: id, dead; the pause chosen in ms. Locks: the row.
 WITH failed AS (
@@ -7,7 +7,7 @@ WITH failed AS (
      WHERE m.id = $1::bigint AND m.lease_token = $2::bigint
     RETURNING m.*
 ), verdict AS MATERIALIZED (
-    SELECT f.*, $3::bigint <> 0 OR f.failed_ct + $7::bigint >= q.max_attempts AS dead,
+    SELECT f.*, CASE $3::bigint WHEN 0 THEN f.failed_ct + $7::bigint >= q.max_attempts ELSE $3::bigint = 1 END AS dead,
            CASE WHEN $4::bigint > 0 THEN $4::bigint
                 ELSE (least(q.backoff_max_ms, q.backoff_base_ms * 2.0 ^ least(f.failed_ct, 40))
                       * (0.5 + random() / 2))::bigint END AS pause_ms
