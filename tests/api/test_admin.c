@@ -169,16 +169,44 @@ a_newer_schema_is_refused(void **state)
     TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_install(p->client, NULL, p->err), p->err);
 }
 
-/* There is no version before the first, so the number is made up. */
+/* What the first version left behind. */
+static void
+go_back_to_version_1(struct place *p)
+{
+    ts_sql(p->sql, "DROP TRIGGER pgqrs_wake ON pgqrs_messages; DROP FUNCTION pgqrs_wake_on_insert(); "
+                   "DELETE FROM pgqrs_migrations WHERE version > 1");
+}
+
 static void
 an_older_schema_is_refused(void **state)
 {
     struct place *p = *state;
 
     place_install(p);
-    ts_sql(p->sql, "DELETE FROM pgqrs_migrations; INSERT INTO pgqrs_migrations VALUES (-1, 'of the past')");
+    go_back_to_version_1(p);
     expect_all_refuse(p, PGQRS_EOLDSCHEMA);
-    place_expect_message(p, "-1");
+    place_expect_message(p, "version 1");
+}
+
+static void
+an_older_schema_is_upgraded_with_what_is_in_it(void **state)
+{
+    struct place *p = *state;
+    char *before, *after;
+
+    place_install(p);
+    before = ts_text(p->sql, CATALOG);
+    TS_OK(pgqrs_queue_create(p->client, text("kept"), NULL, NULL, p->err), p->err);
+    go_back_to_version_1(p);
+    place_reconnect(p);
+    TS_OK(pgqrs_admin_install(p->client, NULL, p->err), p->err);
+    assert_int_equal(ts_int(p->sql, "SELECT max(version) FROM pgqrs_migrations"), pgqrs_schema_version());
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_queues WHERE queue_name = 'kept'"), 1);
+    TS_OK(pgqrs_queue_delete(p->client, text("kept"), p->err), p->err);
+    after = ts_text(p->sql, CATALOG);
+    assert_string_equal(before, after);
+    free(before);
+    free(after);
 }
 
 static void
@@ -295,6 +323,7 @@ main(void)
         PLACE_TEST(what_is_not_installed_is_reported),
         PLACE_TEST(a_newer_schema_is_refused),
         PLACE_TEST(an_older_schema_is_refused),
+        PLACE_TEST(an_older_schema_is_upgraded_with_what_is_in_it),
         PLACE_TEST(uninstalling_removes_just_what_was_made),
         PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
         PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works),
