@@ -1,6 +1,5 @@
 #include "db/pool.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -23,12 +22,23 @@ struct pgqrsi_pool {
     pgqrsi_conn *idle[]; /* the most recently used last */
 };
 
+/* Its deadlines are those of pgqrsi_clock_ms. */
+static void
+init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 pgqrs_status
 pgqrsi_pool_open(const pgqrsi_conn_settings *settings, size_t max_connections, pgqrsi_pool **out,
                  pgqrs_error *err)
 {
     pgqrsi_pool *pool = calloc(1, sizeof(*pool) + max_connections * sizeof(pool->idle[0]));
-    pthread_condattr_t attributes;
 
     if (pool == NULL)
         return pgqrsi_error_memory(err);
@@ -36,10 +46,7 @@ pgqrsi_pool_open(const pgqrsi_conn_settings *settings, size_t max_connections, p
     pool->max_connections = max_connections;
     pthread_mutex_init(&pool->memory, NULL);
     pthread_mutex_init(&pool->mutex, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->returned, &attributes);
-    pthread_condattr_destroy(&attributes);
+    init_condition(&pool->returned);
     *out = pool;
     return PGQRS_OK;
 }
@@ -173,4 +180,45 @@ pgqrsi_pool_release(pgqrsi_pool *pool, pgqrsi_conn *conn)
     pool->idle[pool->idle_count++] = conn;
     pthread_cond_signal(&pool->returned);
     pthread_mutex_unlock(&pool->mutex);
+}
+
+void
+pgqrsi_waiter_init(pgqrsi_waiter *waiter)
+{
+    pthread_mutex_init(&waiter->mutex, NULL);
+    init_condition(&waiter->changed);
+    waiter->posted = 0;
+}
+
+void
+pgqrsi_waiter_release(pgqrsi_waiter *waiter)
+{
+    pthread_cond_destroy(&waiter->changed);
+    pthread_mutex_destroy(&waiter->mutex);
+}
+
+int
+pgqrsi_waiter_wait(pgqrsi_waiter *waiter, int64_t deadline_ms)
+{
+    struct timespec deadline = timespec_of(deadline_ms);
+    int error = 0, posted;
+
+    pthread_mutex_lock(&waiter->mutex);
+    while (!waiter->posted && error == 0)
+        error = deadline_ms == PGQRSI_CLOCK_NEVER
+                    ? pthread_cond_wait(&waiter->changed, &waiter->mutex)
+                    : pthread_cond_timedwait(&waiter->changed, &waiter->mutex, &deadline);
+    posted = waiter->posted;
+    waiter->posted = 0;
+    pthread_mutex_unlock(&waiter->mutex);
+    return posted;
+}
+
+void
+pgqrsi_waiter_post(pgqrsi_waiter *waiter)
+{
+    pthread_mutex_lock(&waiter->mutex);
+    waiter->posted = 1;
+    pthread_cond_signal(&waiter->changed);
+    pthread_mutex_unlock(&waiter->mutex);
 }

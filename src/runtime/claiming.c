@@ -22,10 +22,9 @@
 #include "store/message.h"
 #include "store/payload.h"
 
-/* Longer than the time within which producers leave out looking for sleepers: see store/wake.h. */
-#define LAST_LOOK_MS 8
+/* Longer than the time within which producers leave out looking for sleepers. */
+#define LAST_LOOK_MS (PGQRSI_WAKE_MS + 3)
 
-#define WAKE_INTERVAL_MS 5
 #define WAKE_AT_ONCE 2
 
 #define REFRESH_INTERVAL_MS 1000
@@ -361,7 +360,7 @@ send_claim(pgqrs_worker *worker, pgqrsi_work_queue *queue)
 static int
 is_wake_due(const pgqrsi_work_queue *queue, int64_t now_ms)
 {
-    return queue->wants_wake && now_ms - queue->wake_ms >= WAKE_INTERVAL_MS;
+    return queue->wants_wake && now_ms - queue->wake_ms >= PGQRSI_WAKE_MS;
 }
 
 static void
@@ -422,7 +421,7 @@ pgqrsi_claiming_due_ms(const pgqrs_worker *worker)
         int64_t own_ms = NEVER;
 
         if (queue->wants_wake)
-            own_ms = queue->wake_ms + WAKE_INTERVAL_MS;
+            own_ms = queue->wake_ms + PGQRSI_WAKE_MS;
         else if (worker->phase == PGQRSI_PHASE_WORKING && queue->appetite >= PGQRSI_LOOKING &&
                  !queue->refreshing)
             own_ms = queue->look_ms;

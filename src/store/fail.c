@@ -128,7 +128,7 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     if (status != PGQRS_OK)
         return status;
     if (!failure.dead)
-        pgqrsi_consumer_remember_held(consumer, failure.pause_ms);
+        pgqrsi_consumer_came_back(consumer, 1, failure.pause_ms);
     if (out_dead != NULL)
         *out_dead = failure.dead;
     return PGQRS_OK;

@@ -258,6 +258,14 @@ pgqrsi_consumer_remember_held(pgqrs_consumer *consumer, int64_t delay_ms)
     pgqrsi_pool_unlock(consumer->client->pool);
 }
 
+void
+pgqrsi_consumer_came_back(pgqrs_consumer *consumer, size_t count, int64_t delay_ms)
+{
+    pgqrsi_consumer_remember_held(consumer, delay_ms);
+    pgqrsi_queue_wake_finish(consumer->client, consumer->queue, count,
+                             pgqrsi_client_deadline(consumer->client));
+}
+
 pgqrs_status
 pgqrs_consumer_delete_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases, size_t count,
                             pgqrs_status *results, pgqrs_error *err)
@@ -314,7 +322,7 @@ pgqrs_consumer_release_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases
 
     if (status == PGQRS_OK)
         status = end_leases(&ending, err);
-    pgqrsi_consumer_remember_held(consumer, delay_ms);
+    pgqrsi_consumer_came_back(consumer, count, delay_ms);
     return status;
 }
 
@@ -358,7 +366,7 @@ pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t dela
 
     if (status == PGQRS_OK)
         status = end_lease(&ending, err);
-    pgqrsi_consumer_remember_held(consumer, delay_ms);
+    pgqrsi_consumer_came_back(consumer, 1, delay_ms);
     return status;
 }
 

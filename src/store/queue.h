@@ -9,6 +9,8 @@
 
 #include "client.h"
 #include "store/frontier.h"
+#include "store/line.h"
+#include "store/wake.h"
 
 typedef struct pgqrsi_queue {
     struct pgqrsi_queue *next;
@@ -17,6 +19,8 @@ typedef struct pgqrsi_queue {
     char *name;               /* for errors */
     pgqrsi_scope scope;       /* guarded by pgqrsi_pool_lock, inside pgqrsi_client_run */
     pgqrsi_frontier frontier; /* guarded by pgqrsi_pool_lock */
+    pgqrsi_line line;         /* guarded by pgqrsi_pool_lock */
+    pgqrsi_wakes wakes;       /* guarded by pgqrsi_pool_lock */
 } pgqrsi_queue;
 
 /** Looks `name` up on the server. *out belongs to the client. PGQRS_ENOQUEUE. */

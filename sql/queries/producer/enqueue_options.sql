@@ -2,7 +2,9 @@
 -- already keeps its message from being stored. Keys are inserted in their own order, so that two batches with the same
 -- keys cannot wait for each other in a circle.
 -- $1 payloads, $2 headers, $3 types, $4 delays in ms, $5 priorities, $6 idempotency keys, all of one length;
--- $7 producer_worker_id, $8 the queue's id, $9 how long a key is remembered, in ms.
+-- $7 producer_worker_id, $8 the queue's id, $9 how long a key is remembered, in ms; $10 how long to wait for a lock at most,
+-- in ms, or NULL for as long as it takes: messages of several callers, in one statement of the library's own, must not all
+-- wait for the transaction that has the key of one.
 -- Returns, in the order of the payloads: id, duplicate. The id is NULL when another transaction committed the key
 -- after this statement had begun: ask find_key.sql.
 -- Locks: the rows of the keys.
@@ -12,6 +14,8 @@ WITH input AS MATERIALIZED (
     SELECT i.*, nextval(:'sequence'::regclass) AS id
       FROM unnest($1::jsonb[], $2::jsonb[], $3::text[], $4::bigint[], $5::bigint[], $6::text[])
            WITH ORDINALITY AS i(payload, headers, message_type, delay_ms, priority, key, position)
+     WHERE (SELECT CASE WHEN $10::bigint IS NULL THEN '' ELSE set_config('lock_timeout', $10::bigint::text, true) END)
+           IS NOT NULL
 ), fresh AS (
     INSERT INTO :"schema".pgqrs_keys AS k (queue_id, idempotency_key, message_id, expires_at)
     SELECT DISTINCT ON (i.key COLLATE "C") $8::bigint, i.key, i.id, clock_timestamp() + $9::bigint * interval '1 ms'

@@ -1,0 +1,20 @@
+/*
+ * What a producer is, for the files that put its messages in.
+ */
+#ifndef PGQRSI_STORE_PRODUCER_H
+#define PGQRSI_STORE_PRODUCER_H
+
+#include <pgqrs/producer.h>
+
+#include "base/rate.h"
+#include "store/queue.h"
+
+struct pgqrs_producer {
+    pgqrs_client *client;
+    pgqrsi_queue *queue;
+    int64_t key_retention_ms;
+    int64_t worker_id;
+    pgqrsi_rate rate; /* guarded by pgqrsi_pool_lock */
+};
+
+#endif

@@ -1,0 +1,353 @@
+/*
+ * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and no sleeper
+ * that keeps to its side of the protocol is missed.
+ */
+#include "fixture.h"
+
+#include <poll.h>
+#include <pthread.h>
+
+#include "src/client.h" /* by its full path: the support has one of that name */
+
+#include "base/clock.h"
+#include "store/producer.h"
+#include "store/wake.h"
+
+/* A sleeper looks a second time so long after it locked itself in. */
+#define SECOND_LOOK_MS 8
+
+/* As a worker's listener connection. */
+struct sleeper {
+    PGconn *pg;
+    char queue[24];
+    const pgqrsi_statement *sleep, *awake;
+};
+
+static void
+run(struct sleeper *sleeper, const char *text)
+{
+    const char *const values[] = { sleeper->queue };
+    PGresult *result = PQexecParams(sleeper->pg, text, 1, NULL, values, NULL, NULL, 0);
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK)
+        ts_fail("a sleeper's statement failed: %s", PQerrorMessage(sleeper->pg));
+    PQclear(result);
+}
+
+static void
+open_sleeper(struct story *story, struct sleeper *sleeper)
+{
+    sleeper->pg = ts_connect(story->dsn);
+    snprintf(sleeper->queue, sizeof(sleeper->queue), "%lld", (long long)story->scope.queue_id);
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleeper->sleep,
+                                 NULL),
+          NULL);
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_AWAKE, PGQRSI_LANE_READY, &sleeper->awake,
+                                 NULL),
+          NULL);
+    ts_sql(sleeper->pg, "LISTEN pgqrs");
+}
+
+/* How many notifications come until none has come for `quiet_ms`; at most `max`. */
+static int
+hear(struct sleeper *sleeper, int max, int quiet_ms)
+{
+    int count = 0;
+
+    for (;;) {
+        struct pollfd entry = { .fd = PQsocket(sleeper->pg), .events = POLLIN };
+        PGnotify *notify;
+
+        TS_TRUE(PQconsumeInput(sleeper->pg));
+        for (notify = PQnotifies(sleeper->pg); notify != NULL; notify = PQnotifies(sleeper->pg)) {
+            PQfreemem(notify);
+            count++;
+        }
+        if (count >= max || poll(&entry, 1, quiet_ms) == 0)
+            return count;
+    }
+}
+
+static void
+set_last_test(struct story *story, int64_t sent_ms)
+{
+    pgqrs_producer *producer = story->hands.producer;
+
+    pgqrsi_pool_lock(producer->client->pool);
+    producer->queue->wakes.sent_ms = sent_ms;
+    pgqrsi_pool_unlock(producer->client->pool);
+}
+
+static void
+let_the_test_become_due(struct story *story)
+{
+    set_last_test(story, 0);
+}
+
+static void
+enqueue(struct story *story, const char *payload)
+{
+    TS_OK(
+        pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of(payload), NULL, NULL, story->hands.err),
+        story->hands.err);
+}
+
+static void
+an_enqueue_wakes_a_sleeper_and_nobody_else(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    enqueue(story, "1");
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    run(&sleeper, sleeper.sleep->text);
+    let_the_test_become_due(story);
+    enqueue(story, "2");
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    run(&sleeper, sleeper.awake->text);
+    let_the_test_become_due(story);
+    enqueue(story, "3");
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    PQfinish(sleeper.pg);
+}
+
+static void
+whatever_is_enqueued_wakes(void **state)
+{
+    struct story *story = *state;
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+    const pgqrs_slice payloads[2] = { pgqrs_slice_of("1"), pgqrs_slice_of("2") };
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    options.delay_ms = 50;
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, payloads[0], &options, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    let_the_test_become_due(story);
+    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, payloads, NULL, 2, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    PQfinish(sleeper.pg);
+}
+
+static void
+a_transaction_of_the_callers_wakes_nobody(void **state)
+{
+    struct story *story = *state;
+    PGconn *own = ts_connect(story->dsn);
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    ts_sql(own, "BEGIN");
+    TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("1"), NULL, NULL,
+                                    story->hands.err),
+          story->hands.err);
+    ts_sql(own, "COMMIT");
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    PQfinish(own);
+    PQfinish(sleeper.pg);
+}
+
+static void
+many_enqueues_in_a_row_send_few_tests(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+    int64_t began_ms, took_ms;
+    int heard, count = crowd_scale(300);
+
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    began_ms = pgqrsi_clock_ms();
+    for (int i = 0; i < count; i++)
+        enqueue(story, "1");
+    took_ms = pgqrsi_clock_ms() - began_ms;
+    heard = hear(&sleeper, INT32_MAX, 200);
+    if (heard < 1 || heard > took_ms / PGQRSI_WAKE_MS + 1)
+        ts_fail("%d tests were sent in %lld ms", heard, (long long)took_ms);
+    PQfinish(sleeper.pg);
+}
+
+/* A test that never reached the server does not count. */
+static void
+a_failed_call_leaves_the_test_to_the_next_one(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    ts_sql(story->sql, "ALTER TABLE pgqrs_messages_%lld_ready ADD CONSTRAINT never CHECK (payload <> '1')",
+           (long long)story->scope.queue_id);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+          story->hands.err);
+    hear(&sleeper, INT32_MAX, 100); /* the test may have been carried out, or not */
+    enqueue(story, "2");
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    PQfinish(sleeper.pg);
+}
+
+static void
+a_call_just_behind_a_test_sends_none(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    set_last_test(story, pgqrsi_clock_ms() + 60000);
+    enqueue(story, "1");
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    PQfinish(sleeper.pg);
+}
+
+static void *
+enqueue_one(void *context)
+{
+    struct story *story = context;
+    pgqrs_error *err = pgqrs_error_new();
+
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, err), err);
+    pgqrs_error_free(err);
+    return NULL;
+}
+
+/* One call sends the test by itself; of many, those that wait for the flights under way do. */
+static void
+slow_calls_wake(struct story *story, int count)
+{
+    enum { SOON_MS = 300 };
+    PGconn *own = ts_connect(story->dsn);
+    pthread_t threads[8];
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    /* Given calls that are sent when the last test is fresh, and are held up */
+    ts_sql(own, "BEGIN; LOCK TABLE pgqrs_messages_%lld_ready IN SHARE MODE",
+           (long long)story->scope.queue_id);
+    set_last_test(story, pgqrsi_clock_ms() + SOON_MS);
+    for (int i = 0; i < count; i++)
+        TS_TRUE(pthread_create(&threads[i], NULL, enqueue_one, story) == 0);
+    ts_wait_until(story->sql, WAIT_MS,
+                  "SELECT count(*) = %d FROM pg_stat_activity "
+                  "WHERE datname = current_database() AND wait_event_type = 'Lock'",
+                  count < PGQRSI_MAX_FLIGHTS ? count : PGQRSI_MAX_FLIGHTS);
+    /* and somebody who falls asleep and looks twice meanwhile, */
+    run(&sleeper, sleeper.sleep->text);
+    assert_int_equal(hear(&sleeper, 1, SOON_MS + 2 * PGQRSI_WAKE_MS), 0);
+    /* when they are stored, that one is woken, by each flight if the machine is slow. */
+    ts_sql(own, "COMMIT");
+    assert_int_not_equal(hear(&sleeper, 1, WAIT_MS), 0);
+    for (int i = 0; i < count; i++)
+        TS_TRUE(pthread_join(threads[i], NULL) == 0);
+    PQfinish(own);
+    PQfinish(sleeper.pg);
+}
+
+static void
+a_call_that_took_long_sends_the_test_behind_its_commit(void **state)
+{
+    slow_calls_wake(*state, 1);
+}
+
+static void
+calls_that_wait_for_others_send_the_test_too(void **state)
+{
+    slow_calls_wake(*state, 8);
+}
+
+struct shared {
+    struct story *story;
+    atomic_int stop;
+    int number;
+};
+
+/* Enqueues at odd moments around the sleeper's falling asleep. */
+static void *
+disturb(void *context)
+{
+    struct shared *shared = context;
+    struct story *story = shared->story;
+    pgqrs_error *err = pgqrs_error_new();
+    uint64_t random = crowd_state(story->seed, shared->number);
+
+    while (!atomic_load(&shared->stop)) {
+        for (int i = crowd_random(&random, 1, 8); i > 0; i--)
+            TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, err), err);
+        usleep((useconds_t)crowd_random(&random, 0, 12000));
+    }
+    pgqrs_error_free(err);
+    return NULL;
+}
+
+static long long
+take_all(struct sleeper *sleeper)
+{
+    return ts_int(sleeper->pg,
+                  "WITH gone AS (DELETE FROM pgqrs_messages RETURNING 1) SELECT count(*) FROM gone");
+}
+
+/* Sleeps once, as a worker does. Whatever was committed when the sleeper had been asleep for a while without
+ * being woken was missed. */
+static void
+sleep_once(struct story *story, struct sleeper *sleeper)
+{
+    run(sleeper, sleeper->sleep->text);
+    if (take_all(sleeper) == 0) {
+        usleep(SECOND_LOOK_MS * 1000);
+        if (take_all(sleeper) == 0 && hear(sleeper, 1, 500) == 0 &&
+            ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages "
+                               "WHERE enqueued_at < clock_timestamp() - interval '200 ms'") > 0)
+            ts_fail("a sleeper was not woken");
+    }
+    run(sleeper, sleeper->awake->text);
+    hear(sleeper, INT32_MAX, 0);
+    take_all(sleeper);
+}
+
+static void
+no_sleeper_is_missed(void **state)
+{
+    enum { DISTURBERS = 3 };
+    struct story *story = *state;
+    struct shared shared[DISTURBERS];
+    pthread_t threads[DISTURBERS];
+    struct sleeper sleeper;
+    int64_t until_ms = pgqrsi_clock_ms() + crowd_scale(4000);
+
+    open_sleeper(story, &sleeper);
+    for (int i = 0; i < DISTURBERS; i++) {
+        shared[i] = (struct shared){ .story = story, .number = i };
+        TS_TRUE(pthread_create(&threads[i], NULL, disturb, &shared[i]) == 0);
+    }
+    while (pgqrsi_clock_ms() < until_ms)
+        sleep_once(story, &sleeper);
+    for (int i = 0; i < DISTURBERS; i++)
+        atomic_store(&shared[i].stop, 1);
+    for (int i = 0; i < DISTURBERS; i++)
+        TS_TRUE(pthread_join(threads[i], NULL) == 0);
+    PQfinish(sleeper.pg);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY(an_enqueue_wakes_a_sleeper_and_nobody_else),
+        STORY(whatever_is_enqueued_wakes),
+        STORY(a_transaction_of_the_callers_wakes_nobody),
+        STORY(many_enqueues_in_a_row_send_few_tests),
+        STORY(a_failed_call_leaves_the_test_to_the_next_one),
+        STORY(a_call_just_behind_a_test_sends_none),
+        STORY(a_call_that_took_long_sends_the_test_behind_its_commit),
+        STORY(calls_that_wait_for_others_send_the_test_too),
+        STORY(no_sleeper_is_missed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
