@@ -64,7 +64,17 @@ start_refresh(pgqrs_worker *worker)
 }
 
 static void
-answer(pgqrs_worker *worker, const pgqrsi_answer *answer)
+tell_trouble(pgqrs_worker *worker, pgqrsi_answer *answer)
+{
+    const pgqrsi_statement name = { .name = worker->refreshed->consumer->queue->name };
+    pgqrs_status status = pgqrsi_client_explain(&worker->refresh.call, &name, answer->status, &answer->error);
+
+    if (status != PGQRS_EUNKNOWN)
+        pgqrsi_worker_tell(worker, PGQRS_EVENT_TROUBLE, NULL, status, pgqrs_error_message(&answer->error));
+}
+
+static void
+answer(pgqrs_worker *worker, pgqrsi_answer *answer)
 {
     int is_ok = answer->status == PGQRS_OK, matters;
 
@@ -77,9 +87,7 @@ answer(pgqrs_worker *worker, const pgqrsi_answer *answer)
         go_on(worker);
         return;
     }
-    if (answer->status != PGQRS_EUNKNOWN)
-        pgqrsi_worker_tell(worker, PGQRS_EVENT_TROUBLE, NULL, answer->status,
-                           pgqrs_error_message(&answer->error));
+    tell_trouble(worker, answer);
     end_refresh(worker, 0);
 }
 
