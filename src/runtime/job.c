@@ -1,5 +1,6 @@
 #include "runtime/runtime.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,29 @@ pgqrsi_job_free(pgqrs_job *job)
     pgqrs_message_list_free(batch->list);
     free(batch->jobs);
     free(batch);
+}
+
+pgqrs_slice
+pgqrsi_job_error(const pgqrs_job *job, char text[PGQRSI_JOB_TEXT_BYTES])
+{
+    if (!job->timed_out)
+        return (pgqrs_slice){ job->error.data, job->error.size };
+    /* Its handler may be setting an error of its own just now. */
+    snprintf(text, PGQRSI_JOB_TEXT_BYTES, "it took longer than its timeout of %lld ms",
+             (long long)job->queue->options.job_timeout_ms);
+    return pgqrs_slice_of(text);
+}
+
+void
+pgqrsi_job_error_line(const pgqrs_job *job, char line[PGQRSI_JOB_TEXT_BYTES])
+{
+    char text[PGQRSI_JOB_TEXT_BYTES];
+    pgqrs_slice error = pgqrsi_job_error(job, text);
+
+    snprintf(line, PGQRSI_JOB_TEXT_BYTES, "%.*s", (int)error.size, error.size > 0 ? error.data : "");
+    for (char *end = line; *end != '\0'; end++)
+        if (*end == '\n' || *end == '\r')
+            *end = ' ';
 }
 
 const pgqrs_message *

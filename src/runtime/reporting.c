@@ -1,6 +1,5 @@
 #include "runtime/runtime.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,15 +49,25 @@ pgqrsi_reporting_end(pgqrs_job *job)
     free_if_over(job);
 }
 
+static int
+is_failure(const pgqrs_job *job)
+{
+    return job->verdict == PGQRSI_VERDICT_FAILED || job->verdict == PGQRSI_VERDICT_DEAD ||
+           job->verdict == PGQRSI_VERDICT_CRASHED;
+}
+
 /* Tells that the report has arrived, and ends the job. */
 static void
 confirm(pgqrs_job *job)
 {
     pgqrs_worker *worker = job->worker;
+    char error[PGQRSI_JOB_TEXT_BYTES] = "";
 
+    if (is_failure(job))
+        pgqrsi_job_error_line(job, error);
     if (job->verdict != PGQRSI_VERDICT_RETURNED) {
         ++*(int64_t *)((char *)&worker->counts + told[job->verdict].counter);
-        pgqrsi_worker_tell(worker, told[job->verdict].event, job, PGQRS_OK, "");
+        pgqrsi_worker_tell(worker, told[job->verdict].event, job, PGQRS_OK, error);
     }
     pgqrsi_reporting_end(job);
 }
@@ -184,13 +193,6 @@ pgqrsi_reporting_unpin(pgqrsi_errand *errand)
     errand->count = 0;
 }
 
-static int
-is_failure(const pgqrs_job *job)
-{
-    return job->verdict == PGQRSI_VERDICT_FAILED || job->verdict == PGQRSI_VERDICT_DEAD ||
-           job->verdict == PGQRSI_VERDICT_CRASHED;
-}
-
 static int64_t
 release_delay(const pgqrs_job *job)
 {
@@ -273,16 +275,11 @@ send_failure(pgqrsi_segment *segment, pgqrs_job *job)
                                .charge = job->verdict != PGQRSI_VERDICT_CRASHED,
                                .delay_ms = pause_of(job) };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    char text[64];
+    char text[PGQRSI_JOB_TEXT_BYTES];
     pgqrsi_errand *errand;
     pgqrsi_call call;
 
-    snprintf(text, sizeof(text), "it took longer than its timeout of %lld ms",
-             (long long)job->queue->options.job_timeout_ms);
-    if (job->timed_out) /* its handler may be setting an error of its own just now */
-        failure.error = pgqrs_slice_of(text);
-    else if (job->error.size > 0)
-        failure.error = (pgqrs_slice){ job->error.data, job->error.size };
+    failure.error = pgqrsi_job_error(job, text);
     call = pgqrsi_failure_call(job->queue->consumer, job->lane, &failure, &params);
     errand = pgqrsi_worker_send(job->worker, segment, PGQRSI_ERRAND_FAIL, job->queue, &call);
     pgqrsi_params_release(&params);

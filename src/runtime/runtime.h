@@ -33,6 +33,9 @@
 
 #define NEVER PGQRSI_CLOCK_NEVER
 
+/** Of a job's error, what events tell. */
+#define PGQRSI_JOB_TEXT_BYTES 256
+
 typedef struct pgqrsi_work_queue pgqrsi_work_queue;
 
 /** Whose turn it is on the handlers' side. */
@@ -347,5 +350,9 @@ void pgqrsi_running_wake_loop(pgqrs_worker *worker);
 void pgqrsi_job_init(struct pgqrs_job *job, pgqrsi_work_queue *queue, pgqrsi_batch *batch,
                      const pgqrs_message *message);
 void pgqrsi_job_free(struct pgqrs_job *job);
+/** The error to report; `text` is where it is written if it is not the handler's. */
+pgqrs_slice pgqrsi_job_error(const struct pgqrs_job *job, char text[PGQRSI_JOB_TEXT_BYTES]);
+/** The beginning of that, as one line. */
+void pgqrsi_job_error_line(const struct pgqrs_job *job, char line[PGQRSI_JOB_TEXT_BYTES]);
 
 #endif
