@@ -15,6 +15,10 @@
 #define LAST_WORDS_MS 1500
 #define FAREWELL_MS 500
 
+/* How long a worker that stops and has no job waits for an answer: it may bring messages, to be given back.
+ */
+#define NOTHING_LEFT_MS 1000
+
 /* Handlers that are run by one turn, without threads. */
 #define RUN_MAX 100
 
@@ -256,6 +260,7 @@ enter(pgqrs_worker *worker, pgqrsi_phase phase, int64_t now_ms)
         break;
     case PGQRSI_PHASE_DRAINING:
         worker->grace_ends_ms = now_ms + worker->options.grace_ms;
+        worker->gives_up_ms = now_ms + NOTHING_LEFT_MS;
         pgqrsi_claiming_stop(worker);
         give_back(worker, 0);
         break;
@@ -307,7 +312,9 @@ advance(pgqrs_worker *worker, int64_t now_ms)
         enter(worker, is_open && is_registered(worker) ? PGQRSI_PHASE_LEAVING : PGQRSI_PHASE_OVER, now_ms);
     if (worker->phase == PGQRSI_PHASE_LEAVING && worker->is_leaving_sent && is_quiet)
         enter(worker, PGQRSI_PHASE_OVER, now_ms);
-    if ((worker->phase == PGQRSI_PHASE_RELEASING || worker->phase == PGQRSI_PHASE_LEAVING) &&
+    if (worker->phase == PGQRSI_PHASE_DRAINING && worker->owned_count > 0)
+        worker->gives_up_ms = now_ms + NOTHING_LEFT_MS;
+    if (worker->phase > PGQRSI_PHASE_WORKING && worker->phase < PGQRSI_PHASE_OVER &&
         now_ms >= worker->gives_up_ms)
         enter(worker, PGQRSI_PHASE_OVER, now_ms);
 }
@@ -446,13 +453,20 @@ pgqrsi_worker_turn(pgqrs_worker *worker)
 }
 
 static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int64_t
 phase_due_ms(const pgqrs_worker *worker)
 {
     switch (worker->phase) {
     case PGQRSI_PHASE_NEW:
         return 0;
     case PGQRSI_PHASE_DRAINING:
-        return worker->grace_ends_ms;
+        return worker->owned_count > 0 ? worker->grace_ends_ms
+                                       : earlier(worker->grace_ends_ms, worker->gives_up_ms);
     case PGQRSI_PHASE_RELEASING:
     case PGQRSI_PHASE_LEAVING:
         return worker->gives_up_ms;
@@ -475,12 +489,6 @@ has_news(pgqrs_worker *worker)
     pthread_mutex_unlock(&worker->mutex);
     return has || (worker->phase == PGQRSI_PHASE_WORKING && atomic_load(&worker->is_stopping)) ||
            (worker->phase == PGQRSI_PHASE_DRAINING && atomic_load(&worker->is_closing));
-}
-
-static int64_t
-earlier(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
 }
 
 int64_t
