@@ -415,12 +415,15 @@ int64_t
 pgqrsi_claiming_due_ms(const pgqrs_worker *worker)
 {
     int64_t due_ms = NEVER;
+    /* Others are woken by the next cycle: while one is under way, or none can be, nothing is due. */
+    int is_free = pgqrsi_pipe_state_of(worker->work_link.pipe) == PGQRSI_PIPE_OPEN &&
+                  pgqrsi_pipe_pending(worker->work_link.pipe) == 0;
 
     for (size_t i = 0; i < worker->queue_count; i++) {
         const pgqrsi_work_queue *queue = worker->queues[i];
         int64_t own_ms = NEVER;
 
-        if (queue->wants_wake)
+        if (queue->wants_wake && is_free)
             own_ms = queue->wake_ms + PGQRSI_WAKE_MS;
         else if (worker->phase == PGQRSI_PHASE_WORKING && queue->appetite >= PGQRSI_LOOKING &&
                  !queue->refreshing)
