@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sysexits.h>
 
+#include "enqueuers.h"
 #include "hold.h"
 #include "json.h"
 #include "options.h"
@@ -13,7 +14,7 @@
 #include "throughput.h"
 #include "twins.h"
 
-static const char *const mode_names[] = { "throughput", "paced", "twins" };
+static const char *const mode_names[] = { "throughput", "paced", "twins", "enqueuers" };
 
 static int
 print_settings(bench_run *run, bench_json *json)
@@ -38,14 +39,17 @@ print_settings(bench_run *run, bench_json *json)
     if (options->mode == BENCH_MODE_TWINS) {
         bench_json_integer(json, "delayed", options->delayed);
         bench_json_integer(json, "backlog", options->backlog);
+    } else if (options->mode == BENCH_MODE_ENQUEUERS) {
+        bench_json_integer(json, "enqueuers", options->enqueuers);
     } else {
         bench_json_integer(json, "producers", options->producers);
         bench_json_integer(json, "workers", options->workers);
     }
-    bench_json_integer(json, "batch", options->batch);
+    if (options->mode != BENCH_MODE_ENQUEUERS)
+        bench_json_integer(json, "batch", options->batch);
     bench_json_integer(json, "payload_bytes", options->payload_bytes);
     bench_json_text(json, "finish", bench_finish_name(options->finish));
-    if (options->mode == BENCH_MODE_THROUGHPUT)
+    if (options->mode == BENCH_MODE_THROUGHPUT || options->mode == BENCH_MODE_ENQUEUERS)
         bench_json_integer(json, "rounds", options->rounds);
     bench_json_integer(json, "lease_ms", BENCH_LEASE_MS);
     bench_json_text(json, "library_version", pgqrs_version());
@@ -65,6 +69,8 @@ measure(bench_run *run, bench_json *json)
         return bench_hold_run(run, json);
     case BENCH_MODE_TWINS:
         return bench_twins_run(run, json);
+    case BENCH_MODE_ENQUEUERS:
+        return bench_enqueuers_run(run, json);
     default:
         return bench_throughput_run(run, json);
     }

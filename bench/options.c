@@ -31,6 +31,8 @@ static const struct row {
       "compare a claim with and without so many messages that are due in an hour" },
     { "backlog", offsetof(bench_options, backlog), 0, 1, 100000000,
       "compare a claim with and without so many messages that wait in the queue" },
+    { "enqueuers", offsetof(bench_options, enqueuers), 0, 1, 256,
+      "compare so many threads that enqueue one message a call with as many connections" },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -175,7 +177,10 @@ check_together(const bench_options *options, int64_t given)
         return refuse(options->delayed > 0 ? "--delayed cannot be combined with"
                                            : "--backlog cannot be combined with",
                       "--hold-transaction");
-    if (options->rounds > 1 && options->mode != BENCH_MODE_THROUGHPUT)
+    if (options->enqueuers > 0 && options->mode != BENCH_MODE_ENQUEUERS)
+        return refuse("--enqueuers cannot be combined with", twins != NULL ? twins : "--hold-transaction");
+    if (options->rounds > 1 && options->mode != BENCH_MODE_THROUGHPUT &&
+        options->mode != BENCH_MODE_ENQUEUERS)
         return refuse("--rounds cannot be combined with", twins != NULL ? twins : "--hold-transaction");
     return 0;
 }
@@ -225,5 +230,7 @@ bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_opti
         return refuse("did not expect", argv[optind]);
     if ((out->delayed > 0 || out->backlog > 0) && out->mode != BENCH_MODE_PACED)
         out->mode = BENCH_MODE_TWINS;
+    if (out->enqueuers > 0 && out->mode == BENCH_MODE_THROUGHPUT)
+        out->mode = BENCH_MODE_ENQUEUERS;
     return check_together(out, given);
 }

@@ -12,7 +12,8 @@
 typedef enum bench_mode {
     BENCH_MODE_THROUGHPUT = 0, /* as fast as it goes, next to the bare statements */
     BENCH_MODE_PACED = 1,      /* a fixed rate, for a time, while a transaction is held open */
-    BENCH_MODE_TWINS = 2       /* what a claim costs with many delayed or waiting messages in the queue */
+    BENCH_MODE_TWINS = 2,      /* what a claim costs with many delayed or waiting messages in the queue */
+    BENCH_MODE_ENQUEUERS = 3   /* threads that enqueue one message a call, next to connections that do */
 } bench_mode;
 
 typedef enum bench_hold { BENCH_HOLD_NONE = 0, BENCH_HOLD_READ_ONLY = 1, BENCH_HOLD_XID = 2 } bench_hold;
@@ -33,6 +34,7 @@ typedef struct bench_options {
     int64_t seconds;
     int64_t delayed;
     int64_t backlog;
+    int64_t enqueuers;
     int help; /* 1: only the help was asked for, and has been printed */
 } bench_options;
 

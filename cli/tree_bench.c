@@ -82,6 +82,12 @@ const cli_option cli_bench_options[] = {
       .min = 1,
       .max = 100000000,
       .description = "compare a claim with and without so many messages that wait in the queue" },
+    { .name = "enqueuers",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 256,
+      .description = "compare so many threads that enqueue one message a call with as many connections" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(cli_bench_options);
