@@ -2,7 +2,8 @@
  * The producer: puts messages into one queue.
  *
  * Life cycle: open, any number of enqueues from any thread, close. Opening looks the queue up once; after
- * that an enqueue is one round trip, and when it returns PGQRS_OK the messages are durable.
+ * that an enqueue is one round trip, and when it returns PGQRS_OK the messages are durable. Single enqueues
+ * of many threads on one client share statements; each gets its own outcome.
  *
  * A payload is JSON text that the server's jsonb type accepts, at most `max_payload_bytes` of the client and
  * 64 levels deep. It is checked before anything is sent. The server stores the value, not the spelling: white

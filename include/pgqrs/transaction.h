@@ -27,6 +27,11 @@ PGQRS_API pgqrs_status pgqrs_producer_enqueue_on(pgqrs_producer *producer, struc
                                                  pgqrs_slice payload, const pgqrs_enqueue_options *options,
                                                  pgqrs_enqueued *out, pgqrs_error *err);
 
+/** Wakes workers that sleep over the producer's queue: for after your commit, which this library does not
+ * see. Without it they find the message when they look by themselves, every few seconds. What becomes of it
+ * is not told. Any thread. Blocks at most a second, and mostly not at all. */
+PGQRS_API void pgqrs_producer_wake(pgqrs_producer *producer);
+
 /** pgqrs_consumer_delete in your transaction: effects that you write beside it happen exactly once. On
  * PGQRS_ELEASELOST nothing was changed, and you should roll back: somebody else has the message. */
 PGQRS_API pgqrs_status pgqrs_consumer_delete_on(pgqrs_consumer *consumer, struct pg_conn *connection,

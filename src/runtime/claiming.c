@@ -28,7 +28,8 @@
 #define WAKE_AT_ONCE 2
 
 #define REFRESH_INTERVAL_MS 1000
-#define POOLED_POLL_MS 1000
+#define UNLOCKED_POLL_MS 1000
+#define REFUSED_POLL_MS 5
 
 /* Those who wait for the same moment do not come at the same moment. */
 #define DUE_SPREAD_MS 50
@@ -98,9 +99,10 @@ pgqrsi_claiming_disconnected(pgqrsi_work_queue *queue)
 }
 
 void
-pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key)
+pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key, int is_locked)
 {
-    queue->is_locked = 1;
+    queue->is_locked = is_locked;
+    queue->refusals = is_locked ? 0 : queue->refusals + 1;
     queue->key = key;
     queue->alert_ms = pgqrsi_clock_boot_ms();
 }
@@ -119,7 +121,7 @@ found_nothing(pgqrsi_work_queue *queue)
 
     if (queue->is_woken) {
         enter(queue, PGQRSI_HUNGRY); /* that came after the claim was sent, perhaps */
-    } else if (!queue->is_locked && !is_pooled(queue->worker)) {
+    } else if (!queue->is_locked && !is_pooled(queue->worker) && queue->appetite == PGQRSI_HUNGRY) {
         queue->wants_lock = 1;
         enter(queue, PGQRSI_SETTLING);
         queue->place = PGQRSI_PLACE_READY;
@@ -128,6 +130,15 @@ found_nothing(pgqrsi_work_queue *queue)
         enter(queue, PGQRSI_LOOKING);
         queue->look_ms = queue->is_locked ? queue->alert_ms + LAST_LOOK_MS : now_ms;
     }
+}
+
+/* How often one looks that cannot be woken. A producer that is just looking is gone in a moment. */
+static int64_t
+unlocked_poll_ms(const pgqrsi_work_queue *queue)
+{
+    int64_t poll_ms = (int64_t)REFUSED_POLL_MS << (queue->refusals < 7 ? queue->refusals : 7);
+
+    return poll_ms < UNLOCKED_POLL_MS && !is_pooled(queue->worker) ? poll_ms : UNLOCKED_POLL_MS;
 }
 
 void
@@ -156,8 +167,8 @@ pgqrsi_claiming_refreshed(pgqrsi_work_queue *queue, int is_known)
         enter(queue, PGQRSI_HUNGRY);
         return;
     }
-    if (!queue->is_locked && poll_ms > POOLED_POLL_MS)
-        poll_ms = POOLED_POLL_MS;
+    if (!queue->is_locked && poll_ms > unlocked_poll_ms(queue))
+        poll_ms = unlocked_poll_ms(queue);
     if (queue->options.lease_ms < poll_ms)
         poll_ms = queue->options.lease_ms; /* a short lease is meant to be noticed soon */
     queue->look_ms = now_ms + pgqrsi_random_jitter(poll_ms);
@@ -175,7 +186,7 @@ pgqrsi_claiming_look(pgqrs_worker *worker, int64_t now_ms)
         int is_stale = now_ms - queue->refreshed_ms >= REFRESH_INTERVAL_MS;
 
         if (queue->appetite == PGQRSI_ASLEEP && now_ms >= queue->look_ms)
-            enter(queue, PGQRSI_LOOKING);
+            enter(queue, queue->is_locked || is_pooled(worker) ? PGQRSI_LOOKING : PGQRSI_HUNGRY);
         if ((queue->appetite == PGQRSI_LOOKING && now_ms >= queue->look_ms) ||
             (queue->appetite == PGQRSI_HUNGRY && is_stale))
             queue->refreshing = 1;

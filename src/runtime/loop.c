@@ -83,7 +83,8 @@ carried_out(pgqrs_worker *worker, pgqrsi_errand *errand, pgqrsi_rows **rows, int
         worker->is_listening = 1;
         break;
     case PGQRSI_ERRAND_LOCK:
-        pgqrsi_claiming_locked(errand->queue, pgqrsi_rows_int(*rows, 0, 0));
+        pgqrsi_claiming_locked(errand->queue, pgqrsi_rows_int(*rows, 0, 0),
+                               pgqrsi_rows_int(*rows, 0, 1) != 0);
         break;
     case PGQRSI_ERRAND_UNLOCK:
     case PGQRSI_ERRAND_WAKE:

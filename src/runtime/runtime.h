@@ -138,6 +138,7 @@ struct pgqrsi_work_queue {
     pgqrsi_claim claim; /* the one under way */
     int is_woken;       /* somebody said that there is work, since the last claim was sent */
     int is_locked;      /* the server knows that we may sleep */
+    int refusals;       /* how often in a row it would not know */
     int wants_lock, wants_unlock, wants_wake;
     int refreshing;   /* house.c works for it, or is asked to */
     int64_t key;      /* stands for the queue in notifications */
@@ -283,7 +284,7 @@ int64_t pgqrsi_link_due_ms(const pgqrsi_link *link);
 void pgqrsi_claiming_send(pgqrs_worker *worker, int64_t now_ms);
 void pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms);
 void pgqrsi_claiming_failed(pgqrsi_work_queue *queue, pgqrs_status status, const char *message);
-void pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key);
+void pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key, int is_locked);
 void pgqrsi_claiming_disconnected(pgqrsi_work_queue *queue);
 /** Somebody says that there is work. */
 void pgqrsi_claiming_wake(pgqrsi_work_queue *queue);

@@ -191,3 +191,9 @@ pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, 
     pgqrsi_conn_close(conn);
     return status;
 }
+
+void
+pgqrs_producer_wake(pgqrs_producer *producer)
+{
+    pgqrsi_queue_wake_finish(producer->client, producer->queue, 1, pgqrsi_client_deadline(producer->client));
+}

@@ -1,7 +1,8 @@
 -- Says that this connection's worker is about to sleep: from now on producers that look find it. Look for messages once
 -- more after this. $1 the queue's id.
--- Returns: the number that stands for the queue in notifications.
--- Locks: the queue's advisory lock, shared, until awake.sql or the end of the session; waits for a producer that is just
--- looking. The lock decides who is woken early, and nothing else.
-SELECT key, pg_advisory_lock_shared(key) IS NULL
+-- Returns: the number that stands for the queue in notifications; whether it was said. It is not while a producer is just
+-- looking, or has inserted with SQL of its own and not committed: then do not sleep for long.
+-- Locks: the queue's advisory lock, shared, until awake.sql or the end of the session. Never waits. The lock decides who is
+-- woken early, and nothing else.
+SELECT key, pg_try_advisory_lock_shared(key)
   FROM (SELECT hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0) AS key OFFSET 0) AS queue;
