@@ -57,24 +57,54 @@ refuse_program(struct work_report *report, const struct work_options *options, i
     return problem == EMFILE || problem == ENOMEM ? CLI_EXIT_OSERR : CLI_EXIT_UNAVAILABLE;
 }
 
-static int
-work(pgqrs_client *client, const struct work_options *options, struct work_loop *loop)
+static pgqrs_status
+open_worker(struct work_loop *loop)
 {
-    struct work_server server;
-    pgqrs_status status = work_server_open(&server, client, options->queue, options->lease_ms, loop->report);
+    const struct work_options *options = loop->options;
+    pgqrs_worker_options worker = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    pgqrs_slice all_types = { NULL, 0 };
+    pgqrs_error *err = loop->work.err;
+    pgqrs_status status;
+
+    worker.concurrency = options->concurrency;
+    worker.prefetch_max = -1; /* programs take long: others may be free sooner */
+    worker.grace_ms = options->grace_ms + WORK_STOPPING_MS;
+    worker.on_event = work_loop_note;
+    worker.event_arg = loop;
+    queue.lease_ms = options->lease_ms;
+    status = pgqrs_worker_new(loop->client, &worker, &loop->worker, err);
+    if (status == PGQRS_OK)
+        status = pgqrs_worker_add_queue(loop->worker, options->queue, &queue, err);
+    if (status == PGQRS_OK)
+        status = pgqrs_worker_handle(loop->worker, options->queue, all_types, work_loop_take, loop, err);
+    return status;
+}
+
+static int
+work(struct work_loop *loop)
+{
+    struct work_report *report = loop->work.report;
+    pgqrs_status status;
     int exit_code;
 
+    if (work_loop_init(loop) != 0) {
+        work_report_failure(report, "could not get ready for %d children: out of memory",
+                            loop->options->concurrency);
+        return CLI_EXIT_OSERR;
+    }
+    status = open_worker(loop);
     if (status == PGQRS_OK) {
-        loop->server = &server;
-        if (options->progress)
-            loop->report->progress = progress_start("work", 0);
+        if (loop->options->progress)
+            report->progress = progress_start("work", 0);
         exit_code = work_loop_run(loop);
-        work_report_sum(loop->report, slot_clock_ms());
+        work_report_sum(report, loop->worker, slot_clock_ms());
     } else {
-        work_report_failure(loop->report, "%s", pgqrs_error_message(server.err));
+        work_report_failure(report, "%s", pgqrs_error_message(loop->work.err));
         exit_code = cli_exit_of(status);
     }
-    work_server_close(&server);
+    work_loop_release(loop);
+    pgqrs_worker_close(loop->worker);
     return exit_code;
 }
 
@@ -83,7 +113,7 @@ work_run(pgqrs_client *client, const struct work_options *options)
 {
     cli_log standard_error = { NULL, CLI_LOG_INFO };
     struct work_report report = { .log = options->log != NULL ? options->log : &standard_error };
-    struct work_loop loop = { .options = options, .report = &report };
+    struct work_loop loop = { .options = options, .client = client };
     struct signals before;
     int problem, exit_code;
 
@@ -93,17 +123,15 @@ work_run(pgqrs_client *client, const struct work_options *options)
         return CLI_EXIT_USAGE;
     }
     report.started_ms = slot_clock_ms();
-    loop.work.queue = options->queue;
-    loop.work.lease_ms = options->lease_ms;
+    loop.work.report = &report;
+    loop.work.err = pgqrs_error_new();
     loop.signal_fd = take_over_signals(&before);
     problem = loop.signal_fd < 0 ? errno
                                  : child_program_prepare(&loop.work.program, options->command, &before.mask,
                                                          options->concurrency);
-    if (problem == 0)
-        exit_code = work(client, options, &loop);
-    else
-        exit_code = refuse_program(&report, options, problem);
+    exit_code = problem == 0 ? work(&loop) : refuse_program(&report, options, problem);
     child_program_release(&loop.work.program);
+    pgqrs_error_free(loop.work.err);
     if (loop.signal_fd >= 0)
         close(loop.signal_fd);
     give_signals_back(&before);

@@ -4,16 +4,17 @@
  *
  *   PGQRS_MESSAGE_ID, PGQRS_QUEUE, PGQRS_ATTEMPT, PGQRS_TYPE   in the child's environment; PGQRS_DSN is not
  *   exit 0         archived as done, with standard output as result (see work_text.h)
- *   anything else  failed, with the exit status and the end of standard error: retried with backoff, at last
- * dead
+ *   anything else  failed, with the exit status and the end of standard error: retried with backoff, and
+ *                  dead at last
  *
- * One thread, one loop. Messages are leased; the leases are extended as long as their children run. A message
- * is lost under no circumstances; it is handed to somebody else after a crash, so a command must bear being
- * run twice.
+ * A message is lost under no circumstances; it is handed to somebody else after a crash, so a command must
+ * bear being run twice.
  *
- * The files: work.c sets up and sums up; work_loop.c waits and decides; work_slot.c is the life of one
- * message and its child; work_server.c holds every call that goes to the server; work_text.c turns output
- * into JSON and text; work_report.c speaks to people; child.c runs one program.
+ * One thread, one loop; claims, leases, reports and outages are the pgqrs_worker's affair.
+ *
+ * The files: work.c sets up and sums up; work_loop.c waits and decides; work_slot.c is the life of one job
+ * and its child; work_text.c turns output into JSON and text; work_report.c speaks to people; child.c is one
+ * run of a program, child_program.c starts it.
  */
 #ifndef PGQRS_CLI_WORK_H
 #define PGQRS_CLI_WORK_H
@@ -32,17 +33,17 @@
 struct work_options {
     pgqrs_slice queue;
     int concurrency;      /* children at a time, 1 to WORK_CONCURRENCY_MAX */
-    int64_t lease_ms;     /* of each message; extended every third of it */
+    int64_t lease_ms;     /* of each message; extended as long as its child runs */
     int until_empty;      /* 1: return when the queue holds no message any more, neither delayed nor leased */
     char *const *command; /* program and arguments, NULL at the end; found by PATH; no shell */
     int progress;         /* 1: a progress line if standard error is a terminal */
-    int64_t grace_ms;     /* after SIGTERM, how long running children may go on; 0: WORK_GRACE_MS */
+    int64_t grace_ms;     /* after SIGTERM, how long running children may go on */
     cli_log *log;         /* NULL: standard error, from level info on */
 };
 
 /**
  * Works until told to stop: SIGTERM, SIGHUP or SIGINT once finishes what runs, twice stops at once. Takes
- * over the signal mask, and the dispositions of SIGCHLD, SIGPIPE and SIGALRM, of the process while it runs.
+ * over the signal mask, and the dispositions of SIGCHLD and SIGPIPE, of the process while it runs.
  * `options` must outlive the call. Returns the exit code for the process, everything reported on standard
  * error.
  */

@@ -1,51 +1,64 @@
 /*
- * The loop of `pgqrs work`: waits for children, signals and the clock, and decides what is next.
+ * The loop of `pgqrs work`: waits for the worker, children, signals and the clock.
  *
  *               SIGTERM, SIGINT, SIGHUP          the grace is over
  *      WORKING -------------------------> ENDING ----------------> STOPPING
  *         |                                 |                          |
- *         | the queue is empty              | nothing runs             | all given back, or waited enough
- *         v                                 v                          v
- *       over                              over                       over
+ *         | the queue is empty              | the worker is over       | the same, or waited enough
+ *         +-------------> ENDING            v                          v
  *
  * A second signal leads from anywhere to a sudden end: children are killed and their messages given back.
  */
 #ifndef PGQRS_CLI_WORK_LOOP_H
 #define PGQRS_CLI_WORK_LOOP_H
 
+#include <pgqrs/worker.h>
+
 #include "work.h"
-#include "work_server.h"
+#include "work_slot.h"
+
+/** After the grace, what children and the server get to end. The worker's grace must be longer by this. */
+#define WORK_STOPPING_MS 7000
 
 enum work_phase {
-    WORK_WORKING,  /* claims messages. The first phase; left at a signal, a fatal failure, or the end of the
-                      work */
-    WORK_ENDING,   /* claims no more, waits for what runs. Entered at the first signal, or when the program is
-                      gone */
+    WORK_WORKING,  /* The first phase; left at a signal, a fatal failure, or the end of the work */
+    WORK_ENDING,   /* the worker was told to stop and waits for what runs. Left when the grace is over */
     WORK_STOPPING, /* children were told to end. Entered when the grace is over, or at a fatal failure */
-    WORK_OVER,     /* nothing left to do */
+    WORK_SUDDEN,   /* children were killed. Entered at the second signal */
 };
 
 struct work_loop {
     const struct work_options *options;
-    struct work_server *server;
-    struct work_report *report;
+    pgqrs_client *client;
+    pgqrs_worker *worker;
     struct slot_work work;
     struct slot *slots;
     size_t slot_count;
     enum work_phase phase;
-    int64_t phase_end_ms;   /* the present phase lasts no longer */
-    int signal_fd;          /* SIGCHLD and those that end the work */
-    int last_signal;        /* 0: none yet */
-    int is_sudden;          /* 1: a second signal came */
-    int64_t claim_ms;       /* no claim before this */
-    int64_t claim_pause_ms; /* the last pause after an incomplete claim */
-    int64_t count_ms;       /* no look whether the queue is empty before this */
-    int64_t extend_ms;      /* the next extension of the leases */
+    int64_t phase_end_ms; /* the present phase lasts no longer */
+    int signal_fd;        /* SIGCHLD and those that end the work */
+    int last_signal;      /* 0: none yet */
+    int is_over;          /* 1: the worker is */
+    int64_t due_ms;       /* when the present turn was to come, at the latest */
+    int64_t unsettled;    /* messages of which the server does not know what became */
+    int64_t count_ms;     /* no look whether the queue is empty before this */
+    pgqrs_status fatal;   /* PGQRS_OK, or why there is no point in going on */
     int exit_code;
 };
 
-/** Works until the end. Returns the exit code. Only server, report, options, work and signal_fd must be set.
- */
+/** Gets ready: only options, client, work and signal_fd must be set. 0, or an errno. */
+int work_loop_init(struct work_loop *loop);
+
+/** The handler of the worker: starts a child for `job`. `loop` is a struct work_loop. */
+pgqrs_job_outcome work_loop_take(pgqrs_job *job, void *loop);
+
+/** What the worker says. `loop` is a struct work_loop. */
+void work_loop_note(const pgqrs_event *event, void *loop);
+
+/** Works until the end, with the worker, which must be set by now. Returns the exit code. */
 int work_loop_run(struct work_loop *loop);
+
+/** Ends what still runs and frees; before the worker is closed. */
+void work_loop_release(struct work_loop *loop);
 
 #endif

@@ -6,23 +6,18 @@
 
 #include <stdint.h>
 
+#include <pgqrs/worker.h>
+
 #include "log.h"
 #include "progress.h"
-
-/** What became of messages. */
-struct work_counts {
-    int64_t done;     /* archived with their result */
-    int64_t failed;   /* to be tried again */
-    int64_t dead;     /* failed for the last time */
-    int64_t lost;     /* their lease was lost: somebody else has them */
-    int64_t released; /* given back */
-};
 
 struct work_report {
     cli_log *log;
     struct progress *progress; /* NULL: none */
-    struct work_counts counts;
-    int64_t started_ms; /* of slot_clock_ms */
+    int64_t started_ms;        /* of slot_clock_ms */
+    int64_t outage_ms;         /* since when the server cannot be reached; 0: it can */
+    int64_t reminder_ms;       /* during an outage: when to mention it again */
+    int64_t trouble_ms;        /* no word of what the server refuses before this */
 };
 
 /** Writes one line to the log, above the progress line. */
@@ -33,10 +28,19 @@ void work_report_line(struct work_report *report, cli_log_level level, const cha
 void work_report_failure(struct work_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/** Says why the child of message `id` is stopped. */
+void work_report_cancellation(struct work_report *report, long long id, pgqrs_job_cancellation why);
+
+/** Says what became of a message, or that the server is away, or back. */
+void work_report_event(struct work_report *report, const pgqrs_event *event, int64_t now_ms);
+
+/** Says now and then that an outage lasts. */
+void work_report_reminder(struct work_report *report, int64_t now_ms);
+
 /** Draws the progress line, with `running` children. */
-void work_report_progress(struct work_report *report, int running);
+void work_report_progress(struct work_report *report, pgqrs_worker *worker, int running);
 
 /** Takes the progress line away and logs the sum; if there was such a line, at any level. */
-void work_report_sum(struct work_report *report, int64_t now_ms);
+void work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms);
 
 #endif

@@ -194,6 +194,24 @@ find_queue(const pgqrs_worker *worker, pgqrs_slice name)
     return NULL;
 }
 
+/* What notifications call the queue: one whose handlers are always busy is told of cancellations as well. */
+static pgqrs_status
+learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = { .sql = PGQRSI_SQL_WAKE_KEY, .effect = PGQRSI_READS, .params = &params };
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, queue->consumer->queue->id);
+    status = pgqrsi_client_run(worker->client, &call, pgqrsi_client_deadline(worker->client), &rows, err);
+    if (status == PGQRS_OK)
+        queue->key = pgqrsi_rows_int(rows, 0, 0);
+    pgqrsi_rows_free(rows);
+    pgqrsi_params_release(&params);
+    return status;
+}
+
 /* A role that may not register works without. */
 static pgqrs_status
 open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
@@ -209,6 +227,8 @@ open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_opti
     status = pgqrs_registration_add(worker->client, name, &queue->consumer->worker_id, err);
     if (status == PGQRS_EDENIED)
         status = PGQRS_OK;
+    if (status == PGQRS_OK)
+        status = learn_key(worker, queue, err);
     queue->worker = worker;
     queue->options = *options;
     queue->options.lease_ms = queue->consumer->lease_ms;

@@ -302,7 +302,7 @@ signal_backends(const struct backends *backends, int number)
 }
 
 static void
-a_server_that_hangs_does_not_keep_the_fence_from_ending_a_child(void **state)
+a_server_that_hangs_does_not_keep_a_child_from_being_ended(void **state)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -363,7 +363,7 @@ main(void)
         cmocka_unit_test(a_long_job_outlives_its_lease_by_extensions),
         cmocka_unit_test(an_outcome_is_kept_until_the_server_is_back),
         cmocka_unit_test(a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended),
-        cmocka_unit_test(a_server_that_hangs_does_not_keep_the_fence_from_ending_a_child),
+        cmocka_unit_test(a_server_that_hangs_does_not_keep_a_child_from_being_ended),
         cmocka_unit_test(a_queue_that_is_deleted_ends_the_work),
     };
 

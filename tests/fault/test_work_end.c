@@ -1,0 +1,307 @@
+/*
+ * `pgqrs work`: how it comes to its end, when nothing is left to do, when it is told to, when the server is
+ * away meanwhile, and when the system gives it too little.
+ */
+#include "work_fixture.h"
+
+#include <sys/resource.h>
+
+/* Leaves its own number in a file and sleeps, whatever it is told. */
+#define STUBBORN "trap '' TERM; echo $$ > \"$FOLDER/pid\"; while :; do sleep 0.1; done"
+
+/* Ends when it is allowed to. */
+#define PATIENT                                                                                              \
+    "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.05; done; echo '\"allowed\"'"
+
+/* One child at a time, a minute's lease. */
+static ts_process *
+work_with_grace(struct fixture *f, const char *grace, const char *script)
+{
+    const char *const argv[] = { ts_command(), "--log-level", "info", "work", "jobs", "--lease", "60",
+                                 "--grace",    grace,         "--",   "sh",   "-c",   script,    NULL };
+    const char *const env[] = { f->dsn_variable, f->folder_variable, NULL };
+
+    return ts_spawn(&(ts_invocation){ .argv = argv, .env = env });
+}
+
+static void
+expect_end(ts_process *worker, int wanted_code, int within_ms, const char *wanted_text)
+{
+    long long before = now_ms();
+    ts_result result;
+
+    ts_wait(worker, WORK_WAIT_MS, &result);
+    if (result.exit_code != wanted_code)
+        ts_fail("pgqrs work ended with %d, not %d: %s", result.exit_code, wanted_code, result.err);
+    if (now_ms() - before > within_ms)
+        ts_fail("pgqrs work took %lld ms to end: %s", now_ms() - before, result.err);
+    if (wanted_text != NULL && strstr(result.err, wanted_text) == NULL)
+        ts_fail("pgqrs work did not say \"%s\": %s", wanted_text, result.err);
+    ts_result_release(&result);
+}
+
+/* Due at once, and no attempt is charged. */
+static void
+expect_given_back(struct fixture *f, int count)
+{
+    assert_int_equal(
+        ts_int(f->sql, "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND failed_ct = 0 "
+                       "AND crash_ct = 0 AND lease_token IS NULL"),
+        count);
+}
+
+static void
+what_has_not_ended_after_the_grace_is_stopped_and_given_back(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+    pid_t child;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    worker = work_with_grace(&f, "0.5", STUBBORN);
+    child = await_pid(&f, "pid");
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, 6000, "stopped 1 children that had not ended in time");
+    assert_false(ts_is_running(child));
+    expect_given_back(&f, 1);
+    fixture_close(&f);
+}
+
+static void
+a_child_that_was_stopped_is_ended_as_well(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+    pid_t child;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    worker =
+        work_with_grace(&f, "0.2", "trap 'exit 0' TERM; echo $$ > \"$FOLDER/pid\"; kill -STOP $$; sleep 9");
+    child = await_pid(&f, "pid");
+    pause_ms(100);
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, 6000, NULL);
+    assert_false(ts_is_running(child));
+    expect_given_back(&f, 1);
+    fixture_close(&f);
+}
+
+static void
+what_ends_within_the_grace_is_archived(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 2);
+    worker = work_with_grace(&f, "20", PATIENT);
+    await_pid(&f, "pid");
+    ts_kill(worker, SIGTERM);
+    ts_wait_output(worker, "claiming no more after SIGTERM: waiting for 1 children", WORK_WAIT_MS);
+    fixture_touch(&f, "go");
+    expect_end(worker, 0, 6000, "1 done, 0 failed, 0 dead, 0 lost");
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"allowed\"'"), 1);
+    expect_given_back(&f, 1);
+    fixture_close(&f);
+}
+
+/* Stops the server in order; what was claimed stays claimed. */
+static void
+what_cannot_be_reported_is_left(void **state)
+{
+    struct fixture f;
+    ts_cluster *cluster = ts_cluster_start(NULL);
+    ts_process *worker;
+    pid_t child;
+
+    (void)state;
+    fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
+    fixture_send_numbers(&f, 1);
+    worker = work_with_grace(&f, "1", PATIENT);
+    child = await_pid(&f, "pid");
+    ts_cluster_stop(cluster, TS_STOP_FAST);
+    fixture_touch(&f, "go");
+    await_end(child, 5000);
+    ts_wait_output(worker, "trying again", WORK_WAIT_MS);
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 75, 12000, "left 1 messages as they are");
+    fixture_close(&f);
+    ts_cluster_free(cluster);
+}
+
+static void
+a_second_signal_does_not_wait_for_the_server(void **state)
+{
+    struct fixture f;
+    ts_cluster *cluster = ts_cluster_start(NULL);
+    ts_process *worker;
+    pid_t child;
+
+    (void)state;
+    fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
+    fixture_send_numbers(&f, 1);
+    worker = work_with_grace(&f, "60", STUBBORN);
+    child = await_pid(&f, "pid");
+    ts_cluster_stop(cluster, TS_STOP_FAST);
+    ts_kill(worker, SIGTERM);
+    ts_wait_output(worker, "claiming no more", WORK_WAIT_MS);
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 143, 3000, NULL);
+    assert_false(ts_is_running(child));
+    fixture_close(&f);
+    ts_cluster_free(cluster);
+}
+
+static void
+until_empty_waits_for_what_is_delayed(void **state)
+{
+    struct fixture f;
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+    (void)state;
+    fixture_open(&f);
+    options.delay_ms = 1500;
+    fixture_send(&f, "1", &options);
+    fixture_send(&f, "2", NULL);
+    fixture_work_off(&f, "cat");
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"), 2);
+    fixture_close(&f);
+}
+
+static void
+until_empty_waits_for_what_others_hold(void **state)
+{
+    struct fixture f;
+    pgqrs_consumer_options options = PGQRS_CONSUMER_OPTIONS_INIT;
+    pgqrs_consumer *consumer = NULL;
+    pgqrs_message_list *list = NULL;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    options.lease_ms = 2000;
+    TS_OK(pgqrs_consumer_open(f.client, pgqrs_slice_of("jobs"), &options, &consumer, f.err), f.err);
+    TS_OK(pgqrs_consumer_dequeue(consumer, &list, f.err), f.err);
+    assert_int_equal(pgqrs_message_list_count(list), 1);
+    pgqrs_message_list_free(list);
+    pgqrs_consumer_close(consumer);
+    fixture_work_off(&f, "cat"); /* its holder is gone: it comes back when the lease has run out */
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE crash_ct = 1"), 1);
+    fixture_close(&f);
+}
+
+static void
+a_message_that_is_cancelled_takes_its_child_along(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+    pid_t child;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    worker = work_with_grace(&f, "60", PATIENT);
+    child = await_pid(&f, "pid");
+    TS_OK(pgqrs_message_cancel(f.client, pgqrs_slice_of("jobs"),
+                               ts_int(f.sql, "SELECT id FROM pgqrs_messages"), f.err),
+          f.err);
+    await_end(child, 5000);
+    ts_wait_output(worker, "it was cancelled", WORK_WAIT_MS);
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, 6000, "0 done, 0 failed, 0 dead, 0 lost");
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 1);
+    fixture_close(&f);
+}
+
+static void
+what_became_of_messages_is_said(void **state)
+{
+    struct fixture f;
+
+    (void)state;
+    fixture_open_on(&f, ts_database(), 2);
+    fixture_send_numbers(&f, 1);
+    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 0,
+               WORK_WAIT_MS, "failed and will be tried again: exit status 3: no good\n");
+    fixture_send_numbers(&f, 1);
+    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 0,
+               WORK_WAIT_MS, "failed for the last time and is dead: exit status 4: no good\n");
+    fixture_close(&f);
+}
+
+static void
+set_file_limit(const ts_process *process, rlim_t files)
+{
+    struct rlimit limit;
+
+    TS_TRUE(prlimit(ts_process_pid(process), RLIMIT_NOFILE, NULL, &limit) == 0);
+    limit.rlim_cur = files;
+    TS_TRUE(prlimit(ts_process_pid(process), RLIMIT_NOFILE, &limit, NULL) == 0);
+}
+
+static void
+a_child_that_could_not_be_started_costs_no_attempt(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 2);
+    worker = fixture_work(&f, "1", "60", 0, PATIENT);
+    await_pid(&f, "pid");
+    set_file_limit(worker, 6);
+    fixture_touch(&f, "go");
+    ts_wait_output(worker, "could not start a child", WORK_WAIT_MS);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive"), 1);
+    set_file_limit(worker, 100);
+    ts_wait_until(
+        f.sql, WORK_WAIT_MS,
+        "SELECT count(*) = 2 FROM pgqrs_archive WHERE outcome = 'done' AND failed_ct + crash_ct = 0");
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, 6000, "2 done, 0 failed, 0 dead, 0 lost");
+    fixture_close(&f);
+}
+
+static void
+more_children_than_usual_run_at_once(void **state)
+{
+    struct fixture f;
+    ts_process *worker;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 256);
+    worker = fixture_work(&f, "256", "30", 1, "while [ ! -e \"$FOLDER/go\" ]; do sleep 0.5; done; cat");
+    ts_wait_until(f.sql, WORK_WAIT_MS,
+                  "SELECT count(*) = 256 FROM pgqrs_messages WHERE lease_token IS NOT NULL");
+    fixture_touch(&f, "go");
+    expect_end(worker, 0, WORK_WAIT_MS, "256 done");
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"), 256);
+    fixture_close(&f);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_has_not_ended_after_the_grace_is_stopped_and_given_back),
+        cmocka_unit_test(a_child_that_was_stopped_is_ended_as_well),
+        cmocka_unit_test(what_ends_within_the_grace_is_archived),
+        cmocka_unit_test(what_cannot_be_reported_is_left),
+        cmocka_unit_test(a_second_signal_does_not_wait_for_the_server),
+        cmocka_unit_test(until_empty_waits_for_what_is_delayed),
+        cmocka_unit_test(until_empty_waits_for_what_others_hold),
+        cmocka_unit_test(a_message_that_is_cancelled_takes_its_child_along),
+        cmocka_unit_test(what_became_of_messages_is_said),
+        cmocka_unit_test(a_child_that_could_not_be_started_costs_no_attempt),
+        cmocka_unit_test(more_children_than_usual_run_at_once),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
