@@ -48,7 +48,8 @@ typedef enum pgqrs_event_kind {
     PGQRS_EVENT_LOST = 7,         /* what became of a job was not reported: its lease is lost */
     PGQRS_EVENT_DISCONNECTED = 8, /* the server cannot be reached: `status` and `message` say why */
     PGQRS_EVENT_CONNECTED = 9,    /* it can again */
-    PGQRS_EVENT_TROUBLE = 10      /* the server refused something, which will be tried again: `message` */
+    PGQRS_EVENT_TROUBLE = 10 /* the server refused something, which will be tried again: `message`; repeats,
+                                about once a second, for as long as it does */
 } pgqrs_event_kind;
 
 /** What happened. Valid during the call. */
@@ -69,7 +70,7 @@ typedef struct pgqrs_worker_options {
     int32_t concurrency; /* jobs at once, the number of handler threads: 1 to 1,024; 8 in _INIT */
     int32_t
         prefetch_max; /* messages claimed ahead of the handlers; default 1,000; at most 100,000; -1: none */
-    int64_t grace_ms; /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most a day */
+    int64_t grace_ms; /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most 8 days */
     int64_t poll_ms;  /* how often an idle worker looks by itself; default 5,000; 50 to 60,000 */
     pgqrs_event_callback on_event; /* default none */
     void *event_arg;
@@ -112,7 +113,7 @@ typedef struct pgqrs_worker_queue_options {
 
 /** What a worker has done so far. */
 typedef struct pgqrs_worker_counts {
-    int64_t claimed; /* messages */
+    int64_t claimed; /* messages, also those that were not given to a handler */
     int64_t done, failed, dead, snoozed, released, lost;
     int64_t claims;       /* claiming statements */
     int64_t empty_claims; /* of these, those that found nothing */

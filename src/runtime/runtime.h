@@ -2,6 +2,7 @@
  * The worker, for the files that it is made of.
  *
  *   worker.c    the public calls: making one, starting, stopping, closing
+ *   setup.c     the public calls that add queues, handlers and middleware
  *   loop.c      one turn: what to do next, until when to wait; the phases
  *   link.c      the two connections: kept, lost, made again
  *   claiming.c  which queue is asked for how many messages, and when it may sleep
@@ -258,6 +259,10 @@ struct pgqrs_worker {
     int64_t touch_ms, prune_ms;
     size_t touch_next;
 };
+
+/* setup.c */
+void pgqrsi_work_queue_free(pgqrsi_work_queue *queue);
+pgqrs_status pgqrsi_worker_check_not_started(const pgqrs_worker *worker, pgqrs_error *err);
 
 /* loop.c */
 void pgqrsi_worker_turn(pgqrs_worker *worker);

@@ -10,17 +10,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/name.h"
 #include "store/payload.h"
 
 #define DEFAULT_PREFETCH 1000
 #define DEFAULT_GRACE_MS 25000
 #define DEFAULT_POLL_MS 5000
-#define DEFAULT_RETRY_BASE_MS 1000
-#define DEFAULT_RETRY_MAX_MS 3600000
-#define MAX_GRACE_MS 86400000
-#define MAX_RETRY_MS INT64_C(2592000000)
-#define MIN_LEASE_MS 100
+#define MAX_GRACE_MS INT64_C(691200000) /* 8 days */
 
 static pgqrs_status
 check_options(const pgqrs_worker_options *options, pgqrs_error *err)
@@ -81,24 +76,12 @@ open_fds(pgqrs_worker *worker, pgqrs_error *err)
 }
 
 static void
-free_queue(pgqrsi_work_queue *queue)
-{
-    if (queue == NULL)
-        return;
-    for (size_t i = 0; i < queue->route_count; i++)
-        free((void *)(uintptr_t)queue->routes[i].type.data);
-    free(queue->routes);
-    pgqrs_consumer_close(queue->consumer);
-    free(queue);
-}
-
-static void
 free_worker(pgqrs_worker *worker)
 {
     pgqrsi_link_free(&worker->work_link);
     pgqrsi_link_free(&worker->house_link);
     for (size_t i = 0; i < worker->queue_count; i++)
-        free_queue(worker->queues[i]);
+        pgqrsi_work_queue_free(worker->queues[i]);
     free(worker->queues);
     free(worker->layers);
     if (worker->epoll_fd >= 0)
@@ -147,202 +130,6 @@ pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqr
 }
 
 static pgqrs_status
-check_queue_options(const pgqrs_worker_queue_options *options, pgqrs_error *err)
-{
-    pgqrs_status status;
-
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(
-            err, PGQRS_EINVAL,
-            "refused queue options of a worker: begin with PGQRS_WORKER_QUEUE_OPTIONS_INIT");
-    status = pgqrsi_range_check("weight", options->weight, 0, 1000, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("max_attempts", options->max_attempts, 0, 1000, err);
-    if (status == PGQRS_OK && options->lease_ms != 0)
-        status = pgqrsi_range_check("lease_ms", options->lease_ms, MIN_LEASE_MS, PGQRSI_MAX_LEASE_MS, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("job_timeout_ms", options->job_timeout_ms, 0, PGQRSI_MAX_LEASE_MS, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("retry", options->retry, PGQRS_RETRY_QUEUE, PGQRS_RETRY_EXPONENTIAL, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("done", options->done, PGQRS_DONE_ARCHIVE, PGQRS_DONE_DELETE, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("retry_base_ms", options->retry_base_ms, 0, MAX_RETRY_MS, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_range_check("retry_max_ms", options->retry_max_ms, 0, MAX_RETRY_MS, err);
-    return status;
-}
-
-static pgqrs_status
-check_not_started(const pgqrs_worker *worker, pgqrs_error *err)
-{
-    if (!worker->is_started)
-        return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_EINVAL,
-                            "refused a change of a worker that was started: do it before the start");
-}
-
-static pgqrsi_work_queue *
-find_queue(const pgqrs_worker *worker, pgqrs_slice name)
-{
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        const char *known = worker->queues[i]->consumer->queue->name;
-
-        if (strlen(known) == name.size && memcmp(known, name.data, name.size) == 0)
-            return worker->queues[i];
-    }
-    return NULL;
-}
-
-/* What notifications call the queue: one whose handlers are always busy is told of cancellations as well. */
-static pgqrs_status
-learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
-{
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_call call = { .sql = PGQRSI_SQL_WAKE_KEY, .effect = PGQRSI_READS, .params = &params };
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
-
-    pgqrsi_params_add_int(&params, queue->consumer->queue->id);
-    status = pgqrsi_client_run(worker->client, &call, pgqrsi_client_deadline(worker->client), &rows, err);
-    if (status == PGQRS_OK)
-        queue->key = pgqrsi_rows_int(rows, 0, 0);
-    pgqrsi_rows_free(rows);
-    pgqrsi_params_release(&params);
-    return status;
-}
-
-/* A role that may not register works without. */
-static pgqrs_status
-open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
-           pgqrsi_work_queue *queue, pgqrs_error *err)
-{
-    pgqrs_consumer_options consumer = PGQRS_CONSUMER_OPTIONS_INIT;
-    pgqrs_status status;
-
-    consumer.lease_ms = options->lease_ms;
-    status = pgqrs_consumer_open(worker->client, name, &consumer, &queue->consumer, err);
-    if (status != PGQRS_OK)
-        return status;
-    status = pgqrs_registration_add(worker->client, name, &queue->consumer->worker_id, err);
-    if (status == PGQRS_EDENIED)
-        status = PGQRS_OK;
-    if (status == PGQRS_OK)
-        status = learn_key(worker, queue, err);
-    queue->worker = worker;
-    queue->options = *options;
-    queue->options.lease_ms = queue->consumer->lease_ms;
-    if (options->weight == 0)
-        queue->options.weight = 1;
-    if (options->retry_base_ms == 0)
-        queue->options.retry_base_ms = DEFAULT_RETRY_BASE_MS;
-    if (options->retry_max_ms == 0)
-        queue->options.retry_max_ms = DEFAULT_RETRY_MAX_MS;
-    queue->beat_ms = NEVER;
-    TAILQ_INIT(&queue->owned);
-    TAILQ_INIT(&queue->reports);
-    return status;
-}
-
-pgqrs_status
-pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
-                       pgqrs_error *err)
-{
-    static const pgqrs_worker_queue_options defaults = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
-    pgqrsi_work_queue **grown, *queue;
-    pgqrs_status status = check_not_started(worker, err);
-
-    if (options == NULL)
-        options = &defaults;
-    if (status == PGQRS_OK)
-        status = check_queue_options(options, err);
-    if (status != PGQRS_OK)
-        return status;
-    if (find_queue(worker, name) != NULL)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused queue \"%.*s\": this worker has it already",
-                                PGQRSI_SLICE_ARG(name));
-    grown = realloc(worker->queues, (worker->queue_count + 1) * sizeof(grown[0]));
-    if (grown == NULL)
-        return pgqrsi_error_memory(err);
-    worker->queues = grown;
-    queue = calloc(1, sizeof(*queue));
-    if (queue == NULL)
-        return pgqrsi_error_memory(err);
-    status = open_queue(worker, name, options, queue, err);
-    if (status != PGQRS_OK) {
-        free_queue(queue);
-        return status;
-    }
-    worker->queues[worker->queue_count++] = queue;
-    return PGQRS_OK;
-}
-
-static int
-has_route(const pgqrsi_work_queue *queue, pgqrs_slice type)
-{
-    for (size_t i = 0; i < queue->route_count; i++) {
-        pgqrs_slice known = queue->routes[i].type;
-
-        if ((known.data == NULL) == (type.data == NULL) && known.size == type.size &&
-            (type.size == 0 || memcmp(known.data, type.data, type.size) == 0))
-            return 1;
-    }
-    return 0;
-}
-
-pgqrs_status
-pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice type, pgqrs_job_handler handler,
-                    void *arg, pgqrs_error *err)
-{
-    pgqrsi_work_queue *queue = find_queue(worker, queue_name);
-    pgqrs_status status = check_not_started(worker, err);
-    pgqrsi_route *grown;
-    char *copy = NULL;
-
-    if (status == PGQRS_OK && type.data != NULL)
-        status = pgqrsi_name_check("message type", type, PGQRSI_TYPE_MAX_BYTES, err);
-    if (status != PGQRS_OK)
-        return status;
-    if (queue == NULL || handler == NULL)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a handler: %s",
-                                queue == NULL ? "add its queue to the worker first" : "it is NULL");
-    if (has_route(queue, type))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused a second handler for queue \"%.*s\" and %s%.*s: one type has one",
-                                PGQRSI_SLICE_ARG(queue_name), type.data != NULL ? "type " : "all other types",
-                                PGQRSI_SLICE_ARG(type));
-    grown = realloc(queue->routes, (queue->route_count + 1) * sizeof(grown[0]));
-    if (grown != NULL)
-        queue->routes = grown;
-    if (type.data != NULL)
-        copy = strndup(type.data, type.size);
-    if (grown == NULL || (type.data != NULL && copy == NULL)) {
-        free(copy);
-        return pgqrsi_error_memory(err);
-    }
-    queue->routes[queue->route_count++] = (pgqrsi_route){ { copy, type.size }, handler, arg };
-    return PGQRS_OK;
-}
-
-pgqrs_status
-pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware, void *arg, pgqrs_error *err)
-{
-    pgqrs_status status = check_not_started(worker, err);
-    pgqrsi_layer *grown;
-
-    if (status != PGQRS_OK)
-        return status;
-    if (middleware == NULL)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a middleware that is NULL");
-    grown = realloc(worker->layers, (worker->layer_count + 1) * sizeof(grown[0]));
-    if (grown == NULL)
-        return pgqrsi_error_memory(err);
-    worker->layers = grown;
-    worker->layers[worker->layer_count++] = (pgqrsi_layer){ middleware, arg };
-    return PGQRS_OK;
-}
-
-static pgqrs_status
 check_complete(const pgqrs_worker *worker, pgqrs_error *err)
 {
     if (worker->queue_count == 0)
@@ -384,7 +171,7 @@ loop(void *arg)
 pgqrs_status
 pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err)
 {
-    pgqrs_status status = check_not_started(worker, err);
+    pgqrs_status status = pgqrsi_worker_check_not_started(worker, err);
 
     if (status == PGQRS_OK)
         status = check_complete(worker, err);
