@@ -201,17 +201,17 @@ consume(void *shared, size_t index, int64_t start_ns)
 
 /* Runs one part and adds what it spent. */
 static int
-measure(struct bare *bare, const bench_server *server, size_t threads, bench_work *work, bench_usage *usage,
-        double *seconds)
+measure(struct bare *bare, const bench_server *server, size_t threads, bench_work *work, bench_usage *usage)
 {
     bench_usage before = { 0 }, after = { 0 };
+    double seconds = 0;
 
     atomic_store(&bare->next, 0);
     if (bench_usage_read(bare->run, server, &before) != 0 ||
-        bench_team_run(bare->run, threads, work, bare, seconds) != 0 ||
+        bench_team_run(bare->run, threads, work, bare, &seconds) != 0 ||
         bench_usage_read(bare->run, server, &after) != 0)
         return -1;
-    bench_usage_add(usage, &before, &after, *seconds);
+    bench_usage_add(usage, &before, &after, seconds);
     return 0;
 }
 
@@ -238,11 +238,11 @@ run_bare(struct bare *bare, const bench_server *server, bench_bare_result *out)
     if (open_bare(bare) != 0 || bench_checkpoint(bare->run) != 0)
         return -1;
     bench_note(bare->run, "bare: inserting %lld rows", (long long)options->jobs);
-    if (measure(bare, server, (size_t)options->producers, produce, &out->usage, &out->enqueue_seconds) != 0 ||
+    if (measure(bare, server, (size_t)options->producers, produce, &out->enqueue) != 0 ||
         count_rows(bare, &out->enqueued, &bare->first_id) != 0)
         return -1;
     bench_note(bare->run, "bare: deleting them");
-    if (measure(bare, server, (size_t)options->workers, consume, &out->usage, &out->finish_seconds) != 0 ||
+    if (measure(bare, server, (size_t)options->workers, consume, &out->finish) != 0 ||
         count_rows(bare, &out->left, NULL) != 0)
         return -1;
     out->returned = atomic_load(&bare->returned);

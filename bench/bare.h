@@ -15,9 +15,7 @@
 
 /** What the bare statements reached. */
 typedef struct bench_bare_result {
-    double enqueue_seconds;
-    double finish_seconds;
-    bench_usage usage;
+    bench_usage enqueue, finish;
     int64_t enqueued; /* rows that SQL counted after the first part */
     int64_t returned; /* rows that came back */
     int64_t left;     /* rows that SQL counted at the end */

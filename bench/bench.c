@@ -7,14 +7,19 @@
 
 #include "enqueuers.h"
 #include "hold.h"
+#include "idle.h"
 #include "json.h"
 #include "options.h"
+#include "pickup.h"
 #include "run.h"
 #include "statement.h"
+#include "threads.h"
 #include "throughput.h"
 #include "twins.h"
+#include "wakes.h"
 
-static const char *const mode_names[] = { "throughput", "paced", "twins", "enqueuers" };
+static const char *const mode_names[] = { "throughput", "paced",  "twins",    "enqueuers",
+                                          "threads",    "pickup", "wake-ups", "idle" };
 
 static int
 print_settings(bench_run *run, bench_json *json)
@@ -33,10 +38,12 @@ print_settings(bench_run *run, bench_json *json)
         bench_json_text(json, "hold_transaction", bench_hold_name(options->hold));
         bench_json_integer(json, "rate", options->rate);
         bench_json_integer(json, "seconds", options->seconds);
-    } else {
+    } else if (options->mode != BENCH_MODE_IDLE) {
         bench_json_integer(json, "jobs", options->jobs);
     }
-    if (options->mode == BENCH_MODE_TWINS) {
+    if (options->threads > 0) {
+        bench_json_integer(json, "threads", options->threads);
+    } else if (options->mode == BENCH_MODE_TWINS) {
         bench_json_integer(json, "delayed", options->delayed);
         bench_json_integer(json, "backlog", options->backlog);
     } else if (options->mode == BENCH_MODE_ENQUEUERS) {
@@ -71,6 +78,14 @@ measure(bench_run *run, bench_json *json)
         return bench_twins_run(run, json);
     case BENCH_MODE_ENQUEUERS:
         return bench_enqueuers_run(run, json);
+    case BENCH_MODE_THREADS:
+        return bench_threads_run(run, json);
+    case BENCH_MODE_PICKUP:
+        return bench_pickup_run(run, json);
+    case BENCH_MODE_WAKE_UPS:
+        return bench_wakes_run(run, json);
+    case BENCH_MODE_IDLE:
+        return bench_idle_run(run, json);
     default:
         return bench_throughput_run(run, json);
     }

@@ -33,11 +33,29 @@ static const struct row {
       "compare a claim with and without so many messages that wait in the queue" },
     { "enqueuers", offsetof(bench_options, enqueuers), 0, 1, 256,
       "compare so many threads that enqueue one message a call with as many connections" },
+    { "threads", offsetof(bench_options, threads), 0, 1, 256,
+      "one job a call: so many callers, and a worker with so many threads" },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
-enum { OPTION_FINISH = 1000, OPTION_HOLD, OPTION_HELP };
+/* The options without a value: each is a mode. */
+static const struct flag {
+    const char *name;
+    bench_mode mode;
+    const char *description;
+} flags[] = {
+    { "pickup", BENCH_MODE_PICKUP, "how soon an idle and a half busy worker have a job" },
+    { "wake-ups", BENCH_MODE_WAKE_UPS, "compare enqueues with wake-ups on and off, nobody asleep" },
+    { "idle", BENCH_MODE_IDLE, "what a worker costs that has nothing to do" },
+};
+
+#define FLAG_COUNT (sizeof(flags) / sizeof(flags[0]))
+
+/* For --pickup and --idle, unless --threads is given. */
+#define DEFAULT_THREADS 8
+
+enum { OPTION_FLAG = 500, OPTION_FINISH = 1000, OPTION_HOLD, OPTION_HELP };
 
 const char *
 bench_hold_name(bench_hold hold)
@@ -68,6 +86,8 @@ print_help(void)
             printf(" (default %lld)", (long long)rows[i].default_value);
         printf("\n");
     }
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        printf("  --%-18s    %s\n", flags[i].name, flags[i].description);
     printf("  --%-18s W  delete or archive (default delete)\n", "finish");
     printf("  --%-18s W  read-only, xid or none: a fixed rate with such a transaction open\n",
            "hold-transaction");
@@ -135,6 +155,10 @@ parse_one(int found, int64_t max_payload_bytes, bench_options *options)
 {
     int word = 0, status;
 
+    if (found >= OPTION_FLAG && found < OPTION_FLAG + (int)FLAG_COUNT) {
+        options->flags |= 1U << flags[found - OPTION_FLAG].mode;
+        return 0;
+    }
     switch (found) {
     case OPTION_FINISH:
         status = parse_word("finish", optarg, finish_names, &word);
@@ -156,6 +180,67 @@ parse_one(int found, int64_t max_payload_bytes, bench_options *options)
         return parse_number(row, optarg, max, field(options, row));
     }
     }
+}
+
+static const char *
+mode_option(const bench_options *options)
+{
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (flags[i].mode == options->mode)
+            return flags[i].name;
+    return "threads";
+}
+
+/* 1 if the option of `row` means something in the mode, which is one of those that measure a worker, or
+ * wake-ups. */
+static int
+is_used(const struct row *row, bench_mode mode)
+{
+    switch (row->offset) {
+    case offsetof(bench_options, threads):
+        return mode != BENCH_MODE_WAKE_UPS;
+    case offsetof(bench_options, jobs):
+    case offsetof(bench_options, payload_bytes):
+        return mode != BENCH_MODE_IDLE;
+    case offsetof(bench_options, producers):
+    case offsetof(bench_options, batch):
+        return mode == BENCH_MODE_WAKE_UPS;
+    default:
+        return 0;
+    }
+}
+
+/* The modes that measure a worker, and wake-ups: after all others are known. */
+static int
+choose_mode(bench_options *options, int64_t given)
+{
+    char text[80];
+
+    if (options->threads == 0 && options->flags == 0)
+        return 0;
+    if ((options->flags & (options->flags - 1)) != 0)
+        return refuse("only one can be measured at a time:", "--pickup, --wake-ups or --idle");
+    if (options->mode == BENCH_MODE_PACED)
+        return refuse("--threads, --pickup, --wake-ups and --idle cannot be combined with",
+                      "--hold-transaction");
+    options->mode = BENCH_MODE_THREADS;
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        if (options->flags == 1U << flags[i].mode)
+            options->mode = flags[i].mode;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if ((given & INT64_C(1) << i) == 0 || is_used(&rows[i], options->mode))
+            continue;
+        snprintf(text, sizeof(text), "--%s cannot be combined with --%s:", rows[i].name,
+                 mode_option(options));
+        return refuse(text, "it would mean nothing");
+    }
+    if (options->mode == BENCH_MODE_WAKE_UPS)
+        return 0;
+    if (options->threads == 0)
+        options->threads = DEFAULT_THREADS;
+    options->producers = options->workers = options->threads;
+    options->batch = 1;
+    return 0;
 }
 
 /* An option that would be ignored is a mistake of whoever gave it. */
@@ -188,7 +273,7 @@ check_together(const bench_options *options, int64_t given)
 int
 bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_options *out)
 {
-    struct option table[ROW_COUNT + 4] = { { 0 } };
+    struct option table[ROW_COUNT + FLAG_COUNT + 4] = { { 0 } };
     int64_t given = 0;
     int found, status;
 
@@ -200,6 +285,8 @@ bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_opti
     table[ROW_COUNT] = (struct option){ "finish", required_argument, NULL, OPTION_FINISH };
     table[ROW_COUNT + 1] = (struct option){ "hold-transaction", required_argument, NULL, OPTION_HOLD };
     table[ROW_COUNT + 2] = (struct option){ "help", no_argument, NULL, OPTION_HELP };
+    for (size_t i = 0; i < FLAG_COUNT; i++)
+        table[ROW_COUNT + 3 + i] = (struct option){ flags[i].name, no_argument, NULL, OPTION_FLAG + (int)i };
     opterr = 0;
     optind = 0; /* glibc: start anew, whoever parsed before */
     for (;;) {
@@ -232,5 +319,6 @@ bench_options_parse(int argc, char **argv, int64_t max_payload_bytes, bench_opti
         out->mode = BENCH_MODE_TWINS;
     if (out->enqueuers > 0 && out->mode == BENCH_MODE_THROUGHPUT)
         out->mode = BENCH_MODE_ENQUEUERS;
-    return check_together(out, given);
+    status = choose_mode(out, given);
+    return status != 0 ? status : check_together(out, given);
 }

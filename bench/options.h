@@ -13,7 +13,11 @@ typedef enum bench_mode {
     BENCH_MODE_THROUGHPUT = 0, /* as fast as it goes, next to the bare statements */
     BENCH_MODE_PACED = 1,      /* a fixed rate, for a time, while a transaction is held open */
     BENCH_MODE_TWINS = 2,      /* what a claim costs with many delayed or waiting messages in the queue */
-    BENCH_MODE_ENQUEUERS = 3   /* threads that enqueue one message a call, next to connections that do */
+    BENCH_MODE_ENQUEUERS = 3,  /* threads that enqueue one message a call, next to connections that do */
+    BENCH_MODE_THREADS = 4,    /* one job a call, through a worker with so many threads */
+    BENCH_MODE_PICKUP = 5,     /* how soon such a worker has a job */
+    BENCH_MODE_WAKE_UPS = 6,   /* enqueue with wake-ups on, next to the same with wake-ups off */
+    BENCH_MODE_IDLE = 7        /* what a worker costs that has nothing to do */
 } bench_mode;
 
 typedef enum bench_hold { BENCH_HOLD_NONE = 0, BENCH_HOLD_READ_ONLY = 1, BENCH_HOLD_XID = 2 } bench_hold;
@@ -35,7 +39,9 @@ typedef struct bench_options {
     int64_t delayed;
     int64_t backlog;
     int64_t enqueuers;
-    int help; /* 1: only the help was asked for, and has been printed */
+    int64_t threads;
+    unsigned flags; /* a bit for each mode that an option without a value asked for */
+    int help;       /* 1: only the help was asked for, and has been printed */
 } bench_options;
 
 /** What a claim's lease lasts in the benchmark: nothing may expire while it runs. */

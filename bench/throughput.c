@@ -11,8 +11,7 @@
 
 /* What one round measured. Everything is of our part, but for `bare`. */
 struct round {
-    double enqueue_seconds, finish_seconds;
-    bench_usage usage;
+    bench_usage enqueue, finish;
     bench_samples claims, finishes;
     bench_counts after_enqueue, after_finish;
     bench_updates updates;
@@ -21,23 +20,17 @@ struct round {
     bench_bare_result bare;
 };
 
-static double
-whole_life(int64_t jobs, double enqueue_seconds, double finish_seconds)
-{
-    return (double)jobs / (enqueue_seconds + finish_seconds);
-}
-
 static int
-measure(bench_flow *flow, const bench_server *server, size_t threads, bench_work *work, bench_usage *usage,
-        double *seconds)
+measure(bench_flow *flow, const bench_server *server, size_t threads, bench_work *work, bench_usage *usage)
 {
     bench_usage before = { 0 }, after = { 0 };
+    double seconds = 0;
 
     if (bench_usage_read(flow->run, server, &before) != 0 ||
-        bench_team_run(flow->run, threads, work, flow, seconds) != 0 ||
+        bench_team_run(flow->run, threads, work, flow, &seconds) != 0 ||
         bench_usage_read(flow->run, server, &after) != 0)
         return -1;
-    bench_usage_add(usage, &before, &after, *seconds);
+    bench_usage_add(usage, &before, &after, seconds);
     return 0;
 }
 
@@ -66,13 +59,11 @@ run_phases(bench_run *run, bench_queue *queue, bench_flow *flow, const bench_ser
         bench_flow_warm_up(flow) != 0 || bench_checkpoint(run) != 0 || bench_wal_images(run, &images) != 0)
         return -1;
     bench_note(run, "enqueueing %lld messages", (long long)options->jobs);
-    if (measure(flow, server, (size_t)options->producers, bench_flow_produce, &round->usage,
-                &round->enqueue_seconds) != 0 ||
+    if (measure(flow, server, (size_t)options->producers, bench_flow_produce, &round->enqueue) != 0 ||
         bench_count(queue, &round->after_enqueue) != 0)
         return -1;
     bench_note(run, "claiming and finishing them");
-    if (measure(flow, server, (size_t)options->workers, bench_flow_work, &round->usage,
-                &round->finish_seconds) != 0)
+    if (measure(flow, server, (size_t)options->workers, bench_flow_work, &round->finish) != 0)
         return -1;
     round->leftover = bench_flow_claim_leftover(flow);
     if (round->leftover < 0 || bench_count(queue, &round->after_finish) != 0 || collect(flow, round) != 0)
@@ -122,6 +113,15 @@ per_job(const bench_options *options, double value)
     return value / (double)options->jobs;
 }
 
+static bench_usage
+sum(const bench_usage *a, const bench_usage *b)
+{
+    bench_usage both = *a;
+
+    bench_usage_add(&both, &(bench_usage){ 0 }, b, b->seconds);
+    return both;
+}
+
 /* One figure of one round; the table below says which. */
 typedef double figure(const bench_options *options, struct round *round);
 
@@ -132,49 +132,57 @@ typedef double figure(const bench_options *options, struct round *round);
         return (expression);                                                                                 \
     }
 
-FIGURE(enqueue_rate, (double)options->jobs / round->enqueue_seconds)
-FIGURE(finish_rate, (double)options->jobs / round->finish_seconds)
-FIGURE(life_rate, whole_life(options->jobs, round->enqueue_seconds, round->finish_seconds))
+/* The three figures of jobs a second, and of each phase and of both what a job costs; ours and the
+ * yardstick's. */
+#define RATES(prefix, enqueue, finish)                                                                       \
+    FIGURE(prefix##_enqueue_rate, (double)options->jobs / (enqueue).seconds)                                 \
+    FIGURE(prefix##_finish_rate, (double)options->jobs / (finish).seconds)                                   \
+    FIGURE(prefix##_life_rate, (double)options->jobs / ((enqueue).seconds + (finish).seconds))
+
+#define COSTS(prefix, part, of)                                                                              \
+    FIGURE(prefix##_##part##_wal, per_job(options, (double)(of).wal_bytes))                                  \
+    FIGURE(prefix##_##part##_server_cpu, (of).server_cpu_seconds)                                            \
+    FIGURE(prefix##_##part##_client_cpu, (of).client_cpu_seconds)
+
+RATES(our, round->enqueue, round->finish)
+COSTS(our, enqueue, round->enqueue)
+COSTS(our, finish, round->finish)
+COSTS(our, life, sum(&round->enqueue, &round->finish))
+RATES(bare, round->bare.enqueue, round->bare.finish)
+COSTS(bare, enqueue, round->bare.enqueue)
+COSTS(bare, finish, round->bare.finish)
+COSTS(bare, life, sum(&round->bare.enqueue, &round->bare.finish))
 FIGURE(claim_p50, bench_samples_quantile_ms(&round->claims, 0.5))
 FIGURE(claim_p99, bench_samples_quantile_ms(&round->claims, 0.99))
 FIGURE(finish_p50, bench_samples_quantile_ms(&round->finishes, 0.5))
 FIGURE(finish_p99, bench_samples_quantile_ms(&round->finishes, 0.99))
 FIGURE(messages_a_claim, (double)options->jobs / (double)round->claims.count)
 FIGURE(empty_claims, (double)round->empty_claims)
-FIGURE(wal_per_job, per_job(options, (double)round->usage.wal_bytes))
 FIGURE(wal_images, (double)round->wal_images)
-FIGURE(server_cpu, round->usage.server_cpu_seconds)
-FIGURE(client_cpu, round->usage.client_cpu_seconds)
 FIGURE(hot_ratio,
        round->updates.updates > 0 ? (double)round->updates.hot_updates / (double)round->updates.updates : NAN)
 FIGURE(table_bytes, (double)round->updates.table_bytes)
 FIGURE(index_bytes, (double)round->updates.index_bytes)
-FIGURE(bare_enqueue_rate, (double)options->jobs / round->bare.enqueue_seconds)
-FIGURE(bare_finish_rate, (double)options->jobs / round->bare.finish_seconds)
-FIGURE(bare_life_rate, whole_life(options->jobs, round->bare.enqueue_seconds, round->bare.finish_seconds))
-FIGURE(bare_wal_per_job, per_job(options, (double)round->bare.usage.wal_bytes))
-FIGURE(bare_server_cpu, round->bare.usage.server_cpu_seconds)
-FIGURE(bare_client_cpu, round->bare.usage.client_cpu_seconds)
-FIGURE(ratio, life_rate(options, round) / bare_life_rate(options, round))
+FIGURE(ratio, our_life_rate(options, round) / bare_life_rate(options, round))
 
 static const struct row {
     const char *name;
     figure *compute;
     int decimals;
 } our_rows[] = {
-    { "enqueue_per_second", enqueue_rate, 0 },
-    { "claim_finish_per_second", finish_rate, 0 },
-    { "whole_life_per_second", life_rate, 0 },
+    { "enqueue_per_second", our_enqueue_rate, 0 },
+    { "claim_finish_per_second", our_finish_rate, 0 },
+    { "whole_life_per_second", our_life_rate, 0 },
     { "claim_p50_ms", claim_p50, 3 },
     { "claim_p99_ms", claim_p99, 3 },
     { "finish_p50_ms", finish_p50, 3 },
     { "finish_p99_ms", finish_p99, 3 },
     { "messages_per_claim", messages_a_claim, 1 },
     { "empty_claims", empty_claims, 0 },
-    { "wal_bytes_per_job", wal_per_job, 1 },
+    { "wal_bytes_per_job", our_life_wal, 1 },
     { "wal_full_page_images", wal_images, 0 },
-    { "server_cpu_seconds", server_cpu, 2 },
-    { "client_cpu_seconds", client_cpu, 2 },
+    { "server_cpu_seconds", our_life_server_cpu, 2 },
+    { "client_cpu_seconds", our_life_client_cpu, 2 },
     { "hot_update_ratio", hot_ratio, 4 },
     { "ready_table_bytes", table_bytes, 0 },
     { "ready_index_bytes", index_bytes, 0 },
@@ -182,10 +190,22 @@ static const struct row {
     { "enqueue_per_second", bare_enqueue_rate, 0 },
     { "claim_finish_per_second", bare_finish_rate, 0 },
     { "whole_life_per_second", bare_life_rate, 0 },
-    { "wal_bytes_per_job", bare_wal_per_job, 1 },
-    { "server_cpu_seconds", bare_server_cpu, 2 },
-    { "client_cpu_seconds", bare_client_cpu, 2 },
+    { "wal_bytes_per_job", bare_life_wal, 1 },
+    { "server_cpu_seconds", bare_life_server_cpu, 2 },
+    { "client_cpu_seconds", bare_life_client_cpu, 2 },
 };
+
+#define COST_ROWS(prefix, part)                                                                              \
+    {                                                                                                        \
+        { "wal_bytes_per_job", prefix##_##part##_wal, 1 },                                                   \
+            { "server_cpu_seconds", prefix##_##part##_server_cpu, 2 },                                       \
+            { "client_cpu_seconds", prefix##_##part##_client_cpu, 2 },                                       \
+    }
+
+static const struct row our_enqueue_rows[] = COST_ROWS(our, enqueue);
+static const struct row our_finish_rows[] = COST_ROWS(our, finish);
+static const struct row bare_enqueue_rows[] = COST_ROWS(bare, enqueue);
+static const struct row bare_finish_rows[] = COST_ROWS(bare, finish);
 
 static double
 median_of(bench_run *run, struct round *rounds, figure *compute)
@@ -203,6 +223,14 @@ print_rows(bench_run *run, bench_json *json, struct round *rounds, const struct 
 {
     for (size_t i = 0; i < count; i++)
         bench_json_number(json, rows[i].name, median_of(run, rounds, rows[i].compute), rows[i].decimals);
+}
+
+static void
+print_costs(bench_run *run, bench_json *json, struct round *rounds, const char *name, const struct row *rows)
+{
+    bench_json_begin(json, name, '{');
+    print_rows(run, json, rounds, rows, 3);
+    bench_json_end(json, '}');
 }
 
 /* Sums, for these must be right in every round. */
@@ -239,7 +267,7 @@ print_rounds(bench_run *run, bench_json *json, struct round *rounds)
     bench_json_begin(json, "rounds", '[');
     for (int64_t i = 0; i < run->options.rounds; i++) {
         bench_json_begin(json, NULL, '{');
-        bench_json_number(json, "whole_life_per_second", life_rate(&run->options, &rounds[i]), 0);
+        bench_json_number(json, "whole_life_per_second", our_life_rate(&run->options, &rounds[i]), 0);
         bench_json_number(json, "bare_whole_life_per_second", bare_life_rate(&run->options, &rounds[i]), 0);
         bench_json_number(json, "ratio", ratio(&run->options, &rounds[i]), 3);
         bench_json_end(json, '}');
@@ -255,9 +283,13 @@ print(bench_run *run, bench_json *json, struct round *rounds)
     for (int64_t i = 0; i < run->options.rounds; i++)
         wrong |= !is_right(&run->options, &rounds[i]) || !is_bare_right(&run->options, &rounds[i]);
     print_rows(run, json, rounds, our_rows, sizeof(our_rows) / sizeof(our_rows[0]));
+    print_costs(run, json, rounds, "enqueue", our_enqueue_rows);
+    print_costs(run, json, rounds, "claim_finish", our_finish_rows);
     print_counts(run, json, rounds);
     bench_json_begin(json, "bare", '{');
     print_rows(run, json, rounds, bare_rows, sizeof(bare_rows) / sizeof(bare_rows[0]));
+    print_costs(run, json, rounds, "enqueue", bare_enqueue_rows);
+    print_costs(run, json, rounds, "claim_finish", bare_finish_rows);
     bench_json_end(json, '}');
     bench_json_number(json, "ratio", median_of(run, rounds, ratio), 3);
     print_rounds(run, json, rounds);

@@ -17,9 +17,12 @@ make_words(const cli_call *call, char *words[MAX_WORDS])
 
     words[count++] = name;
     for (int i = 0; options[i].name != NULL; i++) {
+        int is_flag = options[i].kind == CLI_FLAG;
+
         if (call->local[i].text == NULL)
             continue;
-        if (asprintf(&words[count], "--%s=%s", options[i].name, call->local[i].text) < 0) {
+        if (asprintf(&words[count], "--%s%s%s", options[i].name, is_flag ? "" : "=",
+                     is_flag ? "" : call->local[i].text) < 0) {
             words[count] = NULL;
             return -1;
         }

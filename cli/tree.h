@@ -88,7 +88,7 @@ extern const cli_node cli_local_commands[];
 extern const cli_option cli_bench_options[];
 
 /** How many options the root, and how many one command may have. */
-#define CLI_MAX_OPTIONS 16
+#define CLI_MAX_OPTIONS 24
 
 /** Fails to compile if `options`, an array that ends with an empty one, holds more. */
 #define CLI_OPTIONS_FIT(options)                                                                             \

@@ -65,6 +65,7 @@ pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *e
         goto fail;
     pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"), &client->next_serial);
     client->max_payload_bytes = (size_t)pgqrs_config_get_int(client->config, "max_payload_bytes");
+    client->wakes = strcmp(pgqrs_config_get(client->config, "wake_ups"), "true") == 0;
     client->settings.conninfo = client->conninfo;
     client->settings.connect_timeout_ms =
         1000 * pgqrs_config_get_int(client->config, "connection_timeout_seconds");

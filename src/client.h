@@ -19,6 +19,7 @@ struct pgqrs_client {
     pgqrsi_pool *pool;
     int pooled;
     size_t max_payload_bytes;
+    int wakes; /* 1: what makes a message claimable wakes those who sleep */
     /* Guarded by pgqrsi_pool_lock: */
     uint32_t next_serial;
     pgqrsi_scope scope;

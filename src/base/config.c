@@ -10,6 +10,7 @@
 static const struct row {
     pgqrs_setting setting;
     int64_t min, max; /* of a whole number; 0, 0: text */
+    int is_switch;    /* 1: "true" or "false" */
 } rows[] = {
     { { "dsn", "PGQRS_DSN", NULL,
         "PostgreSQL connection string (URI or key=value), or local: or local:NAME for a private server" },
@@ -38,6 +39,12 @@ static const struct row {
     { { "max_payload_bytes", "PGQRS_MAX_PAYLOAD", "1048576", "longest payload, in bytes, 1 to 67108864" },
       1,
       67108864 },
+    { { "wake_ups", "PGQRS_WAKE_UPS", "true",
+        "whether messages wake the workers that sleep over their queue, true or false; if not, those look by "
+        "themselves" },
+      0,
+      0,
+      1 },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -103,6 +110,9 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
                                     source);
         return PGQRS_OK;
     }
+    if (row->is_switch && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
+        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": give true or false", source,
+                                value);
     if (row->max == 0)
         return *value != '\0' ? PGQRS_OK
                               : pgqrsi_error_set(err, PGQRS_ECONFIG, "refused an empty %s", source);

@@ -16,6 +16,8 @@ take_turn(pgqrs_client *client, pgqrsi_queue *queue)
     int64_t now_ms = pgqrsi_clock_ms();
     int is_due;
 
+    if (!client->wakes)
+        return 0;
     pgqrsi_pool_lock(client->pool);
     is_due = queue->wakes.sent_ms == 0 || now_ms >= queue->wakes.sent_ms + PGQRSI_WAKE_MS;
     if (is_due)

@@ -113,6 +113,29 @@ an_enqueue_wakes_a_sleeper_and_nobody_else(void **state)
 }
 
 static void
+without_wake_ups_an_enqueue_wakes_nobody(void **state)
+{
+    struct story *story = *state;
+    pgqrs_client *client = ts_client(story->dsn, "wake_ups", "false", NULL);
+    pgqrs_producer *producer = NULL;
+    struct sleeper sleeper;
+
+    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of(story->hands.producer->queue->name), NULL, &producer,
+                              story->hands.err),
+          story->hands.err);
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    enqueue(story, "2");
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    PQfinish(sleeper.pg);
+    pgqrs_producer_close(producer);
+    pgqrs_client_close(client);
+}
+
+static void
 whatever_is_enqueued_wakes(void **state)
 {
     struct story *story = *state;
@@ -340,6 +363,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         STORY(an_enqueue_wakes_a_sleeper_and_nobody_else),
         STORY(whatever_is_enqueued_wakes),
+        STORY(without_wake_ups_an_enqueue_wakes_nobody),
         STORY(a_transaction_of_the_callers_wakes_nobody),
         STORY(many_enqueues_in_a_row_send_few_tests),
         STORY(a_failed_call_leaves_the_test_to_the_next_one),

@@ -92,8 +92,8 @@ test_the_table_describes_each_setting_once(void **state)
         }
     }
 
-    /* The numbers below, the connection string and the schema: whoever adds one adds its test. */
-    assert_int_equal(count, COUNT_OF(ranges) + 2);
+    /* The numbers below, the connection string, the schema and a switch: whoever adds one adds its test. */
+    assert_int_equal(count, COUNT_OF(ranges) + 3);
     assert_null(pgqrs_config_setting(SIZE_MAX));
 }
 
@@ -284,10 +284,26 @@ test_each_setting_has_the_variable_that_the_manual_names(void **state)
         snprintf(value, sizeof(value), "%zu", 200 + i);
         setenv(pairs[i][1], value, 1);
     }
+    setenv("PGQRS_WAKE_UPS", "false", 1);
     assert_int_equal(pgqrs_config_load_environment(fixture->config, fixture->err), PGQRS_OK);
     for (size_t i = 0; i < COUNT_OF(pairs); i++) {
         snprintf(value, sizeof(value), "%zu", 200 + i);
         assert_string_equal(pgqrs_config_get(fixture->config, pairs[i][0]), value);
+    }
+    assert_string_equal(pgqrs_config_get(fixture->config, "wake_ups"), "false");
+}
+
+static void
+test_a_switch_is_true_or_false(void **state)
+{
+    static const char *const wrong[] = { "", "1", "yes", "True", "false " };
+    struct fixture *fixture = *state;
+
+    assert_string_equal(pgqrs_config_get(fixture->config, "wake_ups"), "true");
+    assert_int_equal(set(fixture, "wake_ups", "false"), PGQRS_OK);
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_int_equal(set(fixture, "wake_ups", wrong[i]), PGQRS_ECONFIG);
+        assert_string_equal(pgqrs_config_get(fixture->config, "wake_ups"), "false");
     }
 }
 
@@ -343,6 +359,7 @@ main(void)
         TEST(test_the_environment_sets_what_is_there_and_not_empty),
         TEST(test_each_setting_has_the_variable_that_the_manual_names),
         TEST(test_a_wrong_variable_is_named),
+        TEST(test_a_switch_is_true_or_false),
         TEST(test_a_copy_is_equal_and_independent),
     };
 

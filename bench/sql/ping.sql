@@ -1,0 +1,2 @@
+-- The least that the server can be asked: a round trip.
+SELECT 1
