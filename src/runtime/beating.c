@@ -97,7 +97,7 @@ send_lane(pgqrsi_segment *segment, pgqrsi_work_queue *queue, pgqrsi_lane lane, i
         for (size_t i = 0; i < count; i++)
             leases[i] = pgqrs_message_lease(jobs[i]->message);
         call = pgqrsi_leases_call(queue->consumer, PGQRSI_SQL_CONSUMER_EXTEND, lane, &group, &params);
-        sent = pgqrsi_worker_send(queue->worker, segment, PGQRSI_ERRAND_EXTEND, queue, &call);
+        sent = pgqrsi_cycle_send(queue->worker, segment, PGQRSI_ERRAND_EXTEND, queue, &call);
     }
     pgqrsi_params_release(&params);
     free(leases);
@@ -121,14 +121,14 @@ pgqrsi_beating_send(pgqrs_worker *worker, int64_t now_ms)
         queue->beat_ms = TAILQ_EMPTY(&queue->owned) ? NEVER : now_ms + queue->options.lease_ms / 3;
         if (queue->beat_ms == NEVER)
             continue;
-        segment = pgqrsi_worker_segment(worker);
+        segment = pgqrsi_cycle_segment(worker);
         if (segment == NULL) {
             queue->beat_ms = now_ms;
             return;
         }
         send_lane(segment, queue, PGQRSI_LANE_READY, now_ms);
         send_lane(segment, queue, PGQRSI_LANE_HELD, now_ms);
-        pgqrsi_worker_sync(worker, segment);
+        pgqrsi_cycle_sync(worker, segment);
     }
 }
 

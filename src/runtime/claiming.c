@@ -1,17 +1,5 @@
 /*
- * Claiming, and sleeping.
- *
- *                      nothing found             nothing again               hints: nothing due
- *   HUNGRY <----------------------> SETTLING ----------------> LOOKING ---------------------> ASLEEP
- *     ^        something found         |                          |                             |
- *     +--------------------------------+--------------------------+-----------------------------+
- *                              something found, woken, or hints: something is due
- *
- * Nobody is woken in vain, and nobody sleeps over a message. A producer looks for sleepers behind its commit;
- * a worker asks for the sleeper's lock and then for messages: either the producer sees the lock, or the
- * worker the message. Producers look at most every 5 ms, and leave it out for what was committed within that
- * time of their last look. So the last look of a worker, from the hints, comes later than that after it got
- * the lock, and after it was last woken.
+ * Claiming: which queue is asked for how many messages, and what becomes of the answer.
  */
 #include "runtime/runtime.h"
 
@@ -22,20 +10,10 @@
 #include "store/message.h"
 #include "store/payload.h"
 
-/* Longer than the time within which producers leave out looking for sleepers. */
-#define LAST_LOOK_MS (PGQRSI_WAKE_MS + 3)
-
+/* Workers that are woken in place of this one, or beside it. */
 #define WAKE_AT_ONCE 2
 
-#define REFRESH_INTERVAL_MS 1000
-#define UNLOCKED_POLL_MS 1000
-#define REFUSED_POLL_MS 5
-
-/* Those who wait for the same moment do not come at the same moment. */
-#define DUE_SPREAD_MS 50
-
-#define FUTILE_PAUSE_MS 10
-#define FUTILE_PAUSE_MAX_MS 1000
+/* After the server refused a claim. */
 #define TROUBLE_PAUSE_MS 1000
 
 /* The rate of jobs is smoothed over this, and claimed ahead is what will be begun within that. */
@@ -48,150 +26,6 @@
 
 /* A message that was claimed ahead is given back after this. */
 #define RETURN_MS 100
-
-/* The only place where the appetite changes. */
-static void
-enter(pgqrsi_work_queue *queue, pgqrsi_appetite appetite)
-{
-    queue->appetite = appetite;
-    if (appetite == PGQRSI_HUNGRY)
-        queue->place = PGQRSI_PLACE_ABOVE;
-}
-
-void
-pgqrsi_claiming_stop(pgqrs_worker *worker)
-{
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        worker->queues[i]->wants_lock = 0;
-        worker->queues[i]->wants_unlock = worker->queues[i]->is_locked;
-    }
-}
-
-static int
-is_full(pgqrs_worker *worker)
-{
-    int is;
-
-    pthread_mutex_lock(&worker->mutex);
-    is = worker->running + worker->waiting_count >= (size_t)worker->options.concurrency;
-    pthread_mutex_unlock(&worker->mutex);
-    return is;
-}
-
-void
-pgqrsi_claiming_wake(pgqrsi_work_queue *queue)
-{
-    pgqrs_worker *worker = queue->worker;
-
-    if (worker->phase != PGQRSI_PHASE_WORKING || is_full(worker))
-        queue->wants_wake = 1; /* somebody else instead */
-    queue->is_woken = 1;
-    queue->alert_ms = pgqrsi_clock_boot_ms();
-    if (queue->appetite != PGQRSI_SETTLING)
-        enter(queue, PGQRSI_HUNGRY);
-}
-
-void
-pgqrsi_claiming_disconnected(pgqrsi_work_queue *queue)
-{
-    queue->is_locked = queue->wants_lock = queue->wants_unlock = 0;
-    enter(queue, PGQRSI_HUNGRY);
-}
-
-void
-pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key, int is_locked)
-{
-    queue->is_locked = is_locked;
-    queue->refusals = is_locked ? 0 : queue->refusals + 1;
-    queue->key = key;
-    queue->alert_ms = pgqrsi_clock_boot_ms();
-}
-
-static int
-is_pooled(const pgqrs_worker *worker)
-{
-    return pgqrsi_pipe_is_pooled(worker->work_link.pipe);
-}
-
-/* A round through all places has ended short. */
-static void
-found_nothing(pgqrsi_work_queue *queue)
-{
-    int64_t now_ms = pgqrsi_clock_boot_ms();
-
-    if (queue->is_woken) {
-        enter(queue, PGQRSI_HUNGRY); /* that came after the claim was sent, perhaps */
-    } else if (!queue->is_locked && !is_pooled(queue->worker) && queue->appetite == PGQRSI_HUNGRY) {
-        queue->wants_lock = 1;
-        enter(queue, PGQRSI_SETTLING);
-        queue->place = PGQRSI_PLACE_READY;
-    } else {
-        queue->wants_unlock = 0;
-        enter(queue, PGQRSI_LOOKING);
-        queue->look_ms = queue->is_locked ? queue->alert_ms + LAST_LOOK_MS : now_ms;
-    }
-}
-
-/* How often one looks that cannot be woken. A producer that is just looking is gone in a moment. */
-static int64_t
-unlocked_poll_ms(const pgqrsi_work_queue *queue)
-{
-    int64_t poll_ms = (int64_t)REFUSED_POLL_MS << (queue->refusals < 7 ? queue->refusals : 7);
-
-    return poll_ms < UNLOCKED_POLL_MS && !is_pooled(queue->worker) ? poll_ms : UNLOCKED_POLL_MS;
-}
-
-void
-pgqrsi_claiming_refreshed(pgqrsi_work_queue *queue, int is_known)
-{
-    int64_t now_ms = pgqrsi_clock_boot_ms(), poll_ms = queue->worker->options.poll_ms, due_ms;
-    pgqrs_client *client = queue->worker->client;
-    pgqrsi_frontier frontier;
-
-    queue->refreshing = 0;
-    queue->refreshed_ms = now_ms;
-    if (queue->appetite != PGQRSI_LOOKING)
-        return;
-    pgqrsi_pool_lock(client->pool);
-    frontier = queue->consumer->queue->frontier;
-    pgqrsi_pool_unlock(client->pool);
-    due_ms = pgqrsi_frontier_next_ms(&frontier);
-    due_ms = due_ms == NEVER ? NEVER : now_ms + due_ms - pgqrsi_clock_ms();
-    queue->has_hope = is_known && (frontier.has_head || due_ms <= now_ms);
-    if (queue->has_hope) {
-        int64_t pause_ms =
-            queue->futile > 0 ? (int64_t)FUTILE_PAUSE_MS << (queue->futile < 7 ? queue->futile : 7) : 0;
-
-        queue->pause_ms = now_ms + (pause_ms < FUTILE_PAUSE_MAX_MS ? pause_ms : FUTILE_PAUSE_MAX_MS);
-        queue->futile++;
-        enter(queue, PGQRSI_HUNGRY);
-        return;
-    }
-    if (!queue->is_locked && poll_ms > unlocked_poll_ms(queue))
-        poll_ms = unlocked_poll_ms(queue);
-    if (queue->options.lease_ms < poll_ms)
-        poll_ms = queue->options.lease_ms; /* a short lease is meant to be noticed soon */
-    queue->look_ms = now_ms + pgqrsi_random_jitter(poll_ms);
-    if (due_ms != NEVER && due_ms + DUE_SPREAD_MS < queue->look_ms)
-        queue->look_ms = due_ms + pgqrsi_random_token() % DUE_SPREAD_MS;
-    enter(queue, PGQRSI_ASLEEP);
-}
-
-/* Asks the house for hints: when it is time to look, and now and then while there is work. */
-void
-pgqrsi_claiming_look(pgqrs_worker *worker, int64_t now_ms)
-{
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        pgqrsi_work_queue *queue = worker->queues[i];
-        int is_stale = now_ms - queue->refreshed_ms >= REFRESH_INTERVAL_MS;
-
-        if (queue->appetite == PGQRSI_ASLEEP && now_ms >= queue->look_ms)
-            enter(queue, queue->is_locked || is_pooled(worker) ? PGQRSI_LOOKING : PGQRSI_HUNGRY);
-        if ((queue->appetite == PGQRSI_LOOKING && now_ms >= queue->look_ms) ||
-            (queue->appetite == PGQRSI_HUNGRY && is_stale))
-            queue->refreshing = 1;
-    }
-}
 
 static void
 update_rate(pgqrs_worker *worker, int64_t completed)
@@ -286,7 +120,7 @@ deal(pgqrs_worker *worker, int64_t available, int64_t now_ms)
 static int
 send_about(pgqrsi_work_queue *queue, pgqrsi_errand_kind kind, pgqrsi_sql sql)
 {
-    pgqrsi_segment *segment = pgqrsi_worker_segment(queue->worker);
+    pgqrsi_segment *segment = pgqrsi_cycle_segment(queue->worker);
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_call call = { .sql = sql, .params = &params };
 
@@ -295,8 +129,8 @@ send_about(pgqrsi_work_queue *queue, pgqrsi_errand_kind kind, pgqrsi_sql sql)
     pgqrsi_params_add_int(&params, queue->consumer->queue->id);
     if (kind == PGQRSI_ERRAND_WAKE)
         pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
-    pgqrsi_worker_send(queue->worker, segment, kind, queue, &call);
-    pgqrsi_worker_sync(queue->worker, segment);
+    pgqrsi_cycle_send(queue->worker, segment, kind, queue, &call);
+    pgqrsi_cycle_sync(queue->worker, segment);
     pgqrsi_params_release(&params);
     return 1;
 }
@@ -349,23 +183,23 @@ send_claim(pgqrs_worker *worker, pgqrsi_work_queue *queue)
     pgqrsi_segment *segment;
 
     if (!choose_place(queue)) {
-        found_nothing(queue);
+        pgqrsi_sleeping_found_nothing(queue);
         return;
     }
     send_lock(queue);
-    segment = pgqrsi_worker_segment(worker);
+    segment = pgqrsi_cycle_segment(worker);
     if (segment == NULL)
         return;
     queue->claim.consumer = queue->consumer;
     queue->claim.lease_ms = queue->options.lease_ms;
     limit_bytes(queue);
     if (pgqrsi_claim_begin(&queue->claim, NULL) == PGQRS_OK) {
-        pgqrsi_worker_send(worker, segment, PGQRSI_ERRAND_CLAIM, queue, &queue->claim.call);
+        pgqrsi_cycle_send(worker, segment, PGQRSI_ERRAND_CLAIM, queue, &queue->claim.call);
         pgqrsi_claim_release(&queue->claim);
         queue->is_woken = 0;
         worker->counts.claims++;
     }
-    pgqrsi_worker_sync(worker, segment);
+    pgqrsi_cycle_sync(worker, segment);
 }
 
 static int
@@ -550,7 +384,7 @@ pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent
     if (got == asked) {
         queue->wants_unlock = queue->is_locked;
         queue->wants_wake = 1; /* there may be more than this worker can take */
-        enter(queue, PGQRSI_HUNGRY);
+        pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
         return;
     }
     if (queue->appetite == PGQRSI_HUNGRY) {
@@ -558,16 +392,16 @@ pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent
         if (choose_place(queue))
             return;
     } else if (got > 0) {
-        enter(queue, PGQRSI_HUNGRY);
+        pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
         return;
     }
-    found_nothing(queue);
+    pgqrsi_sleeping_found_nothing(queue);
 }
 
 void
 pgqrsi_claiming_failed(pgqrsi_work_queue *queue, pgqrs_status status, const char *message)
 {
-    enter(queue, PGQRSI_HUNGRY);
+    pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
     if (status == PGQRS_EUNKNOWN)
         return; /* the connection broke: that is told by itself */
     queue->pause_ms = pgqrsi_clock_boot_ms() + pgqrsi_random_jitter(TROUBLE_PAUSE_MS);

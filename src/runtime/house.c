@@ -36,7 +36,7 @@ end_refresh(pgqrs_worker *worker, int is_known)
 
     pgqrsi_refresh_release(&worker->refresh);
     worker->refreshed = NULL;
-    pgqrsi_claiming_refreshed(queue, is_known);
+    pgqrsi_sleeping_refreshed(queue, is_known);
 }
 
 /* Sends the next statement of the refresh under way, or ends it. */
@@ -99,7 +99,7 @@ pgqrsi_house_disconnected(pgqrs_worker *worker)
         end_refresh(worker, 0);
     for (size_t i = 0; i < worker->queue_count; i++)
         if (worker->queues[i]->refreshing)
-            pgqrsi_claiming_refreshed(worker->queues[i], 0);
+            pgqrsi_sleeping_refreshed(worker->queues[i], 0);
 }
 
 static void

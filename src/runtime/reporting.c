@@ -281,7 +281,7 @@ send_failure(pgqrsi_segment *segment, pgqrs_job *job)
 
     failure.error = pgqrsi_job_error(job, text);
     call = pgqrsi_failure_call(job->queue->consumer, job->lane, &failure, &params);
-    errand = pgqrsi_worker_send(job->worker, segment, PGQRSI_ERRAND_FAIL, job->queue, &call);
+    errand = pgqrsi_cycle_send(job->worker, segment, PGQRSI_ERRAND_FAIL, job->queue, &call);
     pgqrsi_params_release(&params);
     return errand;
 }
@@ -308,7 +308,7 @@ send_ends(pgqrsi_segment *segment, pgqrs_job **jobs, size_t count)
         if (sql == PGQRSI_SQL_CONSUMER_RELEASE)
             group.number = &delay_ms;
         call = pgqrsi_leases_call(jobs[0]->queue->consumer, sql, jobs[0]->lane, &group, &params);
-        errand = pgqrsi_worker_send(jobs[0]->worker, segment, PGQRSI_ERRAND_END, jobs[0]->queue, &call);
+        errand = pgqrsi_cycle_send(jobs[0]->worker, segment, PGQRSI_ERRAND_END, jobs[0]->queue, &call);
     }
     pgqrsi_params_release(&params);
     free(leases);
@@ -347,7 +347,7 @@ send_queue(pgqrs_worker *worker, pgqrsi_work_queue *queue)
     int is_going = 1;
 
     while (is_going && !TAILQ_EMPTY(&queue->reports)) {
-        pgqrsi_segment *segment = pgqrsi_worker_segment(worker);
+        pgqrsi_segment *segment = pgqrsi_cycle_segment(worker);
         pgqrs_job *first = TAILQ_FIRST(&queue->reports);
         int is_alone = first->alone;
 
@@ -357,7 +357,7 @@ send_queue(pgqrs_worker *worker, pgqrsi_work_queue *queue)
             is_going = send_group(segment, first);
         while (is_going && !is_alone && segment->count < PGQRSI_PIPE_STATEMENTS &&
                (first = TAILQ_FIRST(&queue->reports)) != NULL && !first->alone);
-        pgqrsi_worker_sync(worker, segment);
+        pgqrsi_cycle_sync(worker, segment);
         if (!is_alone)
             return;
     }

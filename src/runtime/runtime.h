@@ -4,8 +4,10 @@
  *   worker.c    the public calls: making one, starting, stopping, closing
  *   setup.c     the public calls that add queues, handlers and middleware
  *   loop.c      one turn: what to do next, until when to wait; the phases
+ *   cycle.c     what is sent to the server in one write, and its answers
  *   link.c      the two connections: kept, lost, made again
- *   claiming.c  which queue is asked for how many messages, and when it may sleep
+ *   sleeping.c  when a queue is asked for messages, and when it may sleep
+ *   claiming.c  which queue is asked for how many
  *   reporting.c what became of jobs, on its way to the server
  *   beating.c   heartbeats, timeouts, what was claimed ahead in vain
  *   house.c     hints, sweeps, registrations: the second connection
@@ -269,13 +271,16 @@ void pgqrsi_worker_turn(pgqrs_worker *worker);
 int64_t pgqrsi_worker_timeout(pgqrs_worker *worker);
 void pgqrsi_worker_tell(pgqrs_worker *worker, pgqrs_event_kind kind, struct pgqrs_job *job,
                         pgqrs_status status, const char *message);
+
+/* cycle.c */
 /** A free segment to fill in, or NULL. */
-pgqrsi_segment *pgqrsi_worker_segment(pgqrs_worker *worker);
+pgqrsi_segment *pgqrsi_cycle_segment(pgqrs_worker *worker);
 /** Adds a statement to it; `call` is run. The errand is returned, to be filled in further; NULL: could not
  * be. */
-pgqrsi_errand *pgqrsi_worker_send(pgqrs_worker *worker, pgqrsi_segment *segment, pgqrsi_errand_kind kind,
-                                  pgqrsi_work_queue *queue, const pgqrsi_call *call);
-void pgqrsi_worker_sync(pgqrs_worker *worker, pgqrsi_segment *segment);
+pgqrsi_errand *pgqrsi_cycle_send(pgqrs_worker *worker, pgqrsi_segment *segment, pgqrsi_errand_kind kind,
+                                 pgqrsi_work_queue *queue, const pgqrsi_call *call);
+void pgqrsi_cycle_sync(pgqrs_worker *worker, pgqrsi_segment *segment);
+void pgqrsi_cycle_take_answers(pgqrs_worker *worker);
 
 /* link.c */
 pgqrs_status pgqrsi_link_new(pgqrs_worker *worker, pgqrsi_link *link, pgqrs_error *err);
@@ -289,17 +294,23 @@ int64_t pgqrsi_link_due_ms(const pgqrsi_link *link);
 void pgqrsi_claiming_send(pgqrs_worker *worker, int64_t now_ms);
 void pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms);
 void pgqrsi_claiming_failed(pgqrsi_work_queue *queue, pgqrs_status status, const char *message);
-void pgqrsi_claiming_locked(pgqrsi_work_queue *queue, int64_t key, int is_locked);
-void pgqrsi_claiming_disconnected(pgqrsi_work_queue *queue);
-/** Somebody says that there is work. */
-void pgqrsi_claiming_wake(pgqrsi_work_queue *queue);
-/** The worker claims nothing any more: others are woken instead of it. */
-void pgqrsi_claiming_stop(pgqrs_worker *worker);
-/** The hints were asked for: `is_known` 0 if that failed. */
-void pgqrsi_claiming_refreshed(pgqrsi_work_queue *queue, int is_known);
-void pgqrsi_claiming_look(pgqrs_worker *worker, int64_t now_ms);
 int pgqrsi_claiming_wants(pgqrs_worker *worker, int64_t now_ms);
 int64_t pgqrsi_claiming_due_ms(const pgqrs_worker *worker);
+
+/* sleeping.c */
+/** Changes the appetite: the only place where it changes. */
+void pgqrsi_sleeping_enter(pgqrsi_work_queue *queue, pgqrsi_appetite appetite);
+/** A round through all places has ended short. */
+void pgqrsi_sleeping_found_nothing(pgqrsi_work_queue *queue);
+void pgqrsi_sleeping_locked(pgqrsi_work_queue *queue, int64_t key, int is_locked);
+void pgqrsi_sleeping_disconnected(pgqrsi_work_queue *queue);
+/** Somebody says that there is work. */
+void pgqrsi_sleeping_wake(pgqrsi_work_queue *queue);
+/** The worker claims nothing any more: others are woken instead of it. */
+void pgqrsi_sleeping_stop(pgqrs_worker *worker);
+/** The hints were asked for: `is_known` 0 if that failed. */
+void pgqrsi_sleeping_refreshed(pgqrsi_work_queue *queue, int is_known);
+void pgqrsi_sleeping_look(pgqrs_worker *worker, int64_t now_ms);
 
 /* reporting.c */
 void pgqrsi_reporting_add(struct pgqrs_job *job, pgqrsi_verdict verdict);
