@@ -8,7 +8,7 @@
 
 #include "base/random.h"
 
-#define TOUCH_INTERVAL_MS 60000
+#define TOUCH_INTERVAL_MS 120000
 #define PRUNE_INTERVAL_MS 3600000
 #define PRUNE_AGE_MS INT64_C(86400000)
 

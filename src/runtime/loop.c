@@ -229,9 +229,10 @@ send_cycle(pgqrs_worker *worker, int64_t now_ms)
     } else {
         if (!worker->is_listening && !pgqrsi_pipe_is_pooled(worker->work_link.pipe))
             send_listen(worker);
+        /* Claims first: they do not wait for the disk, and the handlers begin while what follows does. */
+        pgqrsi_claiming_send(worker, now_ms);
         pgqrsi_beating_send(worker, now_ms);
         pgqrsi_reporting_send(worker);
-        pgqrsi_claiming_send(worker, now_ms);
     }
     if (pgqrsi_pipe_pending(worker->work_link.pipe) > 0)
         worker->counts.round_trips++;
