@@ -120,6 +120,8 @@ pgqrsi_pipe_close(pgqrsi_pipe *pipe)
     pgqrsi_conn_close(pipe->conn);
     pipe->conn = NULL;
     pipe->state = PGQRSI_PIPE_CLOSED;
+    for (uint64_t i = pipe->complete; i < pipe->sent; i++)
+        pgqrsi_error_release(&at(pipe, i)->answer.error); /* of one that was answered in part */
     if (pipe->probing)
         pipe->complete = pipe->taken = pipe->sent;
     pipe->probing = 0;

@@ -57,6 +57,8 @@ room(pgqrs_worker *worker)
     if (ahead > worker->options.prefetch_max)
         ahead = worker->options.prefetch_max;
     target = worker->options.concurrency + ahead;
+    if (worker->suspect != NULL)
+        return 0;
     if ((int64_t)worker->owned_count >=
         4 * ((int64_t)worker->options.concurrency + worker->options.prefetch_max))
         return 0; /* what is finished cannot be reported */
@@ -296,6 +298,10 @@ begin_job(pgqrsi_work_queue *queue, pgqrs_job *job, int64_t sent_ms)
                  sent_ms + queue->options.lease_ms - pgqrsi_beating_margin_ms(queue->options.lease_ms));
     TAILQ_INSERT_TAIL(&queue->owned, job, owned);
     queue->worker->owned_count++;
+    if (job->message->crash_ct < max_crashes && !is_stopping && pgqrsi_suspects_is_one(job)) {
+        pgqrsi_suspects_take(job);
+        return 0;
+    }
     if (job->message->crash_ct < max_crashes && !is_stopping)
         return 1;
     job->is_over = 1;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/name.h"
 #include "store/payload.h"
 
 void
@@ -15,6 +16,7 @@ pgqrsi_job_init(pgqrs_job *job, pgqrsi_work_queue *queue, pgqrsi_batch *batch, c
     job->batch = batch;
     job->message = message;
     job->delay_ms = -1;
+    job->place = PGQRSI_JOB_WAITING;
     atomic_init(&job->cancellation, PGQRS_JOB_GOES_ON);
     atomic_init(&job->deadline_ms, NEVER);
     batch->refs++;
@@ -83,12 +85,16 @@ pgqrs_job_left_ms(const pgqrs_job *job)
 pgqrs_job_cancellation
 pgqrs_job_cancelled(const pgqrs_job *job)
 {
-    pgqrs_job_cancellation why = (pgqrs_job_cancellation)atomic_load(&job->cancellation);
+    atomic_int *cancellation = &((pgqrs_job *)(uintptr_t)job)->cancellation;
+    int why = atomic_load(cancellation);
 
+    /* What a handler was told once stays so: it may have given up by the time that the lease is held again.
+     */
+    if (why == PGQRS_JOB_GOES_ON && pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms) &&
+        atomic_compare_exchange_strong(cancellation, &why, PGQRS_JOB_LEASE_LOST))
+        why = PGQRS_JOB_LEASE_LOST;
     if (why != PGQRS_JOB_GOES_ON)
-        return why;
-    if (pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms))
-        return PGQRS_JOB_LEASE_LOST;
+        return (pgqrs_job_cancellation)why;
     return atomic_load(&job->worker->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_GOES_ON;
 }
 
@@ -165,6 +171,20 @@ route_of(const pgqrs_job *job)
     return others;
 }
 
+static void
+explain_no_handler(pgqrs_job *job)
+{
+    pgqrs_slice type = job->message->type;
+    char text[PGQRSI_TYPE_MAX_BYTES + 64];
+
+    if (type.data != NULL)
+        snprintf(text, sizeof(text), "this worker has no handler for messages of the type \"%.*s\"",
+                 PGQRSI_SLICE_ARG(type));
+    else
+        snprintf(text, sizeof(text), "this worker has no handler for messages without a type");
+    (void)set(&job->error, pgqrs_slice_of(text), NULL);
+}
+
 pgqrs_job_outcome
 pgqrs_job_next(pgqrs_job *job)
 {
@@ -180,6 +200,6 @@ pgqrs_job_next(pgqrs_job *job)
     if (route != NULL)
         return route->handler(job, route->arg);
     if (job->error.size == 0)
-        (void)set(&job->error, pgqrs_slice_of("this worker has no handler for messages of its type"), NULL);
+        explain_no_handler(job);
     return PGQRS_JOB_FAILED;
 }

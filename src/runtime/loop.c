@@ -293,6 +293,7 @@ pgqrsi_worker_turn(pgqrs_worker *worker)
         return;
     }
     pgqrsi_beating_scan(worker, now_ms);
+    pgqrsi_suspects_turn(worker, now_ms);
     if (worker->phase == PGQRSI_PHASE_WORKING)
         pgqrsi_sleeping_look(worker, now_ms);
     pgqrsi_house_turn(worker, now_ms);
@@ -358,6 +359,7 @@ pgqrsi_worker_timeout(pgqrs_worker *worker)
     if (worker->phase == PGQRSI_PHASE_OVER)
         return NEVER;
     due_ms = earlier(due_ms, worker->scan_ms);
+    due_ms = earlier(due_ms, pgqrsi_suspects_due_ms(worker));
     due_ms = earlier(due_ms, pgqrsi_house_due_ms(worker));
     due_ms = earlier(due_ms, pgqrsi_claiming_due_ms(worker));
     if (is_open && is_quiet) {

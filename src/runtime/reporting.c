@@ -45,6 +45,8 @@ pgqrsi_reporting_end(pgqrs_job *job)
         TAILQ_REMOVE(&job->queue->reports, job, report);
     TAILQ_REMOVE(&job->queue->owned, job, owned);
     job->worker->owned_count--;
+    if (job->worker->suspect == job)
+        job->worker->suspect = NULL;
     job->state = PGQRSI_LEASE_ENDED;
     free_if_over(job);
 }
@@ -117,7 +119,8 @@ pgqrsi_reporting_returned(pgqrs_job *job)
         pgqrsi_reporting_add(job, PGQRSI_VERDICT_SNOOZED);
         break;
     case PGQRS_JOB_SETTLED:
-        pgqrsi_reporting_end(job);
+        job->verdict = PGQRSI_VERDICT_DONE; /* the server knows already */
+        confirm(job);
         break;
     case PGQRS_JOB_FAILED:
     case PGQRS_JOB_PENDING:
@@ -196,6 +199,8 @@ pgqrsi_reporting_unpin(pgqrsi_errand *errand)
 static int64_t
 release_delay(const pgqrs_job *job)
 {
+    if (job->verdict == PGQRSI_VERDICT_RETURNED)
+        return job->away_ms;
     return job->verdict == PGQRSI_VERDICT_SNOOZED && job->delay_ms > 0 ? job->delay_ms : 0;
 }
 

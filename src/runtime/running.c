@@ -51,8 +51,10 @@ pgqrsi_running_withdraw(pgqrs_job *job)
     if (is_waiting) {
         TAILQ_REMOVE(&worker->waiting, job, entry);
         worker->waiting_count--;
-        job->place = PGQRSI_JOB_RETURNED;
     }
+    is_waiting |= job->place == PGQRSI_JOB_ASIDE;
+    if (is_waiting)
+        job->place = PGQRSI_JOB_RETURNED;
     pthread_mutex_unlock(&worker->mutex);
     return is_waiting;
 }
@@ -134,17 +136,17 @@ void
 pgqrs_job_finish(pgqrs_job *job, pgqrs_job_outcome outcome)
 {
     pgqrs_worker *worker = job->worker;
-    int is_sleeping;
 
     pthread_mutex_lock(&worker->mutex);
     job->outcome = is_final(outcome) ? outcome : PGQRS_JOB_FAILED;
     job->finished = 1;
     if (job->place == PGQRSI_JOB_DETACHED)
         give_back(job);
-    pthread_mutex_unlock(&worker->mutex);
-    is_sleeping = atomic_exchange(&worker->is_sleeping, 0);
-    if (is_sleeping)
+    /* Under the mutex: as soon as the loop has the job the worker may be over, and closed by another thread.
+     */
+    if (atomic_exchange(&worker->is_sleeping, 0))
         pgqrsi_running_wake_loop(worker);
+    pthread_mutex_unlock(&worker->mutex);
 }
 
 int

@@ -9,6 +9,7 @@
  *   sleeping.c  when a queue is asked for messages, and when it may sleep
  *   claiming.c  which queue is asked for how many
  *   reporting.c what became of jobs, on its way to the server
+ *   suspects.c  messages that may crash their workers, run alone
  *   beating.c   heartbeats, timeouts, what was claimed ahead in vain
  *   house.c     hints, sweeps, registrations: the second connection
  *   running.c   the handlers: their threads, and the queue of jobs that wait for one
@@ -43,6 +44,7 @@ typedef struct pgqrsi_work_queue pgqrsi_work_queue;
 
 /** Whose turn it is on the handlers' side. */
 typedef enum pgqrsi_job_place {
+    PGQRSI_JOB_ASIDE,    /* the worker's `suspect`, before its turn; entered when claimed */
     PGQRSI_JOB_WAITING,  /* in `waiting`; entered when claimed */
     PGQRSI_JOB_RUNNING,  /* a handler has it; from WAITING */
     PGQRSI_JOB_DETACHED, /* its handler returned PENDING; from RUNNING */
@@ -108,6 +110,7 @@ struct pgqrs_job {
     int timed_out;      /* the error to report is that, whatever the handler sets */
     int pins;           /* statements under way that name it */
     int64_t renewed_ms; /* when the claim, or the last extension that held, was sent */
+    int64_t away_ms;    /* when it is given back in vain: due again after this */
     int64_t return_ms;  /* when it is given back if it has not begun */
 };
 
@@ -247,12 +250,15 @@ struct pgqrs_worker {
     pgqrsi_link work_link, house_link;
     int is_listening;
     pgqrsi_segment segments[PGQRSI_PIPE_SEGMENTS];
-    size_t owned_count;     /* jobs in all `owned` */
-    size_t first_queue;     /* where the next round of claims begins */
-    int64_t scan_ms;        /* when to look for jobs that are late */
-    int64_t cycle_began_us; /* when the present cycle was sent; 0: none is under way */
-    double cycle_us;        /* how long one takes, smoothed */
-    double rate;            /* jobs a millisecond, smoothed */
+    size_t owned_count;        /* jobs in all `owned` */
+    struct pgqrs_job *suspect; /* it may have crashed its workers, and is run alone: suspects.c; NULL: none */
+    int is_suspect_aside;      /* its turn has not come */
+    int64_t suspect_ms;        /* until when others are waited for */
+    size_t first_queue;        /* where the next round of claims begins */
+    int64_t scan_ms;           /* when to look for jobs that are late */
+    int64_t cycle_began_us;    /* when the present cycle was sent; 0: none is under way */
+    double cycle_us;           /* how long one takes, smoothed */
+    double rate;               /* jobs a millisecond, smoothed */
     int64_t rate_us, rate_completed;
     /* house.c */
     pgqrsi_refresh refresh;
@@ -344,6 +350,14 @@ int64_t pgqrsi_beating_due_ms(const pgqrs_worker *worker);
 int64_t pgqrsi_beating_margin_ms(int64_t lease_ms);
 void pgqrsi_beating_cancel(struct pgqrs_job *job, pgqrs_job_cancellation why);
 void pgqrsi_beating_cancelled_outside(pgqrsi_work_queue *queue, int64_t id);
+
+/* suspects.c */
+/** 1 if a message that was claimed is to be run alone. */
+int pgqrsi_suspects_is_one(const struct pgqrs_job *job);
+/** Takes such a one over, instead of handing it to the handlers. */
+void pgqrsi_suspects_take(struct pgqrs_job *job);
+void pgqrsi_suspects_turn(pgqrs_worker *worker, int64_t now_ms);
+int64_t pgqrsi_suspects_due_ms(const pgqrs_worker *worker);
 
 /* house.c */
 void pgqrsi_house_turn(pgqrs_worker *worker, int64_t now_ms);

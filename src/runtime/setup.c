@@ -184,13 +184,14 @@ pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice ty
     if (status != PGQRS_OK)
         return status;
     if (queue == NULL || handler == NULL)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a handler: %s",
-                                queue == NULL ? "add its queue to the worker first" : "it is NULL");
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a handler for queue \"%.*s\": %s",
+                                PGQRSI_SLICE_ARG(queue_name),
+                                queue == NULL ? "add the queue to the worker first" : "it is NULL");
     if (has_route(queue, type))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused a second handler for queue \"%.*s\" and %s%.*s: one type has one",
-                                PGQRSI_SLICE_ARG(queue_name), type.data != NULL ? "type " : "all other types",
-                                PGQRSI_SLICE_ARG(type));
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL, "refused a second handler for queue \"%.*s\" and %s%.*s%s: one type has one",
+            PGQRSI_SLICE_ARG(queue_name), type.data != NULL ? "type \"" : "all other types",
+            PGQRSI_SLICE_ARG(type), type.data != NULL ? "\"" : "");
     grown = realloc(queue->routes, (queue->route_count + 1) * sizeof(grown[0]));
     if (grown != NULL)
         queue->routes = grown;

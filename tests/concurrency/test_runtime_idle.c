@@ -1,0 +1,230 @@
+/*
+ * Many workers with nothing to do: they cost next to nothing, and one message does not wake them all.
+ *
+ * On a server of their own, so that nobody else's work is counted.
+ */
+#include "running.h"
+
+#define HERD 50
+#define HERD_ROUNDS 20
+#define IDLERS 20
+#define IDLE_SECONDS 20
+
+/* Workers for each client, whose connections are their own. */
+#define PER_CLIENT 10
+
+/* Nothing but clients writes WAL there for a while. */
+#define QUIET                                                                                                \
+    "fsync = off\nautovacuum = off\ncheckpoint_timeout = '1h'\nwal_level = minimal\nmax_wal_senders = 0\n"   \
+    "max_connections = 400\nlog_statement = all\n"
+
+struct herd {
+    struct story story;
+    ts_cluster *cluster;
+    pgqrs_client *clients[HERD / PER_CLIENT];
+    pgqrs_worker *workers[HERD];
+    int count;
+};
+
+static void
+herd_gather(struct herd *herd, int count, const pgqrs_worker_options *options,
+            const pgqrs_worker_queue_options *queue)
+{
+    struct story *s = &herd->story;
+
+    herd->count = count;
+    for (int i = 0; i < count; i++) {
+        if (i % PER_CLIENT == 0)
+            herd->clients[i / PER_CLIENT] = ts_client(s->dsn, "max_connections", "40", NULL);
+        herd->workers[i] = running_new_on(s, herd->clients[i / PER_CLIENT], options);
+        running_add(s, herd->workers[i], "jobs", queue, running_done, NULL);
+        TS_OK(pgqrs_worker_start(herd->workers[i], s->err), s->err);
+    }
+    running_await_asleep(s, count);
+    for (int i = 0; i < count; i++)
+        running_await_idle(herd->workers[i]);
+}
+
+/* What all of them have done together. */
+static pgqrs_worker_counts
+herd_counts(const struct herd *herd)
+{
+    pgqrs_worker_counts sum = { 0 };
+
+    for (int i = 0; i < herd->count; i++) {
+        pgqrs_worker_counts counts;
+
+        pgqrs_worker_count(herd->workers[i], &counts);
+        sum.claimed += counts.claimed;
+        sum.claims += counts.claims;
+        sum.empty_claims += counts.empty_claims;
+        sum.round_trips += counts.round_trips;
+        sum.done += counts.done;
+    }
+    return sum;
+}
+
+static int
+herd_open(void **state)
+{
+    struct herd *herd = calloc(1, sizeof(*herd));
+    struct story *s = &herd->story;
+
+    herd->cluster = ts_cluster_start(QUIET);
+    s->dsn = ts_database_on(ts_cluster_server(herd->cluster));
+    s->sql = ts_connect(s->dsn);
+    s->client = ts_client(s->dsn, NULL);
+    s->err = pgqrs_error_new();
+    TS_OK(pgqrs_queue_create(s->client, text("jobs"), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_open(s->client, text("jobs"), NULL, &s->producer, s->err), s->err);
+    *state = herd;
+    return 0;
+}
+
+static int
+herd_close(void **state)
+{
+    struct herd *herd = *state;
+    struct story *s = &herd->story;
+
+    for (int i = 0; i < herd->count; i++)
+        running_forget(herd->workers[i]);
+    for (int i = 0; i < HERD / PER_CLIENT; i++)
+        pgqrs_client_close(herd->clients[i]);
+    pgqrs_producer_close(s->producer);
+    pgqrs_client_close(s->client);
+    pgqrs_error_free(s->err);
+    PQfinish(s->sql);
+    ts_cluster_free(herd->cluster);
+    free((void *)(uintptr_t)s->dsn);
+    free(herd);
+    return 0;
+}
+
+/* Until all sleep again and nothing has been asked for a while. */
+static void
+herd_settle(const struct herd *herd)
+{
+    pgqrs_worker_counts before, after = herd_counts(herd);
+    int64_t until = story_now_ms() + RUNNING_WAIT_MS;
+
+    do {
+        TS_TRUE(story_now_ms() < until);
+        before = after;
+        usleep(100000);
+        after = herd_counts(herd);
+    } while (before.claims != after.claims);
+}
+
+static void
+one_message_does_not_wake_the_whole_herd(void **state)
+{
+    struct herd *herd = *state;
+    struct story *s = &herd->story;
+    pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    int64_t worst = 0;
+
+    queue.lease_ms = 3600000; /* a worker with a short lease looks more often */
+    options.concurrency = 1;
+    options.poll_ms = 60000;
+    herd_gather(herd, HERD, &options, &queue);
+    for (int round = 1; round <= HERD_ROUNDS; round++) {
+        pgqrs_worker_counts before, after;
+
+        running_await_asleep(s, HERD);
+        herd_settle(herd);
+        before = herd_counts(herd);
+        story_send(s, "1");
+        running_await(s, round);
+        running_await_asleep(s, HERD);
+        herd_settle(herd);
+        after = herd_counts(herd);
+        assert_int_equal(after.claimed - before.claimed, 1);
+        if (after.empty_claims - before.empty_claims > worst)
+            worst = after.empty_claims - before.empty_claims;
+    }
+    print_message("%lld empty claims for one message at most\n", (long long)worst);
+    assert_true(worst <= 10);
+}
+
+static void
+a_herd_shares_what_comes_at_once(void **state)
+{
+    struct herd *herd = *state;
+    struct story *s = &herd->story;
+    pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+
+    /* Those that are woken wake others as long as there is more than they can take. */
+    options.concurrency = 1;
+    options.poll_ms = 60000;
+    options.prefetch_max = -1;
+    herd_gather(herd, 10, &options, NULL);
+    story_send_many(s, 500, NULL);
+    running_await(s, 500);
+    herd_settle(herd);
+    assert_int_equal(herd_counts(herd).done, 500);
+}
+
+/* How many statements the server has logged. Its statistics come up to ten seconds late. */
+static int
+count_statements(const struct herd *herd)
+{
+    char *path = ts_format("%s", ts_cluster_server(herd->cluster)), *name, line[4096];
+    int count = 0;
+    FILE *file;
+
+    path[strcspn(path, " ")] = '\0';
+    name = ts_format("%s/log", path + strlen("host="));
+    file = fopen(name, "r");
+    TS_TRUE(file != NULL);
+    while (fgets(line, sizeof(line), file) != NULL)
+        count += strstr(line, "LOG:  execute ") != NULL || strstr(line, "LOG:  statement: ") != NULL;
+    fclose(file);
+    free(name);
+    free(path);
+    return count;
+}
+
+static void
+idle_workers_ask_little_and_write_nothing(void **state)
+{
+    struct herd *herd = *state;
+    struct story *s = &herd->story;
+    long long wal_bytes;
+    int statements;
+    char *lsn;
+
+    herd_gather(herd, IDLERS, NULL, NULL);
+    ts_sql(s->sql, "VACUUM"); /* after that nothing is left to be tidied up in passing */
+    ts_sql(s->sql, "CHECKPOINT");
+    herd_settle(herd);
+    lsn = ts_text(s->sql, "SELECT pg_current_wal_insert_lsn()");
+    statements = count_statements(herd);
+    ts_sql(s->sql, "SELECT pg_sleep(%d)", IDLE_SECONDS);
+    statements = count_statements(herd) - statements;
+    wal_bytes = ts_int(s->sql, "SELECT (pg_current_wal_insert_lsn() - '%s'::pg_lsn)::bigint", lsn);
+    print_message("%.3f statements a second and worker, %lld bytes of WAL\n",
+                  (double)statements / IDLE_SECONDS / IDLERS, wal_bytes);
+    assert_true(statements > 0);
+    assert_true(statements <= IDLERS * IDLE_SECONDS / 4);
+    assert_int_equal(wal_bytes, 0);
+    /* And they still work. */
+    story_send(s, "1");
+    running_await(s, 1);
+    free(lsn);
+}
+
+#define HERD_TEST(name) cmocka_unit_test_setup_teardown(name, herd_open, herd_close)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        HERD_TEST(one_message_does_not_wake_the_whole_herd),
+        HERD_TEST(a_herd_shares_what_comes_at_once),
+        HERD_TEST(idle_workers_ask_little_and_write_nothing),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
