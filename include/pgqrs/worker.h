@@ -18,6 +18,10 @@
  * for as long as that takes; work that is finished meanwhile is reported afterwards, unless its lease is
  * lost. A handler is told when its lease cannot be trusted any more: see pgqrs_job_cancelled.
  *
+ * A process that dies is charged as a crash to all messages that it held, since nobody can tell which killed
+ * it. A message with one crash left is therefore run alone: for that the worker claims nothing, gives back
+ * what has not begun, and waits up to 5 s for what has.
+ *
  * The worker uses a connection of its own for its work and its wake-ups, and one more for housekeeping;
  * through a pooler that gives sessions away it cannot be woken and looks every second.
  *
