@@ -75,7 +75,8 @@ typedef struct pgqrs_worker_options {
     int32_t
         prefetch_max; /* messages claimed ahead of the handlers; default 1,000; at most 100,000; -1: none */
     int64_t grace_ms; /* how long pgqrs_worker_stop waits for handlers; default 25,000; at most 8 days */
-    int64_t poll_ms;  /* how often an idle worker looks by itself; default 5,000; 50 to 60,000 */
+    int64_t poll_ms;  /* how often an idle worker looks by itself, or each lease if that is shorter; default
+                         5,000; 50 to 60,000 */
     pgqrs_event_callback on_event; /* default none */
     void *event_arg;
 } pgqrs_worker_options;
