@@ -149,6 +149,8 @@ run_on(pgqrsi_conn *conn, const pgqrsi_call *call, const pgqrsi_statement *const
 {
     pgqrsi_sending sendings[2] = { { statements[0], call->params } };
 
+    if (call->copy != NULL)
+        return pgqrsi_conn_copy(conn, statements[0], call->copy, deadline_ms, err);
     if (call->after == NULL || call->conn != NULL)
         return pgqrsi_conn_run(conn, statements[0], call->params, deadline_ms, out, err);
     sendings[1] = (pgqrsi_sending){ statements[1], call->after->params };

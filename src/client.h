@@ -7,6 +7,7 @@
 #include <pgqrs/client.h>
 
 #include "db/conn.h"
+#include "db/copy.h"
 #include "db/pipe.h"
 #include "db/pool.h"
 
@@ -43,6 +44,8 @@ typedef struct pgqrsi_call {
     const pgqrsi_params *params;
     const struct pgqrsi_call *after; /* sent behind it, in a transaction of its own; what becomes of that is
                                         not told. Only its scope, sql, lane and params count; NULL: nothing */
+    const pgqrsi_copy *copy;         /* the rows of a statement that copies: neither `conn`, `params`, `after`
+                                        nor rows returned; NULL: it does not copy */
 } pgqrsi_call;
 
 /** When a call that begins now must have ended, by this process's clock. */

@@ -118,9 +118,8 @@ pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_err
                             why);
 }
 
-/* Sends what libpq has buffered, reading meanwhile so that both sides cannot wait for each other. */
-static pgqrs_status
-flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err)
 {
     for (;;) {
         int pending = PQflush(conn->pg);
@@ -142,8 +141,8 @@ flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err
     }
 }
 
-static pgqrs_status
-await_result(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
 {
     while (PQisBusy(conn->pg)) {
         pgqrsi_wait wait = pgqrsi_conn_wait(conn->pg, POLLIN, deadline_ms);
@@ -205,16 +204,16 @@ pgqrsi_conn_is_of_server(const PGresult *result)
     return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
 }
 
-/* Reads every result of what was sent, so that the connection is idle again. Keeps the last one with rows. */
-static pgqrs_status
-collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+pgqrs_status
+pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
+                    pgqrs_error *err)
 {
     pgqrs_status status = PGQRS_OK;
     PGresult *kept = NULL;
 
     for (;;) {
         PGresult *result = NULL;
-        pgqrs_status waited = await_result(conn, name, deadline_ms, &result, err);
+        pgqrs_status waited = pgqrsi_conn_await(conn, name, deadline_ms, &result, err);
 
         if (waited != PGQRS_OK) {
             PQclear(kept);
@@ -269,10 +268,10 @@ finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGres
         return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: could not be sent: the connection is lost", name);
     }
     conn->sync_cancelled = 0;
-    status = flush(conn, name, deadline_ms, err);
+    status = pgqrsi_conn_flush(conn, name, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
-    return collect(conn, name, deadline_ms, out, err);
+    return pgqrsi_conn_collect(conn, name, deadline_ms, out, err);
 }
 
 unsigned char *

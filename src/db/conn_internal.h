@@ -56,6 +56,19 @@ int pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statemen
 int pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
                                const pgqrsi_params *params, int by_name);
 
+/** Sends what libpq has buffered, reading meanwhile so that both sides cannot wait for each other.
+ * PGQRS_EUNKNOWN, and the connection is broken. */
+pgqrs_status pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err);
+
+/** The next result of what was sent; NULL behind the last one. PGQRS_EUNKNOWN, and the connection is broken.
+ */
+pgqrs_status pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
+                               pgqrs_error *err);
+
+/** Reads every result of what was sent, so that the connection is idle again. Keeps the last one. */
+pgqrs_status pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
+                                 pgqrs_error *err);
+
 /** Reports a failure that the server told. */
 pgqrs_status pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err);
 

@@ -174,6 +174,36 @@ it_can_be_installed_through_it(void **state)
     pgqrs_error_free(p.err);
 }
 
+/* A COPY needs its session from its first statement to its last. */
+static void
+a_batch_that_is_copied_goes_through_it(void **state)
+{
+    enum { MANY = 100, CLIENTS = 3 };
+    struct story *s = *state;
+    pgqrs_slice payloads[MANY];
+    pgqrs_enqueued out[MANY];
+
+    for (size_t i = 0; i < MANY; i++)
+        payloads[i] = text(i == MANY - 1 ? "\"last\"" : "1");
+    for (int i = 0; i < CLIENTS; i++) {
+        pgqrs_client *client = pooled_client(s);
+        pgqrs_producer *producer;
+
+        TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
+        ts_sql(s->sql,
+               "ALTER TABLE " READY " ADD CONSTRAINT refusal CHECK (payload <> '\"last\"') NOT VALID");
+        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(producer, payloads, NULL, MANY, out, s->err),
+              s->err);
+        ts_sql(s->sql, "ALTER TABLE " READY " DROP CONSTRAINT refusal");
+        assert_int_equal(story_stored(s), i * MANY);
+        TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, MANY, out, s->err), s->err);
+        assert_int_equal(ts_int(s->sql, "SELECT max(id) FROM pgqrs_messages WHERE payload = '\"last\"'"),
+                         out[MANY - 1].id);
+        pgqrs_producer_close(producer);
+        pgqrs_client_close(client);
+    }
+}
+
 static void
 a_transaction_of_ones_own_works_through_it(void **state)
 {
@@ -198,9 +228,13 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        STORY_TEST(the_pooler_is_noticed),          STORY_TEST(everything_works_through_it),
-        STORY_TEST(nothing_is_left_on_a_session),   STORY_TEST(two_clients_in_turn_do_not_leak_settings),
-        STORY_TEST(it_can_be_installed_through_it), STORY_TEST(a_transaction_of_ones_own_works_through_it),
+        STORY_TEST(the_pooler_is_noticed),
+        STORY_TEST(everything_works_through_it),
+        STORY_TEST(nothing_is_left_on_a_session),
+        STORY_TEST(two_clients_in_turn_do_not_leak_settings),
+        STORY_TEST(it_can_be_installed_through_it),
+        STORY_TEST(a_transaction_of_ones_own_works_through_it),
+        STORY_TEST(a_batch_that_is_copied_goes_through_it),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -10,6 +10,9 @@
 #define SCHEMA "jobs"
 #define QUEUE_ID 7
 
+/* So many plain messages are copied. */
+enum { MANY = 100 };
+
 struct fixture {
     char *dsn;
     PGconn *sql;
@@ -112,14 +115,18 @@ a_producer_can_enqueue_and_nothing_else(void **state)
     pgqrs_producer *producer = NULL;
     pgqrs_consumer *consumer = NULL;
     pgqrs_message_list *list = NULL;
+    pgqrs_slice many[MANY];
 
+    for (size_t i = 0; i < MANY; i++)
+        many[i] = pgqrs_slice_of("3");
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);
     options.priority = 1;
     options.idempotency_key = pgqrs_slice_of("once");
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("2"), &options, NULL, f->err), f->err);
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("2"), &options, NULL, f->err), f->err);
-    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 2);
+    TS_OK(pgqrs_producer_enqueue_batch(producer, many, NULL, MANY, NULL, f->err), f->err);
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 2 + MANY);
 
     TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
@@ -128,6 +135,7 @@ a_producer_can_enqueue_and_nothing_else(void **state)
     pgqrs_producer_close(producer);
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("queue 6"), NULL, &producer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue_batch(producer, many, NULL, MANY, NULL, f->err), f->err);
     pgqrs_producer_close(producer);
     pgqrs_consumer_close(consumer);
     pgqrs_client_close(client);

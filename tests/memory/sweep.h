@@ -16,6 +16,7 @@
 #include "failing.h"
 
 #define BATCH 3
+#define LARGE_BATCH 100 /* is copied */
 #define SLOW_STEP 20
 #define MAX_ALLOCATIONS 5000
 #define POISON 0x5a
@@ -30,7 +31,7 @@ struct outputs {
     pgqrs_message_list *messages;
     pgqrs_archive_list *archived;
     pgqrs_report *report;
-    pgqrs_enqueued enqueued[BATCH];
+    pgqrs_enqueued enqueued[LARGE_BATCH];
     pgqrs_queue_counts counts;
     pgqrs_archive_counts archive_counts;
     pgqrs_installed installed;
@@ -170,12 +171,13 @@ try(struct world *w, const struct scenario *scenario, const struct variant *vari
     return status;
 }
 
-/* libpq reports most of its own trouble as a connection that cannot be had. */
+/* libpq reports most of its own trouble as a connection that cannot be had; if there is no memory for the
+ * server's word that a COPY may begin, it waits for more of that, until the deadline. */
 static inline int
 may_return(const struct variant *variant, pgqrs_status status)
 {
     return status == PGQRS_OK || status == PGQRS_ENOMEM || status == PGQRS_EUNKNOWN ||
-           (variant->circle == FAILING_ALL && status == PGQRS_ECONNECT);
+           (variant->circle == FAILING_ALL && (status == PGQRS_ECONNECT || status == PGQRS_ETIMEDOUT));
 }
 
 /* After PGQRS_EUNKNOWN the work may turn out to be done. */

@@ -192,6 +192,16 @@ enqueue_batch(struct world *w, pgqrs_error *err)
 }
 
 static pgqrs_status
+enqueue_large_batch(struct world *w, pgqrs_error *err)
+{
+    pgqrs_slice payloads[LARGE_BATCH];
+
+    for (size_t i = 0; i < LARGE_BATCH; i++)
+        payloads[i] = text("1");
+    return pgqrs_producer_enqueue_batch(w->producer, payloads, NULL, LARGE_BATCH, w->out.enqueued, err);
+}
+
+static pgqrs_status
 enqueue_options(struct world *w, pgqrs_error *err)
 {
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -387,6 +397,7 @@ static const struct CMUnitTest tests[] = {
     SCENARIO("enqueue", enqueue, .writes = 1),
     SCENARIO("enqueue over a new connection", enqueue, given_lost_connections, .writes = 1, .is_slow = 1),
     SCENARIO("enqueue_batch", enqueue_batch, .writes = 1),
+    SCENARIO("enqueue_batch of many", enqueue_large_batch, .writes = 1),
     SCENARIO("enqueue_batch with options", enqueue_options, .writes = 1),
     SCENARIO("enqueue_batch with a contested key", enqueue_contested, given_rival, .writes = 1),
     SCENARIO("enqueue_on", enqueue_on, .writes = 1, .on_own = 1),
