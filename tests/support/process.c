@@ -105,6 +105,7 @@ become(const ts_invocation *invocation, int in, const ts_process *process, pid_t
     if (getppid() != parent) /* it ended before it could be watched */
         _exit(EXIT_NOT_STARTED);
     setpgid(0, 0);
+    signal(SIGHUP, SIG_DFL); /* whoever runs the tests may ignore it, and so would everything here */
     change_environment(invocation->env);
     dup2(in, STDIN_FILENO);
     dup2(process->out, STDOUT_FILENO);
