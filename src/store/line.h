@@ -15,9 +15,9 @@
 #include "db/pool.h"
 #include "store/enqueue.h"
 
-/** Statements under way at a time for each queue. Two, so that one is on its way to the disk while the next
- * gathers and another one's callers are told. */
-#define PGQRSI_MAX_FLIGHTS 2
+/** Statements under way at a time for each queue. Fewer, and four threads would do worse together than with a
+ * connection each; more, and many threads would be gathered less: see docs/decisions/0008. */
+#define PGQRSI_MAX_FLIGHTS 4
 
 struct pgqrsi_flight; /* gather.c */
 
