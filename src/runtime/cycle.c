@@ -1,7 +1,6 @@
 /*
- * A cycle is everything that there is to tell and to ask, in one network write: what became of jobs,
- * heartbeats, claims. The next one is sent when all of it is answered; what accumulates meanwhile is its
- * batch.
+ * A cycle is everything that there is to ask and to tell, at once: claims, heartbeats, what became of jobs.
+ * The next one is sent when all of it is answered; what accumulates meanwhile is its batch.
  */
 #include "runtime/runtime.h"
 
@@ -71,7 +70,7 @@ carried_out(pgqrs_worker *worker, pgqrsi_errand *errand, pgqrsi_rows **rows, int
         break;
     case PGQRSI_ERRAND_END:
     case PGQRSI_ERRAND_FAIL:
-        pgqrsi_reporting_answer(worker, errand, *rows);
+        pgqrsi_reporting_answer(errand, *rows);
         break;
     case PGQRSI_ERRAND_EXTEND:
         pgqrsi_beating_answer(errand, *rows, sent_ms);
@@ -90,7 +89,7 @@ failed(pgqrs_worker *worker, pgqrsi_errand *errand, pgqrs_status status, const c
     case PGQRSI_ERRAND_FAIL:
         if (status != PGQRS_EUNKNOWN)
             pgqrsi_worker_tell(worker, PGQRS_EVENT_TROUBLE, NULL, status, message);
-        pgqrsi_reporting_failed(worker, errand, status);
+        pgqrsi_reporting_failed(errand, status);
         break;
     case PGQRSI_ERRAND_EXTEND:
         pgqrsi_beating_failed(errand, status, message);

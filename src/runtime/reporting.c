@@ -466,9 +466,8 @@ answer_ends(pgqrsi_errand *errand, const pgqrsi_rows *rows)
 }
 
 void
-pgqrsi_reporting_answer(pgqrs_worker *worker, pgqrsi_errand *errand, const pgqrsi_rows *rows)
+pgqrsi_reporting_answer(pgqrsi_errand *errand, const pgqrsi_rows *rows)
 {
-    (void)worker;
     if (errand->kind == PGQRSI_ERRAND_FAIL)
         answer_failure(errand->jobs[0], rows);
     else
@@ -477,9 +476,8 @@ pgqrsi_reporting_answer(pgqrs_worker *worker, pgqrsi_errand *errand, const pgqrs
 }
 
 void
-pgqrsi_reporting_failed(pgqrs_worker *worker, pgqrsi_errand *errand, pgqrs_status status)
+pgqrsi_reporting_failed(pgqrsi_errand *errand, pgqrs_status status)
 {
-    (void)worker;
     for (size_t i = 0; i < errand->count; i++) {
         pgqrs_job *job = errand->jobs[i];
 

@@ -150,8 +150,7 @@ struct pgqrsi_work_queue {
     int64_t key;      /* stands for the queue in notifications */
     int64_t alert_ms; /* when the lock was got, or somebody last woke us */
     int64_t look_ms;
-    int futile;   /* rounds in a row that found nothing though the hints said otherwise */
-    int has_hope; /* the hints say that something is due */
+    int futile; /* rounds in a row that found nothing though the hints said otherwise */
     int64_t refreshed_ms;
     int64_t pause_ms;  /* not asked for messages before, after trouble */
     int64_t report_ms; /* nor told anything before */
@@ -325,8 +324,8 @@ void pgqrsi_reporting_fail(struct pgqrs_job *job);
 /** The handlers' side of `job` has ended. */
 void pgqrsi_reporting_returned(struct pgqrs_job *job);
 void pgqrsi_reporting_send(pgqrs_worker *worker);
-void pgqrsi_reporting_answer(pgqrs_worker *worker, pgqrsi_errand *errand, const pgqrsi_rows *rows);
-void pgqrsi_reporting_failed(pgqrs_worker *worker, pgqrsi_errand *errand, pgqrs_status status);
+void pgqrsi_reporting_answer(pgqrsi_errand *errand, const pgqrsi_rows *rows);
+void pgqrsi_reporting_failed(pgqrsi_errand *errand, pgqrs_status status);
 int pgqrsi_reporting_wants(const pgqrs_worker *worker);
 int64_t pgqrsi_reporting_due_ms(const pgqrs_worker *worker);
 /** The lease of `job` is lost, or not its own any more. */

@@ -131,6 +131,7 @@ pgqrsi_sleeping_refreshed(pgqrsi_work_queue *queue, int is_known)
     int64_t now_ms = pgqrsi_clock_boot_ms(), poll_ms = queue->worker->options.poll_ms, due_ms;
     pgqrs_client *client = queue->worker->client;
     pgqrsi_frontier frontier;
+    int has_hope;
 
     queue->refreshing = 0;
     queue->refreshed_ms = now_ms;
@@ -141,8 +142,8 @@ pgqrsi_sleeping_refreshed(pgqrsi_work_queue *queue, int is_known)
     pgqrsi_pool_unlock(client->pool);
     due_ms = pgqrsi_frontier_next_ms(&frontier);
     due_ms = due_ms == NEVER ? NEVER : now_ms + due_ms - pgqrsi_clock_ms();
-    queue->has_hope = is_known && (frontier.has_head || due_ms <= now_ms);
-    if (queue->has_hope) {
+    has_hope = is_known && (frontier.has_head || due_ms <= now_ms);
+    if (has_hope) {
         int64_t pause_ms =
             queue->futile > 0 ? (int64_t)FUTILE_PAUSE_MS << (queue->futile < 7 ? queue->futile : 7) : 0;
 

@@ -2,8 +2,8 @@
  * Waking workers that sleep over a queue, by whoever makes something claimable there: enqueues, releases,
  * retries.
  *
- * The test whether somebody sleeps (wake/wake.sql) goes to the server behind the commit, in the same network
- * write. So that it costs next to nothing, a client sends it once in PGQRSI_WAKE_MS for each queue:
+ * The test whether somebody sleeps (wake/wake.sql) goes to the server behind the commit, without waiting in
+ * between. So that it costs next to nothing, a client sends it once in PGQRSI_WAKE_MS for each queue:
  *
  *   a call that is sent that long after the last test was sent sends the test behind itself;
  *   another one, when its answer comes, is done if it is still not that long; else it sends the test alone.
