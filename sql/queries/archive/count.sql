@@ -1,2 +1,2 @@
 -- Counts the rows of a queue's archive. Reads all of it. Returns: done, dead.
-SELECT count(*) FILTER (WHERE outcome = 'done'), count(*) FILTER (WHERE outcome = 'dead') FROM :"schema".:"archive";
+SELECT count(*) FILTER (WHERE outcome = 'done'::text), count(*) FILTER (WHERE outcome = 'dead'::text) FROM :"schema".:"archive";

@@ -2,6 +2,6 @@
 -- each. What lies between them and was not named stays: each row is looked up among the ids.
 DELETE FROM :"schema".:"leaf" AS m
  WHERE m.id BETWEEN ($1::bigint[])[1] AND ($1::bigint[])[cardinality($1::bigint[])]
-   AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
-   AND m.id = ($1::bigint[])[width_bucket(m.id, $1::bigint[])]
+   AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
+   AND m.id = ($1::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
 RETURNING m.id;

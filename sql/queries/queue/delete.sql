@@ -1,2 +1,2 @@
 -- Drops a queue. $1 name. Returns: whether there was one. Locks: the parents and the queue's tables, exclusively.
-SELECT :"schema".pgqrs_delete_queue($1);
+SELECT :"schema".pgqrs_delete_queue($1::text);

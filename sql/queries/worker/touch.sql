@@ -1,2 +1,2 @@
 -- Records that a worker is alive. $1 id.
-UPDATE :"schema".pgqrs_workers SET seen_at = clock_timestamp() WHERE id = $1::bigint;
+UPDATE :"schema".pgqrs_workers SET seen_at = pg_catalog.clock_timestamp() WHERE id = $1::bigint;
