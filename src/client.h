@@ -22,7 +22,7 @@ struct pgqrs_client {
     size_t max_payload_bytes;
     int wakes; /* 1: what makes a message claimable wakes those who sleep */
     /* Guarded by pgqrsi_pool_lock: */
-    uint32_t next_serial;
+    uint64_t next_serial;
     pgqrsi_scope scope;
     int schema_checked;
     struct pgqrsi_queue *queues; /* every queue that was opened, until the client is closed */

@@ -274,91 +274,36 @@ finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGres
     return pgqrsi_conn_collect(conn, name, deadline_ms, out, err);
 }
 
-unsigned char *
-pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement)
-{
-    if (conn->borrowed || conn->pooled)
-        return NULL;
-    if (statement->serial >= conn->prepared_size) {
-        size_t size = (size_t)statement->serial + 64;
-        unsigned char *grown = realloc(conn->prepared, size);
-
-        if (grown == NULL)
-            return NULL;
-        memset(grown + conn->prepared_size, 0, size - conn->prepared_size);
-        conn->prepared = grown;
-        conn->prepared_size = size;
-    }
-    return &conn->prepared[statement->serial];
-}
-
-int
-pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params)
-{
-    Oid types[PGQRSI_PARAMS_MAX];
-    char name[24];
-    int count = params != NULL ? params->count : 0;
-
-    for (int i = 0; i < count; i++)
-        types[i] = params->at[i].type;
-    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
-    return PQsendPrepare(conn->pg, name, statement->text, count, types);
-}
-
-int
-pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
-                           int by_name)
-{
-    const char *values[PGQRSI_PARAMS_MAX];
-    int lengths[PGQRSI_PARAMS_MAX];
-    int formats[PGQRSI_PARAMS_MAX];
-    Oid types[PGQRSI_PARAMS_MAX];
-    int count = params != NULL ? params->count : 0;
-    char name[24];
-
-    for (int i = 0; i < count; i++) {
-        values[i] = params->at[i].is_null ? NULL : params->bytes.data + params->at[i].offset;
-        lengths[i] = params->at[i].length;
-        formats[i] = 1;
-        types[i] = params->at[i].type;
-    }
-    if (!by_name)
-        return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats, 1);
-    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
-    return PQsendQueryPrepared(conn->pg, name, count, values, lengths, formats, 1);
-}
-
-/* A statement is prepared when it is run for the second time on a connection: a command that runs each once
- * saves the round trip. *by_name is 1 if it is to be run by name. Want of memory just means that it is not.
- */
+/* Prepares the statement first, if it has been run before; see prepared.h. *by_name is 1 if it is to be run
+ * by name. Nothing of the statement itself has been sent when this fails. */
 static pgqrs_status
 prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
         int64_t deadline_ms, int *by_name, pgqrs_error *err)
 {
-    unsigned char *state = pgqrsi_conn_prepared(conn, statement);
+    uint64_t victim = 0;
+    pgqrsi_run_as run_as = pgqrsi_conn_plan(conn, statement, &victim);
     PGresult *result = NULL;
-    pgqrs_status status;
+    pgqrs_status status = PGQRS_OK;
 
-    *by_name = 0;
-    if (state == NULL)
-        return PGQRS_OK;
-    if (*state == PGQRSI_CONN_NEW) {
-        *state = PGQRSI_CONN_SEEN;
-        return PGQRS_OK;
-    }
-    if (*state == PGQRSI_CONN_SEEN) {
-        status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params), deadline_ms,
-                        &result, err);
+    *by_name = run_as != PGQRSI_RUN_UNNAMED;
+    if (run_as == PGQRSI_RUN_DROP_PREPARE) {
+        status =
+            finish(conn, statement->name, pgqrsi_conn_send_drop(conn, victim), deadline_ms, &result, err);
+        pgqrsi_prepared_settle(conn->prepared, victim, status == PGQRS_OK);
         PQclear(result);
-        if (status != PGQRS_OK)
-            return status == PGQRS_EUNKNOWN
-                       ? pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                          "%s: the connection was lost before it was sent", statement->name)
-                       : status;
-        *state = PGQRSI_CONN_PREPARED;
+        result = NULL;
     }
-    *by_name = 1;
-    return PGQRS_OK;
+    if (run_as >= PGQRSI_RUN_PREPARE) {
+        if (status == PGQRS_OK)
+            status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params),
+                            deadline_ms, &result, err);
+        pgqrsi_prepared_settle(conn->prepared, statement->serial, status == PGQRS_OK);
+        PQclear(result);
+    }
+    if (status == PGQRS_EUNKNOWN)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection was lost before it was sent",
+                                statement->name);
+    return status;
 }
 
 pgqrs_status

@@ -7,6 +7,7 @@
 #include <libpq-fe.h>
 
 #include "db/conn.h"
+#include "db/prepared.h"
 
 struct pgqrsi_conn {
     PGconn *pg;
@@ -15,16 +16,7 @@ struct pgqrsi_conn {
     int broken;         /* see the diagram in conn.h; never reset */
     int sync_cancelled; /* the server said that it stopped waiting for a standby; reset before each statement
                          */
-    unsigned char *prepared; /* by serial: PGQRSI_CONN_NEW and so on */
-    size_t prepared_size;
-};
-
-/* How far a statement has come on one connection. */
-enum {
-    PGQRSI_CONN_NEW = 0,      /* never run here */
-    PGQRSI_CONN_SEEN = 1,     /* run once, unnamed */
-    PGQRSI_CONN_PREPARED = 2, /* can be run by name */
-    PGQRSI_CONN_PREPARING = 3 /* its preparation is under way in a pipe */
+    pgqrsi_prepared *prepared; /* NULL until a statement is run that can be prepared */
 };
 
 typedef enum pgqrsi_wait { PGQRSI_WAIT_READY, PGQRSI_WAIT_TIMEOUT, PGQRSI_WAIT_FAILED } pgqrsi_wait;
@@ -47,12 +39,13 @@ void pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_setting
                               pgqrsi_params *params);
 pgqrs_status pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err);
 
-/** How far `statement` has come here; NULL if it cannot be prepared. */
-unsigned char *pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement);
+/** How to run `statement` here: unprepared on a borrowed connection, through a pooler, and out of memory. */
+pgqrsi_run_as pgqrsi_conn_plan(pgqrsi_conn *conn, const pgqrsi_statement *statement, uint64_t *victim);
 
-/** Hands a statement to libpq; 0 on failure. */
+/** Hands libpq the preparation of a statement, the end of one, a statement; 0 on failure. */
 int pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement,
                              const pgqrsi_params *params);
+int pgqrsi_conn_send_drop(pgqrsi_conn *conn, uint64_t serial);
 int pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
                                const pgqrsi_params *params, int by_name);
 

@@ -11,15 +11,16 @@
 
 /* What libpq owes us a result for. */
 struct item {
-    const char *name;     /* of the statement, for errors; belongs to its scope */
-    unsigned char *state; /* of one that is being prepared; NULL: the statement itself */
+    const char *name; /* of the statement, for errors; belongs to its scope */
+    enum { STATEMENT, PREPARE, DROP } kind;
+    uint64_t serial; /* of what is prepared or dropped */
 };
 
 struct segment {
     void *arg;
-    size_t item_count; /* each statement is one or two items */
+    size_t item_count; /* each statement is one to three items */
     size_t answered;   /* items with a result */
-    struct item items[2 * PGQRSI_PIPE_STATEMENTS];
+    struct item items[3 * PGQRSI_PIPE_STATEMENTS];
     pgqrsi_answer answer;
 };
 
@@ -186,40 +187,41 @@ pgqrsi_pipe_room(const pgqrsi_pipe *pipe)
     return PGQRSI_PIPE_SEGMENTS - 1 - (size_t)(pipe->sent - pipe->taken);
 }
 
+/* Adds what was handed to libpq, if it took it. */
 static void
-add_item(struct segment *segment, const pgqrsi_statement *statement, unsigned char *state)
+add_item(pgqrsi_pipe *pipe, struct item item, int sent)
 {
-    segment->items[segment->item_count++] = (struct item){ statement->name, state };
+    struct segment *segment = at(pipe, pipe->sent);
+
+    segment->items[segment->item_count++] = item;
+    if (!sent)
+        pipe->failed = 1;
 }
 
 void
 pgqrsi_pipe_send(pgqrsi_pipe *pipe, const pgqrsi_statement *statement, const pgqrsi_params *params)
 {
-    struct segment *segment = at(pipe, pipe->sent);
-    unsigned char *state;
-    int by_name;
+    pgqrsi_answer *answer = &at(pipe, pipe->sent)->answer;
+    uint64_t victim = 0;
+    pgqrsi_run_as run_as;
 
     if (pipe->conn == NULL || pipe->failed)
         return;
-    if (segment->answer.count == PGQRSI_PIPE_STATEMENTS ||
+    if (answer->count == PGQRSI_PIPE_STATEMENTS ||
         (params != NULL && (params->bytes.failed || params->failed))) {
         pipe->failed = 1;
         return;
     }
-    state = pgqrsi_conn_prepared(pipe->conn, statement);
-    if (state != NULL && *state == PGQRSI_CONN_SEEN) {
-        if (!pgqrsi_conn_send_prepare(pipe->conn, statement, params))
-            pipe->failed = 1;
-        *state = PGQRSI_CONN_PREPARING;
-        add_item(segment, statement, state);
-    }
-    by_name = state != NULL && *state >= PGQRSI_CONN_PREPARED;
-    if (state != NULL && *state == PGQRSI_CONN_NEW)
-        *state = PGQRSI_CONN_SEEN;
-    if (!pgqrsi_conn_send_statement(pipe->conn, statement, params, by_name))
-        pipe->failed = 1;
-    add_item(segment, statement, NULL);
-    segment->answer.count++;
+    run_as = pgqrsi_conn_plan(pipe->conn, statement, &victim);
+    if (run_as == PGQRSI_RUN_DROP_PREPARE)
+        add_item(pipe, (struct item){ statement->name, DROP, victim },
+                 pgqrsi_conn_send_drop(pipe->conn, victim));
+    if (run_as >= PGQRSI_RUN_PREPARE)
+        add_item(pipe, (struct item){ statement->name, PREPARE, statement->serial },
+                 pgqrsi_conn_send_prepare(pipe->conn, statement, params));
+    add_item(pipe, (struct item){ statement->name, STATEMENT, statement->serial },
+             pgqrsi_conn_send_statement(pipe->conn, statement, params, run_as != PGQRSI_RUN_UNNAMED));
+    answer->count++;
 }
 
 void
@@ -249,13 +251,13 @@ take_result(pgqrsi_pipe *pipe, PGresult *result)
         item = NULL; /* the commit failed */
     else
         segment->answered++;
-    if (item != NULL && item->state != NULL) {
-        *item->state = is_ok ? PGQRSI_CONN_PREPARED : PGQRSI_CONN_SEEN;
+    if (item != NULL && item->kind != STATEMENT) {
+        pgqrsi_prepared_settle(pipe->conn->prepared, item->serial, is_ok);
     } else if (item != NULL && is_ok) {
         size_t place = 0;
 
         for (size_t i = 0; i + 1 < segment->answered; i++)
-            place += segment->items[i].state == NULL;
+            place += segment->items[i].kind == STATEMENT;
         answer->rows[place] = (pgqrsi_rows *)result;
         return;
     }

@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 void
-pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial)
+pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint64_t *next_serial)
 {
     memset(scope, 0, sizeof(*scope));
     scope->schema = schema;

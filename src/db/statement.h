@@ -29,19 +29,19 @@ typedef struct pgqrsi_statement {
     char *
         name; /* for errors: the queue, if it is of one, and the file: "queue "mail": consumer_claim_ready" */
     char *text;
-    uint32_t serial; /* names it among all statements of the client, from 0 */
+    uint64_t serial; /* names it among all statements of the client, from 0 */
 } pgqrsi_statement;
 
 typedef struct pgqrsi_scope {
     const char *schema;     /* belongs to the client */
     int64_t queue_id;       /* 0: no queue */
     const char *queue_name; /* for errors; belongs to the queue; NULL: no queue */
-    uint32_t *next_serial;
+    uint64_t *next_serial;
     pgqrsi_statement statements[PGQRSI_SQL_COUNT][2]; /* text is NULL until asked for */
 } pgqrsi_scope;
 
 /** The scope of a schema. For one of a queue set queue_id and queue_name afterwards. */
-void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial);
+void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint64_t *next_serial);
 void pgqrsi_scope_release(pgqrsi_scope *scope);
 
 /** The statement `sql`; it belongs to the scope. PGQRS_OK or PGQRS_ENOMEM. */

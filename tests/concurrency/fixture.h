@@ -21,7 +21,7 @@ struct story {
     PGconn *sql;
     struct hands hands;
     pgqrsi_scope scope; /* renders the library's own statements, to run them at a chosen moment */
-    uint32_t serial;
+    uint64_t serial;
     uint64_t seed;
     /* For stories with several processes: */
     pgqrs_lease *leases;

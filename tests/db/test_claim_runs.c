@@ -18,7 +18,7 @@
 
 static char *dsn;
 static PGconn *sql, *other;
-static uint32_t serials;
+static uint64_t serials;
 static pgqrsi_scope queue;
 
 static void

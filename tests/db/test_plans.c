@@ -13,7 +13,7 @@
 
 static char *dsn;
 static PGconn *sql; /* set up as the library sets up its connections */
-static uint32_t serials;
+static uint64_t serials;
 static pgqrsi_scope schema, queue;
 
 struct probe {

@@ -1,0 +1,3 @@
+-- Makes room for another prepared statement of this session. Not undone when its transaction fails.
+-- :statement is the statement's name, which the connection fills in.
+DEALLOCATE :statement;
