@@ -233,6 +233,16 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
     return status;
 }
 
+static pgqrs_status
+refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
+{
+    return pgqrsi_error_set(
+        err, PGQRS_EDENIED,
+        "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom nothing vouches: neither this "
+        "user, nor the owner of the schema or of the database; if they are genuine, act as that role, else drop them",
+        client->scope.schema, PGQRSI_SLICE_ARG(owner));
+}
+
 pgqrs_status
 pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, int32_t *out,
                                 pgqrs_error *err)
@@ -241,15 +251,21 @@ pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t
     pgqrsi_call read = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_VERSION, .effect = PGQRSI_READS };
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_client_run(client, &look, deadline_ms, &rows, err);
-    int has_schema, has_tables, is_utf8;
+    int has_schema, has_tables, is_utf8, is_stranger;
 
     if (status != PGQRS_OK)
         return status;
     has_schema = pgqrsi_rows_int(rows, 0, 0) != 0;
     has_tables = pgqrsi_rows_int(rows, 0, 1) != 0;
     is_utf8 = pgqrsi_rows_int(rows, 0, 2) != 0;
+    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever changes them does not. */
+    is_stranger = !pgqrsi_rows_is_null(rows, 0, 3) && (conn != NULL || pgqrsi_rows_int(rows, 0, 4) != 0);
+    if (is_utf8 && is_stranger)
+        status = refuse_stranger(client, pgqrsi_rows_text(rows, 0, 3), err);
     pgqrsi_rows_free(rows);
     rows = NULL;
+    if (status != PGQRS_OK)
+        return status;
     if (!is_utf8)
         return pgqrsi_error_set(err, PGQRS_ECONFIG,
                                 "the database's encoding is not UTF8: create one with ENCODING 'UTF8'");

@@ -58,7 +58,7 @@ start_refresh(pgqrs_worker *worker)
         if (!queue->refreshing)
             continue;
         worker->refreshed = queue;
-        pgqrsi_refresh_begin(&worker->refresh, queue->consumer);
+        pgqrsi_refresh_begin(&worker->refresh, queue->consumer, PGQRSI_LOOK_COMPLETE);
         go_on(worker);
     }
 }
@@ -82,7 +82,8 @@ answer(pgqrs_worker *worker, pgqrsi_answer *answer)
     if (worker->refreshed == NULL)
         return; /* a touch, or the like */
     matters = pgqrsi_refresh_is_peek(&worker->refresh);
-    pgqrsi_refresh_answer(&worker->refresh, is_ok ? answer->rows[0] : NULL);
+    pgqrsi_refresh_answer(&worker->refresh, is_ok ? answer->rows[0] : NULL,
+                          pgqrs_error_sqlstate(&answer->error));
     if (is_ok || !matters) {
         go_on(worker);
         return;

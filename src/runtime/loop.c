@@ -37,15 +37,17 @@ queue_of_key(pgqrs_worker *worker, int64_t key)
     return NULL;
 }
 
-/* "<key> <process id> ..." wakes the named ones, "cancel <key> <id>" takes a message away. */
+/* "1 wake <key> <process id> ..." wakes the named ones, "1 cancel <key> <id>" takes a message away. */
 static void
 take_notice(pgqrs_worker *worker, const char *payload)
 {
-    int is_cancel = strncmp(payload, "cancel ", 7) == 0;
+    int is_cancel = strncmp(payload, "1 cancel ", 9) == 0;
     char *end = NULL;
-    pgqrsi_work_queue *queue = queue_of_key(worker, strtoll(payload + (is_cancel ? 7 : 0), &end, 10));
+    pgqrsi_work_queue *queue = NULL;
     int64_t backend = pgqrsi_pipe_backend(worker->work_link.pipe);
 
+    if (is_cancel || strncmp(payload, "1 wake ", 7) == 0)
+        queue = queue_of_key(worker, strtoll(payload + (is_cancel ? 9 : 7), &end, 10));
     if (queue == NULL)
         return;
     if (is_cancel) {
