@@ -324,46 +324,9 @@ END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message of a queue, and its idempotency keys, but not its archive; false if there is none of this name';
 
--- Wakes sleeping workers for those who insert into pgqrs_messages with SQL of their own. pgqrs itself inserts into the leaf
--- tables, where this does not fire, and wakes after its commit; here that happens within the transaction. A worker that goes to
--- sleep while a second such transaction is under way may be missed: it finds the message when it looks by itself.
--- Locks and notification: see sql/queries/wake/wake.sql.
-CREATE FUNCTION :"schema".pgqrs_wake_on_insert()
-RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
-DECLARE
-    queue integer;
-    key bigint;
-    many bigint;
-    pids text;
-BEGIN
-    FOR queue IN SELECT DISTINCT i.queue_id FROM inserted AS i LOOP
-        key := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' ' || queue, 0);
-        many := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' many ' || floor(random() * 8), 0);
-        IF NOT (pg_try_advisory_xact_lock(key) AND pg_try_advisory_xact_lock(many)) THEN
-            pids := (SELECT string_agg(s.pid::text, ' ')
-                       FROM (SELECT DISTINCT l.pid, random() FROM pg_locks AS l
-                              WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
-                                AND ((l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid)
-                                     OR (l.classid = ((many >> 32) & 4294967295)::oid AND l.objid = (many & 4294967295)::oid))
-                                AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-                              ORDER BY 2 LIMIT 4) AS s);
-            IF pids IS NOT NULL THEN
-                PERFORM pg_notify('pgqrs', '1 wake ' || key || ' ' || pids);
-            END IF;
-        END IF;
-    END LOOP;
-    RETURN NULL;
-END
-$body$;
-COMMENT ON FUNCTION :"schema".pgqrs_wake_on_insert() IS 'Wakes sleeping workers after an INSERT into pgqrs_messages';
-
-CREATE TRIGGER pgqrs_wake AFTER INSERT ON :"schema".pgqrs_messages
-    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION :"schema".pgqrs_wake_on_insert();
-COMMENT ON TRIGGER pgqrs_wake ON :"schema".pgqrs_messages IS 'For those who insert with SQL of their own; once a statement, never once a row';
-
 REVOKE ALL ON :"schema".pgqrs_migrations, :"schema".pgqrs_queues, :"schema".pgqrs_workers, :"schema".pgqrs_messages,
     :"schema".pgqrs_archive, :"schema".pgqrs_keys FROM PUBLIC;
 REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq FROM PUBLIC;
 REVOKE ALL ON FUNCTION :"schema".pgqrs_draw_queue_id(), :"schema".pgqrs_prepare_archive(integer, interval),
     :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
-    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text), :"schema".pgqrs_wake_on_insert() FROM PUBLIC;
+    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text) FROM PUBLIC;

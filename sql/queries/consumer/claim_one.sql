@@ -1,9 +1,12 @@
--- Leases one message by id, due or not, for a tool. It is not handed out: what is known of its attempts stays as it was.
+-- Leases one message by id, due or not, for a tool. It is not handed out, so read_ct and
+-- dequeued_at stay as they were; a lease that ran out counts as a crash.
 -- $1 id, $2 lease in ms, $3 token, $4 not 0: even if it is leased.
 -- Returns: the columns of a message, if it could be leased. Locks: the row, waiting for its holder's statement to end.
 UPDATE :"schema".:"leaf" AS m
    SET vt = pg_catalog.clock_timestamp() + ($2::bigint)::double precision * interval '1 ms',
-       lease_token = $3::bigint
+       lease_token = $3::bigint,
+       crash_ct = least(m.crash_ct + (m.lease_token IS NOT NULL AND m.vt <= pg_catalog.clock_timestamp()
+                                      AND m.dequeued_at >= pg_catalog.pg_postmaster_start_time())::integer, 32767)
  WHERE m.id = $1::bigint
    AND (m.lease_token IS NULL OR m.vt <= pg_catalog.clock_timestamp() OR $4::bigint <> 0::bigint)
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
