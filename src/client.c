@@ -236,11 +236,12 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
 static pgqrs_status
 refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
 {
-    return pgqrsi_error_set(
-        err, PGQRS_EDENIED,
-        "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom nothing vouches: neither this "
-        "user, nor the owner of the schema or of the database; if they are genuine, act as that role, else drop them",
-        client->scope.schema, PGQRSI_SLICE_ARG(owner));
+    return pgqrsi_error_set(err, PGQRS_EDENIED,
+                            "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom "
+                            "nothing vouches: neither this "
+                            "user, nor the owner of the schema or of the database; if they are genuine, act "
+                            "as that role, else drop them",
+                            client->scope.schema, PGQRSI_SLICE_ARG(owner));
 }
 
 pgqrs_status
@@ -258,7 +259,8 @@ pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t
     has_schema = pgqrsi_rows_int(rows, 0, 0) != 0;
     has_tables = pgqrsi_rows_int(rows, 0, 1) != 0;
     is_utf8 = pgqrsi_rows_int(rows, 0, 2) != 0;
-    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever changes them does not. */
+    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever changes them
+     * does not. */
     is_stranger = !pgqrsi_rows_is_null(rows, 0, 3) && (conn != NULL || pgqrsi_rows_int(rows, 0, 4) != 0);
     if (is_utf8 && is_stranger)
         status = refuse_stranger(client, pgqrsi_rows_text(rows, 0, 3), err);

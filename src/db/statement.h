@@ -7,7 +7,8 @@
  *
  *     :"schema" :'schema' :'sequence'                          of every scope
  *     :"ready" :"held" :"messages" :"archive" :"leaf"          of a queue; leaf is the lane asked for
- *     :"keys" :"frontier" :'frontier'                          of a queue; the last one with its schema, as is :'sequence'
+ *     :"keys" :"frontier" :'frontier'                          of a queue; the last one with its schema, as
+ * is :'sequence'
  *
  * One thread at a time: the client guards its scopes.
  */

@@ -108,16 +108,18 @@ check_dependents(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, 
 
     if (status == PGQRS_OK)
         status = pgqrsi_client_run(
-            client, &(pgqrsi_call){ .conn = conn, .sql = PGQRSI_SQL_ADMIN_DEPENDENTS, .effect = PGQRSI_READS },
+            client,
+            &(pgqrsi_call){ .conn = conn, .sql = PGQRSI_SQL_ADMIN_DEPENDENTS, .effect = PGQRSI_READS },
             pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &rows, err);
     if (status == PGQRS_OK && pgqrsi_rows_count(rows) > 0) {
         pgqrs_slice first = pgqrsi_rows_text(rows, 0, 0);
 
-        status = pgqrsi_error_set(
-            err, PGQRS_ESERVER,
-            "uninstalling pgqrs from schema \"%s\" was refused: others depend on its tables (%d, the first is %.*s): "
-            "drop them first",
-            client->scope.schema, pgqrsi_rows_count(rows), PGQRSI_SLICE_ARG(first));
+        status = pgqrsi_error_set(err, PGQRS_ESERVER,
+                                  "uninstalling pgqrs from schema \"%s\" was refused: others depend on its "
+                                  "tables (%d, the first is %.*s): "
+                                  "drop them first",
+                                  client->scope.schema, pgqrsi_rows_count(rows), PGQRSI_SLICE_ARG(first));
+        pgqrsi_error_set_sqlstate(err, "2BP01");
     }
     pgqrsi_rows_free(rows);
     return status;
@@ -181,7 +183,8 @@ be_patient(pgqrs_client *client, pgqrsi_conn *conn, int64_t lock_timeout_ms, pgq
 
 /* `out_is_locked` 0: the lock could not be had, and `todo` was not called. */
 static pgqrs_status
-attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqrs_installed *out, pgqrs_error *err)
+attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqrs_installed *out,
+        pgqrs_error *err)
 {
     pgqrsi_conn *conn = NULL;
     pgqrs_status status = pgqrsi_conn_open(

@@ -88,8 +88,8 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     if (has_outcome)
         pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
     status = pgqrsi_queue_read(client, queue,
-                               has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE, &params,
-                               &rows, err);
+                               has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
+                               &params, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? make_list(rows, out, err) : status;
 }

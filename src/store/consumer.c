@@ -140,7 +140,7 @@ begin_ready(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
         /* Where a pooler is in between nothing bounds how long a statement waits for a lock. */
         claim->by_runs = frontier->full && claim->asked >= RUNS_MIN && claim->type.data == NULL &&
                          !claim->consumer->client->pooled;
-        claim->call.sql = claim->by_runs            ? PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS
+        claim->call.sql = claim->by_runs             ? PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS
                           : claim->type.data != NULL ? PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE
                                                      : PGQRSI_SQL_CONSUMER_CLAIM_READY;
         pgqrsi_params_add_int(params, claim->asked);
@@ -158,8 +158,7 @@ begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     const struct priorities *priorities = &band_priorities[band_of(claim->place)];
     pgqrsi_params *params = &claim->params;
 
-    claim->call.sql =
-        claim->is_blind ? PGQRSI_SQL_CONSUMER_CLAIM_BLIND_HELD : PGQRSI_SQL_CONSUMER_CLAIM_HELD;
+    claim->call.sql = claim->is_blind ? PGQRSI_SQL_CONSUMER_CLAIM_BLIND_HELD : PGQRSI_SQL_CONSUMER_CLAIM_HELD;
     pgqrsi_params_add_int(params, priorities->low);
     pgqrsi_params_add_int(params, priorities->high);
     if (!claim->is_blind)
@@ -272,8 +271,8 @@ pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlst
 }
 
 int
-pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate, const char *reason,
-                    pgqrsi_failure *out)
+pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
+                    const char *reason, pgqrsi_failure *out)
 {
     if (pgqrsi_rows_count(rows) == 0)
         return 0;
@@ -296,8 +295,9 @@ pgqrsi_consumer_max_crashes(pgqrs_consumer *consumer)
     return max_crashes;
 }
 
-/* Messages whose leases ran out too often are not handed out again. One that cannot be buried now stays
- * leased for a while and is buried by whoever claims it next; the first failure is reported. */
+/* Messages whose leases ran out too often are not handed out again, nor those whose ids are not among those
+ * that pgqrs gives out. One that cannot be buried now stays leased for a while and is buried by whoever
+ * claims it next; the first failure is reported. */
 static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
@@ -308,7 +308,7 @@ bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pg
         const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
         pgqrs_status status = PGQRS_OK;
 
-        if (message->crash_ct < max_crashes) {
+        if (message->id > 0 && message->crash_ct < max_crashes) {
             i++;
             continue;
         }
@@ -338,7 +338,8 @@ claim_once(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* The head of the place cannot be sent: it is failed without being read, for the reason that the server gave. */
+/* The head of the place cannot be sent: it is failed without being read, for the reason that the server gave.
+ */
 static pgqrs_status
 claim_blindly(pgqrsi_claim *claim, struct request *request, const pgqrs_error *reason, pgqrs_error *err)
 {
@@ -353,8 +354,8 @@ claim_blindly(pgqrsi_claim *claim, struct request *request, const pgqrs_error *r
         status = pgqrsi_client_run(consumer->client, &claim->call, request->deadline_ms, &rows, err);
     pgqrsi_claim_release(claim);
     claim->is_blind = 0;
-    if (status == PGQRS_OK && pgqrsi_claim_burial(claim, rows, pgqrs_error_sqlstate(reason),
-                                                  pgqrs_error_message(reason), &failure))
+    if (status == PGQRS_OK &&
+        pgqrsi_claim_burial(claim, rows, pgqrs_error_sqlstate(reason), pgqrs_error_message(reason), &failure))
         status = pgqrsi_consumer_report_failure(consumer, &failure, request->deadline_ms, err);
     pgqrsi_rows_free(rows);
     return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
@@ -411,8 +412,8 @@ claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* "Nothing is due" takes a look that covered everything, asked for after this call began: the claims pass over
- * leases that have run out, over what was committed late, and over what this client has not heard of. */
+/* "Nothing is due" takes a look that covered everything, asked for after this call began: the claims pass
+ * over leases that have run out, over what was committed late, and over what this client has not heard of. */
 static pgqrs_status
 claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 {
@@ -421,19 +422,21 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
 
     if (pgqrsi_frontier_is_stale(&frontier, began_ms))
-        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_USUAL, request->deadline_ms, &request->refused, err);
+        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_USUAL, request->deadline_ms, &request->refused,
+                                         err);
     if (status == PGQRS_OK)
         status = claim_round(consumer, request, err);
     if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
         return status;
     frontier = frontier_of(consumer);
     if (frontier.complete_ms < began_ms)
-        status =
-            pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_COMPLETE, request->deadline_ms, &request->refused, err);
+        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_COMPLETE, request->deadline_ms,
+                                         &request->refused, err);
     frontier = frontier_of(consumer);
     if (status == PGQRS_OK && pgqrsi_frontier_has_hope(&frontier, pgqrsi_clock_ms()))
         status = claim_round(consumer, request, err);
-    if (status == PGQRS_OK && pgqrs_message_list_count(request->list) == 0 && request->refused.status != PGQRS_OK) {
+    if (status == PGQRS_OK && pgqrs_message_list_count(request->list) == 0 &&
+        request->refused.status != PGQRS_OK) {
         status = request->refused.status;
         pgqrsi_error_move(err, &request->refused);
     }

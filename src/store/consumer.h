@@ -61,15 +61,15 @@ void pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list
 typedef enum pgqrsi_claim_next {
     PGQRSI_CLAIM_FAILED,    /* the failure is the answer; a later claim may ask for fewer */
     PGQRSI_CLAIM_ASK_FEWER, /* begin it again with half of `asked` */
-    PGQRSI_CLAIM_BLINDLY    /* begin it again with is_blind, and report what it returns: pgqrsi_claim_burial */
+    PGQRSI_CLAIM_BLINDLY /* begin it again with is_blind, and report what it returns: pgqrsi_claim_burial */
 } pgqrsi_claim_next;
 
 pgqrsi_claim_next pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlstate);
 
 struct pgqrsi_failure;
 
-/** The failure to report of the message that a blind claim returned, for `reason`, which it points to and which
- * the server gave with `sqlstate`. 0 if it returned none. */
+/** The failure to report of the message that a blind claim returned, for `reason`, which it points to and
+ * which the server gave with `sqlstate`. 0 if it returned none. */
 int pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
                         const char *reason, struct pgqrsi_failure *out);
 
@@ -117,8 +117,8 @@ pgqrsi_call pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, cons
 void pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows);
 
 /** Reports it, waiting, in whichever lane the message lies. PGQRS_ELEASELOST. */
-pgqrs_status pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure, int64_t deadline_ms,
-                                            pgqrs_error *err);
+pgqrs_status pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure,
+                                            int64_t deadline_ms, pgqrs_error *err);
 
 /** Cuts an error text where it is too long. PGQRS_EINVAL if it is not UTF-8. */
 pgqrs_status pgqrsi_failure_cut_error(pgqrs_slice *error, pgqrs_error *err);
@@ -129,7 +129,8 @@ void pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size);
 /** How much a look must cover. */
 typedef enum pgqrsi_look {
     PGQRSI_LOOK_USUAL,   /* up to the head of the ready lane */
-    PGQRSI_LOOK_COMPLETE /* everything, so that "nothing is due" may be said: where that is expensive, bit by bit */
+    PGQRSI_LOOK_COMPLETE /* everything, so that "nothing is due" may be said: where that is expensive, bit by
+                            bit */
 } pgqrsi_look;
 
 /**
@@ -180,7 +181,8 @@ void pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer, pgq
 /** 1 if there is a statement to be run, `refresh->call`; else 0. */
 int pgqrsi_refresh_next(pgqrsi_refresh *refresh);
 
-/** Its answer: rows, which stay the caller's, or NULL and the server's SQLSTATE ("" if it has none) if it failed. */
+/** Its answer: rows, which stay the caller's, or NULL and the server's SQLSTATE ("" if it has none) if it
+ * failed. */
 void pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const char *sqlstate);
 void pgqrsi_refresh_release(pgqrsi_refresh *refresh);
 
@@ -194,7 +196,8 @@ int pgqrsi_refresh_is_sweep(const pgqrsi_refresh *refresh);
 pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look, int64_t deadline_ms,
                                      pgqrs_error *refused, pgqrs_error *err);
 
-/** Archives the just claimed message as dead, because its leases ran out too often. */
+/** Archives the just claimed message as dead, because its leases ran out too often, or its id is none of
+ * ours. */
 pgqrs_status pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
                                   pgqrs_error *err);
 

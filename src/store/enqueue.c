@@ -124,8 +124,8 @@ pgqrsi_enqueue_result(const pgqrsi_outgoing *batch, const pgqrsi_rows *rows, siz
                              .differs = batch->has_options && pgqrsi_rows_int(rows, (int)i, 2) != 0 };
 }
 
-/* Another transaction committed this key while our statement ran: the message of that one is the result. Its id
- * is 0 if the key is gone again. */
+/* Another transaction committed this key while our statement ran: the message of that one is the result. Its
+ * id is 0 if the key is gone again. */
 static pgqrs_status
 find_key(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *message, int64_t deadline_ms,
          pgqrs_enqueued *out, pgqrs_error *err)

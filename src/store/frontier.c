@@ -230,7 +230,8 @@ pgqrsi_range
 pgqrsi_frontier_look(const pgqrsi_frontier *frontier, int is_complete, int64_t now_ms)
 {
     int is_cheap = frontier->full_cost_ms <= FULL_CHEAP_MS;
-    int is_due = now_ms >= frontier->full_sweep_ms && (is_cheap || frontier->full_cost_ms == PGQRSI_CLOCK_NEVER);
+    int is_due =
+        now_ms >= frontier->full_sweep_ms && (is_cheap || frontier->full_cost_ms == PGQRSI_CLOCK_NEVER);
     pgqrsi_range range = { .from = frontier->sweep_low, .to = frontier->leased };
 
     range.is_full = is_due || (is_complete && is_cheap);

@@ -12,8 +12,8 @@
  * A look covers a range of each lane. "Nothing is due" may be said only after looks that covered everything:
  * `complete_ms` says when the oldest of these was asked for.
  *
- * Times named now_ms are this process's clock; vt, heads and held_from_ms are the server's. Pure: no clock, no
- * lock, no memory.
+ * Times named now_ms are this process's clock; vt, heads and held_from_ms are the server's. Pure: no clock,
+ * no lock, no memory.
  */
 #ifndef PGQRSI_STORE_FRONTIER_H
 #define PGQRSI_STORE_FRONTIER_H
@@ -60,10 +60,10 @@ typedef struct pgqrsi_frontier {
     int64_t held_full_ms;  /* when the next one of the held lane is due */
     int64_t held_done_ms;  /* when the last one there was asked for; -1: none */
     int64_t complete_ms;   /* everything was looked at by looks asked for at this time or later; -1: never */
-    int64_t sweep_from;    /* where the server refused a sweep: it goes on after this id; INT64_MIN: nowhere */
-    int64_t sweep_limit;   /* messages in one sweep: halved where the server refuses one */
-    int64_t ask_max;       /* messages in one claim: likewise; 0: no limit */
-    int64_t save_ms;       /* when the low-water mark may be written again */
+    int64_t sweep_from;  /* where the server refused a sweep: it goes on after this id; INT64_MIN: nowhere */
+    int64_t sweep_limit; /* messages in one sweep: halved where the server refuses one */
+    int64_t ask_max;     /* messages in one claim: likewise; 0: no limit */
+    int64_t save_ms;     /* when the low-water mark may be written again */
     int64_t saved_low;
     int64_t keys_ms;    /* when to look for expired idempotency keys */
     int64_t archive_ms; /* when to make the next months' archive partitions */
@@ -86,8 +86,9 @@ void pgqrsi_frontier_init(pgqrsi_frontier *frontier, int64_t low_water, int64_t 
 /** 1 if the hints about the held lane are a second old, or were never asked for. */
 int pgqrsi_frontier_is_stale(const pgqrsi_frontier *frontier, int64_t now_ms);
 
-/** Takes a peek's answer. The bound is forgotten if the server is not the one that it was learned from: it was
- * started anew, or has given out fewer ids, as after a restore or the failover to a standby that lacked some. */
+/** Takes a peek's answer. The bound is forgotten if the server is not the one that it was learned from: it
+ * was started anew, or has given out fewer ids, as after a restore or the failover to a standby that lacked
+ * some. */
 void pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms);
 
 /** 1 if the last peek says that something could be claimed now. */
@@ -141,10 +142,10 @@ typedef struct pgqrsi_range {
 /** The range of a look that begins now. `is_complete`: everything, unless that was just too expensive. */
 pgqrsi_range pgqrsi_frontier_look(const pgqrsi_frontier *frontier, int is_complete, int64_t now_ms);
 
-/** A look over `range`, asked for at `began_ms`, has been answered, and cost the server `cost_ms`. `is_endless`:
- * it went to the end of the ready lane. */
-void pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range, int is_endless, int64_t began_ms,
-                            int64_t cost_ms, int64_t now_ms);
+/** A look over `range`, asked for at `began_ms`, has been answered, and cost the server `cost_ms`.
+ * `is_endless`: it went to the end of the ready lane. */
+void pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range, int is_endless,
+                            int64_t began_ms, int64_t cost_ms, int64_t now_ms);
 
 /** 1 if a slice of a full sweep is due, with its range in *out; later calls wait for it. */
 int pgqrsi_frontier_slice(pgqrsi_frontier *frontier, pgqrsi_range *out, int64_t now_ms);

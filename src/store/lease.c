@@ -33,7 +33,7 @@ struct ending {
 pgqrs_status
 pgqrsi_consumer_check_lease(pgqrs_lease lease, pgqrs_error *err)
 {
-    if (lease.token > 0)
+    if (lease.id > 0 && lease.token > 0)
         return PGQRS_OK;
     return pgqrsi_error_set(err, PGQRS_EINVAL,
                             "refused a lease of message %lld: take id and token from a dequeued message",

@@ -125,10 +125,11 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
     if (queue == NULL)
         return pgqrsi_error_memory(err);
     if (is_hidden)
-        return pgqrsi_error_set(err, PGQRS_EDENIED,
-                                "row security hides messages of queue \"%s\" from this user: disable it on the queue's "
-                                "tables, or use a role that it does not apply to",
-                                queue->name);
+        return pgqrsi_error_set(
+            err, PGQRS_EDENIED,
+            "row security hides messages of queue \"%s\" from this user: disable it on the queue's "
+            "tables, or use a role that it does not apply to",
+            queue->name);
     *out = queue;
     return PGQRS_OK;
 }

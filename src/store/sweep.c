@@ -19,8 +19,8 @@
 
 #define IN_FLIGHT_MS 5000 /* longer than this, and a message moves to the held lane, its lease unchanged */
 #define SWEEP_LIMIT 1000
-#define SWEEP_TRIES 16    /* of one refresh, while the server refuses what is swept */
-#define SLICES_MS 10      /* slices of a full sweep, in one refresh */
+#define SWEEP_TRIES 16 /* of one refresh, while the server refuses what is swept */
+#define SLICES_MS 10   /* slices of a full sweep, in one refresh */
 #define SAVE_INTERVAL_MS 10000
 #define SAVE_STEP 10000 /* ids by which the low-water mark must have moved to be worth a write */
 #define KEYS_INTERVAL_MS 300000
@@ -81,7 +81,8 @@ start_peek(pgqrsi_refresh *refresh, const pgqrsi_frontier *frontier)
     pgqrsi_params_add_int(&refresh->params, refresh->range.to);
     pgqrsi_params_add_int(&refresh->params, IN_FLIGHT_MS);
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
-        pgqrsi_params_add_id(&refresh->params, refresh->range.is_held_full ? 0 : frontier->held_from_ms[band]);
+        pgqrsi_params_add_id(&refresh->params,
+                             refresh->range.is_held_full ? 0 : frontier->held_from_ms[band]);
 }
 
 /* A new client begins its claims at the mark. */
@@ -311,7 +312,8 @@ read_slice(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows
     }
     if (pgqrsi_rows_int(rows, 0, 1) == SWEEP_LIMIT)
         reached = pgqrsi_rows_int(rows, 0, 2);
-    return pgqrsi_frontier_sliced(frontier, reached, took_ms, now_ms) && now_ms - refresh->first_ms < SLICES_MS;
+    return pgqrsi_frontier_sliced(frontier, reached, took_ms, now_ms) &&
+           now_ms - refresh->first_ms < SLICES_MS;
 }
 
 void
@@ -328,7 +330,8 @@ pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const ch
         again = read_sweep(refresh, frontier, rows, sqlstate);
     else if (rows != NULL && pgqrsi_refresh_is_peek(refresh))
         read_peek(refresh, frontier, rows);
-    else if (rows != NULL && refresh->step == PGQRSI_REFRESH_KEYS && pgqrsi_rows_int(rows, 0, 0) == KEYS_LIMIT)
+    else if (rows != NULL && refresh->step == PGQRSI_REFRESH_KEYS &&
+             pgqrsi_rows_int(rows, 0, 0) == KEYS_LIMIT)
         frontier->keys_ms = pgqrsi_clock_ms(); /* there are more */
     refresh->is_complete = frontier->complete_ms >= refresh->first_ms;
     pgqrsi_pool_unlock(pool);

@@ -20,8 +20,8 @@ char *ts_database(void);
 /** A new database without pgqrs; as ts_database. */
 char *ts_empty_database(void);
 
-/** From now on the queues of `schema` get the numbers 1, 2 and so on instead of random ones, so that tests can name
- * their tables. Databases of ts_database are like that. */
+/** From now on the queues of `schema` get the numbers 1, 2 and so on instead of random ones, so that tests
+ * can name their tables. Databases of ts_database are like that. */
 void ts_number_queues(PGconn *connection, const char *schema);
 
 /** As ts_database, on another server, and not dropped at exit. */

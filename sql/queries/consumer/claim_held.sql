@@ -1,5 +1,6 @@
 -- Leases due messages of the held lane whose priority lies in a range, the highest first, then by due time. Takes expired
--- leases as well, and counts them as crashes: but for leases from before the server's start, whose holders could not extend them.
+-- leases as well, and counts them as crashes: but for a lease from before the server's start that ended by then or within ten
+-- seconds, since its holder could not extend it.
 -- $1 lowest priority, $2 highest priority, $3 how many, $4 lease in ms, $5 token, $6 consumer_worker_id,
 -- $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a hint from the client, affects speed only.
 -- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping those that others hold.
@@ -21,7 +22,9 @@ UPDATE :"schema".:"held" AS m
        dequeued_at = (SELECT pg_catalog.clock_timestamp()),
        consumer_worker_id = $6::bigint,
        read_ct = m.read_ct + (m.read_ct < 2147483647)::integer,
-       crash_ct = least(m.crash_ct + (m.lease_token IS NOT NULL AND m.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()))::integer,
+       crash_ct = least(m.crash_ct + (m.lease_token IS NOT NULL
+                                      AND (m.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time())
+                                           OR m.vt >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s')))::integer,
                         32767)
  WHERE m.ctid = ANY (ARRAY(
        SELECT due.ctid

@@ -6,7 +6,8 @@ UPDATE :"schema".:"leaf" AS m
    SET vt = pg_catalog.clock_timestamp() + ($2::bigint)::double precision * interval '1 ms',
        lease_token = $3::bigint,
        crash_ct = least(m.crash_ct + (m.lease_token IS NOT NULL AND m.vt <= pg_catalog.clock_timestamp()
-                                      AND m.dequeued_at >= pg_catalog.pg_postmaster_start_time())::integer, 32767)
+                                      AND (m.dequeued_at >= pg_catalog.pg_postmaster_start_time()
+                                           OR m.vt >= pg_catalog.pg_postmaster_start_time() + interval '10 s'))::integer, 32767)
  WHERE m.id = $1::bigint
    AND (m.lease_token IS NULL OR m.vt <= pg_catalog.clock_timestamp() OR $4::bigint <> 0::bigint)
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,

@@ -1,7 +1,8 @@
 -- Moves what the forward-only claim of the ready lane will not or should not look at to the held lane: messages committed
 -- late, below the bound; expired leases, whose holder is fenced by taking the token away; and messages in flight for so
 -- long that they would hold the low-water mark back, token kept. Each keeps its place in line: its vt is when it was enqueued.
--- An expired lease counts as a crash, but for one from before the server's start, whose holder could not extend it.
+-- An expired lease counts as a crash, but for one from before the server's start that its holder could not extend: see
+-- claim_held.sql.
 -- $1 where to begin, $2 where to end, $3 bound below which no claim looks, $4 in flight for how long, in ms, $5 how many,
 -- $6 the queue's id, $7 not 0: only if elected.
 -- Returns: whether it looked; how many were moved; the highest id moved; the lowest id that stays.
@@ -29,7 +30,8 @@ WITH elected AS MATERIALIZED (
     SELECT CASE WHEN in_flight THEN vt ELSE enqueued_at END, CASE WHEN in_flight THEN lease_token END, dequeued_at,
            consumer_worker_id, read_ct, failed_ct,
            least(crash_ct + (lease_token IS NOT NULL AND NOT in_flight
-                             AND dequeued_at >= pg_catalog.pg_postmaster_start_time())::integer, 32767),
+                             AND (dequeued_at >= pg_catalog.pg_postmaster_start_time()
+                                  OR vt >= pg_catalog.pg_postmaster_start_time() + interval '10 s'))::integer, 32767),
            priority, id, enqueued_at, producer_worker_id, payload, headers, message_type, idempotency_key
       FROM moved
 )
