@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "work_guard.h"
+
 /* Open files besides those of the children: the database, the terminal, files that were open before. */
 #define SPARE_FILES 64
 
@@ -21,8 +23,8 @@
 static int
 is_own_variable(const char *entry)
 {
-    static const char *const names[] = { "PGQRS_DSN=", "PGQRS_MESSAGE_ID=", "PGQRS_QUEUE=", "PGQRS_ATTEMPT=",
-                                         "PGQRS_TYPE=" };
+    static const char *const names[] = { "PGQRS_DSN=",   "PGPASSWORD=",    "PGQRS_MESSAGE_ID=",
+                                         "PGQRS_QUEUE=", "PGQRS_ATTEMPT=", "PGQRS_TYPE=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
@@ -113,6 +115,7 @@ child_program_prepare(struct child_program *program, char *const *argv, const si
             program->environment[program->environment_count++] = environ[i];
     program->argv = argv;
     program->signal_mask = *mask;
+    program->guard_fd = -1;
     return 0;
 }
 
@@ -209,6 +212,7 @@ become_program(const struct child_program *program, const struct plumbing *plumb
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* it died before the line above */
+    work_guard_tell(program->guard_fd, getpid());
     for (int i = 0; i < CHILD_FDS; i++)
         if (dup2(plumbing->theirs[i], i) < 0)
             goto fail;
@@ -273,6 +277,7 @@ child_program_start(const struct child_program *program, char **environment, pid
     problem = await_exec(plumbing.ours[CHILD_FDS]);
     if (problem != 0) {
         *out_exec = 1;
+        work_guard_tell(program->guard_fd, -pid);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
         close_plumbing(&plumbing);

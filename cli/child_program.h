@@ -5,8 +5,7 @@
  * Each child leads a process group of its own: a signal from the terminal does not reach it, and what is sent
  * to it reaches its own children too. The kernel kills it if this process dies in any way (PR_SET_PDEATHSIG),
  * so that no child of a worker that was killed by SIGKILL goes on working on a message that by then belongs
- * to somebody else. That holds for the child itself; what it has started in turn meets a closed pipe, nothing
- * more.
+ * to another worker. What the child has started in turn is ended by the guard (work_guard.h).
  */
 #ifndef PGQRS_CLI_CHILD_PROGRAM_H
 #define PGQRS_CLI_CHILD_PROGRAM_H
@@ -22,10 +21,11 @@
 /** What all children have in common. */
 struct child_program {
     char *const *argv;  /* not owned */
-    char **environment; /* this process's, without PGQRS_DSN and what each child gets of its own; entries not
-                           owned */
+    char **environment; /* this process's, without PGQRS_DSN, PGPASSWORD and what each child gets of its own;
+                           entries not owned */
     size_t environment_count;
     sigset_t signal_mask; /* for the children */
+    int guard_fd;         /* where children are told of; -1: nowhere. Set by the caller */
     struct rlimit
         files; /* for the children: the limit of open files as it was before this process raised it */
 };

@@ -13,6 +13,7 @@
 
 #include "commands.h"
 #include "confirm.h"
+#include "early_stop.h"
 #include "help.h"
 #include "settings.h"
 
@@ -36,6 +37,19 @@ choose_locale(void)
 
     if (locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
         setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* The command line as the kernel shows it: the arguments one behind the other. */
+static void
+find_title(cli_context *context, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (i > 0 && argv[i] != context->title + context->title_size)
+            break;
+        if (i == 0)
+            context->title = argv[0];
+        context->title_size += strlen(argv[i]) + 1;
+    }
 }
 
 /* A reader that went away is a failed write, which is reported, not a silent death. */
@@ -138,8 +152,10 @@ main(int argc, char **argv)
     cli_context context = { .call = &call };
     int code;
 
+    early_stop_as_first_process();
     if (guard_standard_streams() != 0)
         return CLI_EXIT_OSERR;
+    find_title(&context, argc, argv);
     choose_locale();
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
