@@ -94,7 +94,8 @@ raise_file_limit(struct child_program *program, int children)
 }
 
 int
-child_program_prepare(struct child_program *program, char *const *argv, const sigset_t *mask, int children)
+child_program_prepare(struct child_program *program, char *const *argv, char *const *environment,
+                      const sigset_t *mask, int children)
 {
     size_t count = 0;
     int problem = find_program(argv[0]);
@@ -104,15 +105,17 @@ child_program_prepare(struct child_program *program, char *const *argv, const si
     problem = raise_file_limit(program, children);
     if (problem != 0)
         return problem;
-    while (environ != NULL && environ[count] != NULL)
+    if (environment == NULL)
+        environment = environ;
+    while (environment != NULL && environment[count] != NULL)
         count++;
     program->environment = calloc(count + 1, sizeof(char *));
     if (program->environment == NULL)
         return ENOMEM;
     program->environment_count = 0;
     for (size_t i = 0; i < count; i++)
-        if (!is_own_variable(environ[i]))
-            program->environment[program->environment_count++] = environ[i];
+        if (!is_own_variable(environment[i]))
+            program->environment[program->environment_count++] = environment[i];
     program->argv = argv;
     program->signal_mask = *mask;
     program->guard_fd = -1;

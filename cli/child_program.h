@@ -31,12 +31,13 @@ struct child_program {
 };
 
 /**
- * Gets ready to run `argv` (kept, not copied), whose children shall have the signal mask `mask`, and makes
- * room for `children` of them among the open files. Returns 0; or an errno: ENOENT or EACCES if there is no
- * such program, EMFILE if the limit of open files (RLIMIT_NOFILE) cannot be raised so far, ENOMEM.
+ * Gets ready to run `argv` (kept, not copied) with `environment` (its entries are kept; NULL: this
+ * process's), whose children shall have the signal mask `mask`, and makes room for `children` of them among
+ * the open files. Returns 0; or an errno: ENOENT or EACCES if there is no such program, EMFILE if the limit
+ * of open files (RLIMIT_NOFILE) cannot be raised so far, ENOMEM.
  */
-int child_program_prepare(struct child_program *program, char *const *argv, const sigset_t *mask,
-                          int children);
+int child_program_prepare(struct child_program *program, char *const *argv, char *const *environment,
+                          const sigset_t *mask, int children);
 
 /** Frees what `program` holds. */
 void child_program_release(struct child_program *program);

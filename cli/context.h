@@ -20,6 +20,7 @@ struct cli_context {
     cli_log log;
     char *title; /* the command line in memory, title_size bytes, for a process that is to have another one */
     size_t title_size;
+    char **environment; /* as it was at the start; the entries are not owned */
 };
 
 /** Reports the failure `status` that context->err describes, and returns its exit code. */

@@ -171,6 +171,7 @@ main(int argc, char **argv)
     pgqrs_client_close(context.client);
     pgqrs_config_free(context.config);
     pgqrs_error_free(context.err);
+    free(context.environment);
     cli_log_write(&context.log, CLI_LOG_DEBUG, "exit code %d", code);
     cli_log_close(&context.log);
     cli_call_release(&call);

@@ -27,6 +27,7 @@ cli_work(cli_context *context)
     options.progress = 1;
     options.grace_ms = cli_call_number(call, "grace", WORK_GRACE_MS);
     options.log = &context->log;
+    options.environment = context->environment;
     options.title = context->title;
     options.title_size = context->title_size;
     return work_run(context->client, &options);

@@ -112,6 +112,33 @@ require_dsn(cli_context *context)
     return CLI_EXIT_CONFIG;
 }
 
+/* The variables of libpq are about some other server, and a wrong one would keep it from connecting to this.
+ * Programs that are run get them all the same: context->environment. */
+static int
+leave_environment(cli_context *context)
+{
+    size_t count = 0;
+
+    while (environ[count] != NULL)
+        count++;
+    context->environment = calloc(count + 1, sizeof(char *));
+    if (context->environment == NULL)
+        return cli_fail(context, PGQRS_ENOMEM);
+    memcpy(context->environment, environ, count * sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        size_t length = strcspn(context->environment[i], "=");
+
+        if (strncmp(context->environment[i], "PG", 2) != 0 ||
+            strncmp(context->environment[i], "PGQRS_", 6) == 0 || length >= sizeof(name))
+            continue;
+        memcpy(name, context->environment[i], length);
+        name[length] = '\0';
+        unsetenv(name);
+    }
+    return 0;
+}
+
 int
 cli_settings_load(cli_context *context)
 {
@@ -129,5 +156,9 @@ cli_settings_load(cli_context *context)
     hide_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");
-    return code == 0 ? require_dsn(context) : code;
+    if (code == 0)
+        code = require_dsn(context);
+    if (code == 0 && strncmp(pgqrs_config_get(context->config, "dsn"), "local:", 6) == 0)
+        code = leave_environment(context);
+    return code;
 }

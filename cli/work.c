@@ -132,9 +132,10 @@ work_run(pgqrs_client *client, const struct work_options *options)
     loop.work.report = &report;
     loop.work.err = pgqrs_error_new();
     loop.signal_fd = take_over_signals(&before);
-    problem = loop.signal_fd < 0 ? errno
-                                 : child_program_prepare(&loop.work.program, options->command, &before.mask,
-                                                         options->concurrency);
+    problem = loop.signal_fd < 0
+                  ? errno
+                  : child_program_prepare(&loop.work.program, options->command, options->environment,
+                                          &before.mask, options->concurrency);
     exit_code = problem == 0 ? work(&loop) : refuse_program(&report, options, problem);
     child_program_release(&loop.work.program);
     pgqrs_error_free(loop.work.err);

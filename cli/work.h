@@ -41,7 +41,8 @@ struct work_options {
     int progress;         /* 1: a progress line if standard error is a terminal */
     int64_t grace_ms;     /* after SIGTERM, how long running children may go on */
     cli_log *log;         /* NULL: standard error, from level info on */
-    char *title;          /* this process's command line in memory; NULL: unknown */
+    char *const *environment; /* of the programs; NULL: this process's */
+    char *title;              /* this process's command line in memory; NULL: unknown */
     size_t title_size;
 };
 
