@@ -84,6 +84,9 @@ refuse_key(const struct reader *reader, const char *key)
 
     for (size_t i = 0; pgqrs_config_setting(i) != NULL; i++)
         cli_suggest_consider(&suggest, pgqrs_config_setting(i)->name);
+    if (cli_dsn_may_hold_password(key))
+        return refuse(reader, reader->event.start_mark,
+                      "expected the name of a setting: write a connection string as \"dsn: ...\"");
     if (suggest.best != NULL)
         snprintf(what, sizeof(what), "there is no setting \"%.60s\": did you mean \"%s\"?", key,
                  suggest.best);
@@ -123,7 +126,8 @@ take_value(struct reader *reader, int index)
     value.size = reader->event.data.scalar.length;
     if (pgqrs_config_set(reader->context->config, pgqrs_slice_of(setting->name), value,
                          reader->context->err) == PGQRS_OK) {
-        if (reader->others_may_read && strcmp(setting->name, "dsn") == 0 && cli_dsn_has_password(value.data))
+        if (reader->others_may_read && strcmp(setting->name, "dsn") == 0 &&
+            cli_dsn_may_hold_password(value.data))
             cli_log_write(&reader->context->log, CLI_LOG_WARN,
                           "the file \"%s\" holds a password and others may read it: use chmod 600",
                           reader->path);

@@ -13,6 +13,7 @@
 
 #include "commands.h"
 #include "confirm.h"
+#include "dsn.h"
 #include "early_stop.h"
 #include "help.h"
 #include "settings.h"
@@ -150,16 +151,22 @@ main(int argc, char **argv)
 {
     cli_call call;
     cli_context context = { .call = &call };
+    char **arguments;
     int code;
 
     early_stop_as_first_process();
     if (guard_standard_streams() != 0)
         return CLI_EXIT_OSERR;
     find_title(&context, argc, argv);
+    arguments = cli_dsn_hide(argc, argv);
+    if (arguments == NULL) {
+        cli_log_failure(NULL, "%s", pgqrs_status_text(PGQRS_ENOMEM));
+        return CLI_EXIT_OSERR;
+    }
     choose_locale();
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
-    code = cli_call_parse(&call, argc, argv);
+    code = cli_call_parse(&call, argc, arguments);
     context.output.json = code == 0 && is_json(&call);
     if (code == 0 && call.wants_help)
         cli_help_print(&context.output, &call);
@@ -175,5 +182,6 @@ main(int argc, char **argv)
     cli_log_write(&context.log, CLI_LOG_DEBUG, "exit code %d", code);
     cli_log_close(&context.log);
     cli_call_release(&call);
+    cli_dsn_release(arguments);
     return code;
 }

@@ -65,15 +65,14 @@ set_from_line(cli_context *context, const char *name)
     return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
-/* The kernel shows what stands in argv to every user of the machine. */
+/* It was overwritten in the arguments by now. */
 static void
-hide_password(cli_context *context)
+note_password(cli_context *context)
 {
-    char *dsn = cli_call_option(context->call, "dsn")->text;
+    const char *dsn = cli_call_text(context->call, "dsn");
 
-    if (dsn == NULL || !cli_dsn_has_password(dsn))
+    if (dsn == NULL || !cli_dsn_may_hold_password(dsn))
         return;
-    memset(dsn, 'x', strlen(dsn));
     cli_log_write(
         &context->log, CLI_LOG_INFO,
         "a password was given on the command line, where other users could see it for a moment: better use "
@@ -153,7 +152,7 @@ cli_settings_load(cli_context *context)
     code = load_file_and_environment(context);
     if (code == 0)
         code = set_from_line(context, "dsn");
-    hide_password(context);
+    note_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");
     if (code == 0)
