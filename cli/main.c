@@ -85,7 +85,8 @@ open_log(cli_context *context)
         return 0;
     if (cli_log_open(&context->log, path) == 0)
         return 0;
-    cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path, strerror(errno));
+    cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
+                    errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
 }
 

@@ -18,13 +18,13 @@ load_found_file(cli_context *context)
 {
     static const char *const usual[] = { "pgqrs.yaml", "pgqrs.yml" };
     const char *path = getenv("PGQRS_CONFIG_FILE");
+    int code = 0, is_found = 0;
 
     if (path != NULL && *path != '\0')
         return cli_config_file_load(context, path);
-    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], F_OK) == 0)
-            return cli_config_file_load(context, usual[i]);
-    return 0;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]) && code == 0 && !is_found; i++)
+        code = cli_config_file_load_found(context, usual[i], &is_found);
+    return code;
 }
 
 static int
