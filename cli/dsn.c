@@ -72,10 +72,17 @@ is_short_dsn(char *argument, char **value)
     return letter != NULL;
 }
 
+/* Whether what follows is for another program. Behind an option "--" may as well be that option's value. */
+static int
+ends_options(char *const *argv, int i)
+{
+    return strcmp(argv[i], "--") == 0 && argv[i - 1][0] != '-';
+}
+
 static void
 hide(int argc, char **argv)
 {
-    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+    for (int i = 1; i < argc && !ends_options(argv, i); i++) {
         char *value;
 
         if (!is_long_dsn(argv[i], &value) && !is_short_dsn(argv[i], &value)) {

@@ -59,6 +59,7 @@ every_dsn_is_overwritten_wherever_it_stands(void **state)
         { "pgqrs", "queue", "list", "--d=secret" },
         { "pgqrs", "local", "status", "-d", "secret" },
         { "pgqrs", "--dsn", "--", "-d", "secret" },
+        { "pgqrs", "--out", "--", "-d", "secret" },
         { "pgqrs", "-hd", "secret" },
         { "pgqrs", "-hdsecret" },
         { "pgqrs", "queue", "postgresql://u:secret@h/db" },
