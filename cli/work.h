@@ -30,6 +30,7 @@
 
 #define WORK_CONCURRENCY_MAX 256
 #define WORK_GRACE_MS 30000
+#define WORK_LEASE_MS 30000 /* longer than a slow server or a lock makes heartbeats wait */
 
 /** What to do. */
 struct work_options {

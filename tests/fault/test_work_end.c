@@ -286,6 +286,30 @@ more_children_than_usual_run_at_once(void **state)
     fixture_close(&f);
 }
 
+/* A server that is slow, or a lock, must not cost a lease. */
+static void
+a_lease_lasts_half_a_minute_if_nothing_else_is_said(void **state)
+{
+    struct fixture f;
+    const char *const argv[] = { ts_command(), "work", "jobs", "--", "sh", "-c", PATIENT, NULL };
+    ts_process *worker;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    worker = ts_spawn(&(ts_invocation){
+        .argv = argv, .env = (const char *const[]){ f.dsn_variable, f.folder_variable, NULL } });
+    await_pid(&f, "pid");
+    assert_int_equal(ts_int(f.sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt - dequeued_at = interval '30 s' "
+                            "OR vt > clock_timestamp() + interval '6 s'"),
+                     1);
+    fixture_touch(&f, "go");
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, WORK_WAIT_MS, NULL);
+    fixture_close(&f);
+}
+
 /* The server refuses to archive the message, as if something were wrong with more than that. */
 static void
 refuse_one(const char *sqlstate)
@@ -340,6 +364,7 @@ main(void)
         cmocka_unit_test(what_became_of_messages_is_said),
         cmocka_unit_test(a_child_that_could_not_be_started_costs_no_attempt),
         cmocka_unit_test(more_children_than_usual_run_at_once),
+        cmocka_unit_test(a_lease_lasts_half_a_minute_if_nothing_else_is_said),
         cmocka_unit_test(a_message_that_the_server_refuses_does_not_end_the_work),
     };
 
