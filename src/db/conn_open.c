@@ -23,6 +23,23 @@ has_stray_at(const char *conninfo)
            first != NULL && strchr(first + 1, '@') != NULL;
 }
 
+/* An unescaped "/" in the password of a URI makes what stands before it the port, which a message would show.
+ */
+static int
+has_stray_slash(const char *conninfo)
+{
+    const char *authority = strstr(conninfo, "://"), *slash, *at, *colon;
+
+    if (authority == NULL || strncmp(conninfo, "postgres", 8) != 0)
+        return 0;
+    authority += 3;
+    slash = strchr(authority, '/');
+    at = strchr(authority, '@');
+    colon = strchr(authority, ':');
+    return slash != NULL && at != NULL && colon != NULL && colon < slash && slash < at &&
+           strcspn(authority, "?") > (size_t)(at - authority);
+}
+
 static int
 parses(const char *conninfo)
 {
@@ -38,6 +55,11 @@ pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
     if (has_stray_at(conninfo))
         return pgqrsi_error_set(err, PGQRS_ECONFIG,
                                 "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
+    if (has_stray_slash(conninfo))
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "the DSN holds a \"/\" before its \"@\": write a \"/\" in a password as %%2F, "
+            "and an \"@\" in a database's name as %%40");
     /* libpq does not tell whether memory was short: the second try and the empty string do. */
     if (parses(conninfo) || parses(conninfo))
         return PGQRS_OK;
