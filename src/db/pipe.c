@@ -485,6 +485,20 @@ take_first(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrsi_rows
     return status;
 }
 
+/* What became of those after the first, as far as it is known. */
+static void
+take_others(pgqrsi_pipe *pipe, const pgqrsi_sending *sendings, size_t count)
+{
+    pgqrsi_answer answer;
+
+    for (size_t i = 1; i < count && pgqrsi_pipe_take(pipe, &answer); i++) {
+        if (sendings[i].out_status != NULL)
+            *sendings[i].out_status = answer.status;
+        clear_rows(&answer);
+        pgqrsi_error_release(&answer.error);
+    }
+}
+
 pgqrs_status
 pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count, int64_t deadline_ms,
                      pgqrsi_rows **out, pgqrs_error *err)
@@ -513,6 +527,7 @@ pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t c
         pgqrsi_pipe_sync(pipe, NULL);
     }
     status = take_first(pipe, name, deadline_ms, out, err);
+    take_others(pipe, sendings, count);
     if (!conn->broken && !PQexitPipelineMode(conn->pg))
         conn->broken = 1;
     drop_answers(pipe);

@@ -96,12 +96,13 @@ int pgqrsi_pipe_take_notice(pgqrsi_pipe *pipe, pgqrsi_notice *out);
 typedef struct pgqrsi_sending {
     const pgqrsi_statement *statement;
     const pgqrsi_params *params;
+    pgqrs_status *out_status; /* not of the first one: written if the server answered it; NULL: not wanted */
 } pgqrsi_sending;
 
 /**
  * Runs `count` statements on `conn`, each in a transaction of its own, in one exchange, and waits for all
- * answers until `deadline_ms`. *out and the status are the first one's; the others' rows and failures are
- * dropped.
+ * answers until `deadline_ms`. *out and the status are the first one's; of the others only the statuses are
+ * kept.
  */
 pgqrs_status pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count,
                                   int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err);
