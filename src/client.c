@@ -173,6 +173,10 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *const
             return status;
         status = run_on(conn, call, statements, deadline_ms, out, err);
         is_broken = pgqrsi_conn_is_broken(conn);
+        if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL &&
+            pgqrsi_conn_why(conn) != NULL)
+            status =
+                pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: %s", statements[0]->name, pgqrsi_conn_why(conn));
         if (call->conn == NULL)
             pgqrsi_pool_release(client->pool, conn);
         if (!may_repeat(call, status, is_broken, err) || i == MAX_ATTEMPTS ||

@@ -52,6 +52,9 @@ void pgqrsi_conn_close(pgqrsi_conn *conn);
 int pgqrsi_conn_is_pooled(const pgqrsi_conn *conn);
 int pgqrsi_conn_is_broken(const pgqrsi_conn *conn);
 
+/** Why it is broken, as a clause that lives for ever; NULL if it is not or that is not known. */
+const char *pgqrsi_conn_why(const pgqrsi_conn *conn);
+
 /** For one that lay idle: 1 if the server has ended it or it is out of step meanwhile. Does not block. */
 int pgqrsi_conn_is_stale(pgqrsi_conn *conn);
 
