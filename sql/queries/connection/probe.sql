@@ -5,6 +5,8 @@
 -- spares them serialization failures.
 -- $1 process id the client was told, $2 statement_timeout in ms, $3 lock_timeout in ms.
 -- Returns: direct; in recovery (a standby, which cannot be written to).
+-- Columns: bool bool bool
+-- Rows: one
 SELECT pg_backend_pid() = $1::bigint,
        pg_is_in_recovery(),
        CASE WHEN pg_backend_pid() = $1::bigint THEN

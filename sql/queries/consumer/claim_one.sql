@@ -1,5 +1,7 @@
 -- Leases one message by id, due or not. $1 id, $2 lease in ms, $3 token, $4 consumer_worker_id, $5 not 0: even if it is leased.
 -- Returns: the columns of a message, if it could be leased. Locks: the row, waiting for its holder's statement to end.
+-- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
+-- Rows: optional
 UPDATE :"schema".:"leaf" AS m
    SET vt = clock_timestamp() + $2::bigint * interval '1 ms',
        lease_token = $3::bigint,

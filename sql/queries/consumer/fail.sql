@@ -2,6 +2,8 @@
 -- $1 id, $2 token, $3 whether that was the last one: 0 as the queue says, 1 yes, 2 no; $4 pause in ms (0: the queue's backoff with jitter), $5 error,
 -- $6 the queue's id, $7 failures to count: 1, or 0 when it was a crash that is counted already.
 -- Returns: id, dead; the pause chosen in ms. Locks: the row.
+-- Columns: int8 bool int8
+-- Rows: optional
 WITH failed AS (
     DELETE FROM :"schema".:"leaf" AS m
      WHERE m.id = $1::bigint AND m.lease_token = $2::bigint

@@ -7,6 +7,8 @@
 -- earliest end of a lease that is none.
 -- Plan: one probe of the index (priority, vt, id) for each priority that exists, two index scans on the ready lane. Writes
 -- nothing.
+-- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 bool int8 timestamptz
+-- Rows: one
 WITH RECURSIVE priorities(priority) AS (
     (SELECT h.priority FROM :"schema".:"held" AS h ORDER BY h.priority DESC LIMIT 1)
     UNION ALL

@@ -1,4 +1,6 @@
 -- Forgets idempotency keys that have expired. $1 how many at most. Locks: the rows, skipping those that others hold.
+-- Columns: none
+-- Rows: none
 DELETE FROM :"schema".pgqrs_keys AS k
  WHERE k.ctid = ANY (ARRAY(
        SELECT e.ctid FROM :"schema".pgqrs_keys AS e

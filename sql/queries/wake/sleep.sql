@@ -4,5 +4,7 @@
 -- looking, or has inserted with SQL of its own and not committed: then do not sleep for long.
 -- Locks: the queue's advisory lock, shared, until awake.sql or the end of the session. Never waits. The lock decides who is
 -- woken early, and nothing else.
+-- Columns: int8 bool
+-- Rows: one
 SELECT key, pg_try_advisory_lock_shared(key)
   FROM (SELECT hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0) AS key OFFSET 0) AS queue;

@@ -6,6 +6,8 @@
 -- Returns: a row if somebody was woken. Locks: the queue's advisory lock, exclusively, for an instant, if nobody has it.
 -- The lock is tried in a SELECT list, once, never in a WHERE clause. The list of locks is read only if somebody sleeps.
 -- Notification: "<key> <process id> ..." on the channel pgqrs. No row is written.
+-- Columns: bool
+-- Rows: optional
 WITH look AS MATERIALIZED (
     SELECT key, pg_try_advisory_xact_lock(key) AS nobody
       FROM (SELECT hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0) AS key OFFSET 0) AS queue
