@@ -13,6 +13,7 @@ struct pgqrsi_conn {
     PGconn *pg;
     int borrowed;
     int pooled;         /* a pooler is in between: no prepared statements, no session state */
+    int backend;        /* the server's process id, which notifications name */
     int broken;         /* see the diagram in conn.h; never reset */
     const char *why;    /* a clause about why it is broken; NULL: it is not, or the server said it in words */
     int in_transaction; /* what the server said last */

@@ -8,6 +8,9 @@
 #include "base/error.h"
 #include "db/rows_internal.h"
 
+/* Steps of connecting in one go. */
+#define CONNECT_STEPS 16
+
 struct pgqrsi_pipe_segment *
 pgqrsi_pipe_at(pgqrsi_pipe *pipe, uint64_t number)
 {
@@ -134,7 +137,7 @@ pgqrsi_pipe_events(const pgqrsi_pipe *pipe)
 int
 pgqrsi_pipe_backend(const pgqrsi_pipe *pipe)
 {
-    return pipe->conn != NULL ? PQbackendPID(pipe->conn->pg) : 0;
+    return pipe->conn != NULL ? pipe->conn->backend : 0;
 }
 
 int
@@ -238,9 +241,13 @@ go_on_connecting(pgqrsi_pipe *pipe, pgqrs_error *err)
                                 "port in the DSN, or raise connection_timeout_seconds");
     if (pipe->probing)
         return PGQRS_OK;
-    /* libpq wants to be called when its socket is ready only: otherwise it may block. */
-    while (pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0) !=
-           PGQRSI_WAIT_TIMEOUT) {
+    /* libpq wants to be called when its socket is ready only: otherwise it may block. Not for as long as a
+     * server goes on sending: the caller has other things to do. */
+    for (int i = 0;
+         i < CONNECT_STEPS &&
+         pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0) !=
+             PGQRSI_WAIT_TIMEOUT;
+         i++) {
         pipe->polling = PQconnectPoll(pipe->conn->pg);
         if (pipe->polling == PGRES_POLLING_FAILED)
             return pgqrsi_conn_refused(pipe->conn, err);
