@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "db/session.h"
 #include "local/local.h"
 
 /* Attempts of a statement that the server rolled back through no fault of its own. */
@@ -34,17 +35,43 @@ resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
     return pgqrsi_conn_check(*out, err);
 }
 
+/* A pooler is in between: whether it leaves sessions alone, so that they can be used like our own. */
+static pgqrs_status
+look_at_pooler(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
+{
+    pgqrsi_session_statements ask;
+    const struct {
+        pgqrsi_sql sql;
+        const pgqrsi_statement **out;
+    } needed[] = { { PGQRSI_SQL_CONNECTION_BACKEND, &ask.backend },
+                   { PGQRSI_SQL_CONNECTION_HEAR, &ask.hear },
+                   { PGQRSI_SQL_CONNECTION_TELL, &ask.tell },
+                   { PGQRSI_SQL_CONNECTION_FORGET, &ask.forget } };
+    pgqrs_status status = PGQRS_OK;
+
+    for (size_t i = 0; status == PGQRS_OK && i < sizeof(needed) / sizeof(needed[0]); i++)
+        status = pgqrsi_scope_statement(&client->scope, needed[i].sql, PGQRSI_LANE_READY, needed[i].out, err);
+    if (status == PGQRS_OK && pgqrsi_session_is_kept(conn, &client->settings, &ask, deadline_ms))
+        atomic_store(&client->settings.owns_sessions, 1);
+    return status;
+}
+
 /* The first connection: reports a wrong address at once, and says whether there is a pooler. */
 static pgqrs_status
 connect_once(pgqrs_client *client, pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_clock_ms() + client->settings.connect_timeout_ms;
     pgqrsi_conn *conn = NULL;
-    pgqrs_status status = pgqrsi_pool_acquire(
-        client->pool, pgqrsi_clock_ms() + client->settings.connect_timeout_ms, &conn, err);
+    pgqrs_status status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
 
     if (status != PGQRS_OK)
         return status;
-    client->pooled = pgqrsi_conn_is_pooled(conn);
+    if (pgqrsi_conn_is_pooled(conn)) {
+        status = look_at_pooler(client, conn, deadline_ms, err);
+        client->pooled = !atomic_load(&client->settings.owns_sessions);
+        pgqrsi_pool_discard(client->pool, conn); /* it was set up before that was known */
+        return status;
+    }
     pgqrsi_pool_release(client->pool, conn);
     return PGQRS_OK;
 }
@@ -175,6 +202,10 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *const
             return status;
         status = run_on(conn, call, statements, deadline_ms, out, err);
         is_broken = pgqrsi_conn_is_broken(conn);
+        if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL &&
+            pgqrsi_conn_why(conn) != NULL)
+            status =
+                pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: %s", statements[0]->name, pgqrsi_conn_why(conn));
         if (call->conn == NULL)
             pgqrsi_pool_release(client->pool, conn);
         if (!may_repeat(call, status, is_broken, err) || i == MAX_ATTEMPTS ||

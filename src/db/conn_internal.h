@@ -13,7 +13,11 @@ struct pgqrsi_conn {
     PGconn *pg;
     int borrowed;
     int pooled;         /* a pooler is in between: no prepared statements, no session state */
+    int backend;        /* the server's process id, which notifications name */
     int broken;         /* see the diagram in conn.h; never reset */
+    const char *why;    /* a clause about why it is broken; NULL: it is not, or the server said it in words */
+    int in_transaction; /* what the server said last */
+    int unfit;          /* the server said what makes this session useless: it breaks when that is answered */
     int sync_cancelled; /* the server said that it stopped waiting for a standby; reset before each statement
                          */
     pgqrsi_prepared *prepared; /* NULL until a statement is run that can be prepared */
@@ -58,14 +62,32 @@ pgqrs_status pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t dead
 pgqrs_status pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
                                pgqrs_error *err);
 
-/** Reads every result of what was sent, so that the connection is idle again. Keeps the last one. */
-pgqrs_status pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
-                                 pgqrs_error *err);
+/** Reads every result of what was sent, so that the connection is idle again: one, or any number if `script`
+ * is 1. Keeps the last one. A result that is out of place breaks the connection. */
+pgqrs_status pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int script, int64_t deadline_ms,
+                                 PGresult **out, pgqrs_error *err);
 
-/** Reports a failure that the server told. */
-pgqrs_status pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err);
+/** Reports a failure that the server told. Some say that the session is of no use any more: it is read-only,
+ * or has lost what was prepared. */
+pgqrs_status pgqrsi_conn_server_error(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                                      pgqrs_error *err);
 
-/** Reports that an answer is lost, and breaks the connection. PGQRS_EUNKNOWN. */
+/** A result that is neither success nor an error of the server's own: reports it and breaks the connection.
+ * PGQRS_EUNKNOWN. */
+pgqrs_status pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                                      pgqrs_error *err);
+
+/** Success, with rows or without. */
+int pgqrsi_conn_is_success(const PGresult *result);
+
+/** Frees notifications that have arrived on a connection that does not listen; a borrowed one keeps them. */
+void pgqrsi_conn_drop_notifications(pgqrsi_conn *conn);
+
+/** Reads what has arrived; 0 if the connection is lost. Drops notifications. */
+int pgqrsi_conn_consume(pgqrsi_conn *conn);
+
+/** Reports that an answer is lost, and breaks the connection. `why` is a clause, and lives for ever.
+ * PGQRS_EUNKNOWN. */
 pgqrs_status pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err);
 
 /** FATAL and PANIC end the session. Whether a commit was under way then is not known. */

@@ -12,6 +12,9 @@
 
 #define LOCK_TIMEOUT_MS 2000
 
+/* In place of a process id: the session is ours. */
+#define OWN_SESSION (-1)
+
 /* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and later
  * messages would show it. */
 static int
@@ -145,17 +148,21 @@ pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
     return status;
 }
 
+/* What has arrived by the deadline is read once: a server that never stops to send is ready at any time. */
 static pgqrs_status
 await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 {
     PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+    int is_last = 0;
 
-    for (;;) {
-        if (polling == PGRES_POLLING_OK)
-            return PGQRS_OK;
+    while (polling != PGRES_POLLING_OK) {
+        int is_over = is_last;
+
         if (polling == PGRES_POLLING_FAILED)
             return pgqrsi_conn_refused(conn, err);
-        if (pgqrsi_conn_wait(conn->pg, polling == PGRES_POLLING_WRITING ? POLLIN | POLLOUT : POLLIN,
+        is_last = pgqrsi_clock_left_ms(deadline_ms) == 0;
+        if (is_over ||
+            pgqrsi_conn_wait(conn->pg, polling == PGRES_POLLING_WRITING ? POLLIN | POLLOUT : POLLIN,
                              deadline_ms) == PGQRSI_WAIT_TIMEOUT)
             return pgqrsi_error_set(
                 err, PGQRS_ETIMEDOUT,
@@ -163,12 +170,13 @@ await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
                 "in the DSN, or raise connection_timeout_seconds");
         polling = PQconnectPoll(conn->pg);
     }
+    return PGQRS_OK;
 }
 
 void
 pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, pgqrsi_params *params)
 {
-    pgqrsi_params_add_int(params, PQbackendPID(conn->pg));
+    pgqrsi_params_add_int(params, settings->owns_sessions ? OWN_SESSION : PQbackendPID(conn->pg));
     pgqrsi_params_add_int(params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
     pgqrsi_params_add_int(params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
                                       ? settings->operation_timeout_ms / 2
@@ -178,12 +186,27 @@ pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *se
 pgqrs_status
 pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err)
 {
+    const char *encoding = pg_encoding_to_char(PQclientEncoding(conn->pg));
+
     conn->pooled = pgqrsi_rows_int(rows, 0, 0) == 0;
-    if (pgqrsi_rows_int(rows, 0, 1) == 0)
-        return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                            "cannot use this server: it is a standby, which cannot be written to; name the "
-                            "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    conn->backend = (int)pgqrsi_rows_int(rows, 0, 3);
+    if (pgqrsi_rows_int(rows, 0, 1) != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONNECT,
+            "cannot use this server: it is a standby, which cannot be written to; name the "
+            "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    if (pgqrsi_rows_int(rows, 0, 2) != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONNECT,
+            "cannot use this session: it is read-only, since default_transaction_read_only is on for the "
+            "server, the database, the role or in the DSN; set it to off there, and look whether the "
+            "server's disk is full");
+    if (strcmp(encoding, "UTF8") != 0)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "cannot use this session: its client_encoding is \"%s\" though UTF8 was "
+                                "asked for; connect to the server itself, or correct the pooler",
+                                encoding);
+    return PGQRS_OK;
 }
 
 /* The first statement: see connection/probe.sql. */

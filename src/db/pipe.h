@@ -45,7 +45,7 @@ typedef struct pgqrsi_answer {
 
 /** What somebody told us through NOTIFY. */
 typedef struct pgqrsi_notice {
-    char payload[64]; /* zero-terminated; longer ones are not ours and are left out */
+    char payload[1024]; /* zero-terminated; longer ones are not ours and are left out */
 } pgqrsi_notice;
 
 /** A closed pipe. `settings` must outlive it. */
@@ -69,7 +69,8 @@ pgqrsi_pipe_state pgqrsi_pipe_state_of(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_fd(const pgqrsi_pipe *pipe);
 short pgqrsi_pipe_events(const pgqrsi_pipe *pipe);
 
-/** Of the server's end, if OPEN: its process id, and whether a pooler is in between. */
+/** Of the server's end, if OPEN: its process id, as notifications name it, and whether a pooler may give the
+ * session to others between two transactions. */
 int pgqrsi_pipe_backend(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_is_pooled(const pgqrsi_pipe *pipe);
 

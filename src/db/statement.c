@@ -170,6 +170,7 @@ pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane, co
         }
         statement->name = name;
         statement->text = text;
+        statement->shape = &pgqrsi_sql_texts[sql].shape;
         statement->serial = (*scope->next_serial)++;
     }
     *out = statement;

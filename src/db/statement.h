@@ -19,6 +19,7 @@
 
 #include <pgqrs/error.h>
 
+#include "db/shape.h"
 #include "migrations.h"
 #include "queries.h"
 
@@ -31,7 +32,8 @@ typedef struct pgqrsi_statement {
     char *
         name; /* for errors: the queue, if it is of one, and the file: "queue "mail": consumer_claim_ready" */
     char *text;
-    uint64_t serial; /* names it among all statements of the client, from 0 */
+    const pgqrsi_shape *shape; /* what it returns; NULL: nothing is known */
+    uint64_t serial;           /* names it among all statements of the client, from 0 */
 } pgqrsi_statement;
 
 typedef struct pgqrsi_scope {

@@ -46,6 +46,7 @@ connect_as_the_library_does(void)
     if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "t") != 0)
         ts_fail("the probe failed: %s", PQerrorMessage(connection));
     PQclear(result);
+    ts_sql(connection, "SET search_path = public"); /* for what the tests say themselves */
     return connection;
 }
 

@@ -1,5 +1,7 @@
 -- What others built on the tables of pgqrs, and would keep them from being dropped: asked before the first queue is deleted.
 -- Returns: one row for each, its description. Plan: catalogs only.
+-- Columns: text
+-- Rows: many
 WITH ours AS (
     SELECT c.oid, c.reltype FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
      WHERE n.nspname = :'schema'::name AND c.relname ~ '^pgqrs_'::text AND c.relkind = ANY ('{r,p,S,i,I}'::"char"[])

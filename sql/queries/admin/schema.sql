@@ -3,6 +3,8 @@
 -- nothing vouches for it (NULL: something does, or there is no table); whether everybody may create in the schema.
 -- Whoever may create in a schema can put tables there that look like ours. What vouches for an owner: it is this user, or a role
 -- whose rights this user was given, a superuser, or the owner of the schema or of the database.
+-- Columns: bool bool bool text bool
+-- Rows: one
 SELECT n.oid IS NOT NULL, c.oid IS NOT NULL, pg_catalog.pg_encoding_to_char(d.encoding) = 'UTF8'::name,
        (SELECT r.rolname::text FROM pg_catalog.pg_roles AS r
          WHERE r.oid = c.relowner AND NOT r.rolsuper AND r.oid <> n.nspowner AND r.oid <> d.datdba AND r.oid <> me.oid

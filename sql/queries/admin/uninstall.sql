@@ -1,5 +1,7 @@
 -- Drops what the migrations made; the queues are gone by then. No CASCADE: what others built on it makes this fail, with its
 -- name. Locks: every table of pgqrs that is left, exclusively. Run as one transaction, by the simple protocol.
+-- Columns: none
+-- Rows: none
 DROP TABLE :"schema".pgqrs_messages, :"schema".pgqrs_archive, :"schema".pgqrs_keys, :"schema".pgqrs_workers,
     :"schema".pgqrs_queues, :"schema".pgqrs_migrations;
 DROP SEQUENCE :"schema".pgqrs_message_id_seq;

@@ -1,5 +1,7 @@
 -- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages.
 -- Returns: 0 problem or 1 warning, object, what is wrong and what to do; problems first.
+-- Columns: int4 text text
+-- Rows: many
 WITH ours AS (
     SELECT c.oid, c.relname::text AS name, c.relkind, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relreplident
       FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

@@ -1,6 +1,8 @@
 -- Moves finished messages of one lane to the archive. $1 ids, ascending, $2 their tokens, $3 their
 -- results.
 -- Returns: the ids that were moved. Locks and plan: see delete.sql.
+-- Columns: int8
+-- Rows: $1
 WITH finished AS (
     DELETE FROM :"schema".:"leaf" AS m
      WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]

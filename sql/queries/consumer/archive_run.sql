@@ -1,4 +1,6 @@
 -- archive.sql for ids that lie close together: see delete_run.sql.
+-- Columns: int8
+-- Rows: $1
 WITH finished AS (
     DELETE FROM :"schema".:"leaf" AS m
      WHERE m.id BETWEEN ($1::bigint[])[1] AND ($1::bigint[])[cardinality($1::bigint[])]

@@ -3,6 +3,8 @@
 -- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type (NULL: all).
 -- Returns: at most one row: id. Locks: the row, skipping those that others hold.
 -- Plan: see claim_held.sql.
+-- Columns: int8
+-- Rows: optional
 WITH RECURSIVE priorities(priority) AS (
     (SELECT h.priority FROM :"schema".:"held" AS h
       WHERE h.priority BETWEEN $1::bigint AND $2::bigint ORDER BY h.priority DESC LIMIT 1)

@@ -2,6 +2,8 @@
 -- cannot send, so that it can be failed without being read. Conditions as in claim_ready.sql.
 -- $1 lower bound, $2 lease in ms, $3 token, $4 consumer_worker_id, $5 type (NULL: all).
 -- Returns: at most one row: id. Locks: the row, skipping those that others hold.
+-- Columns: int8
+-- Rows: optional
 UPDATE :"schema".:"ready" AS m
    SET vt = (SELECT pg_catalog.clock_timestamp() + ($2::bigint)::double precision * interval '1 ms'),
        lease_token = $3::bigint,

@@ -8,6 +8,8 @@
 -- plain vt <= now() ORDER BY priority DESC would walk over a million delayed messages to reach the next priority. The bound
 -- passes over the remains of claimed messages, which stay in the index while somebody pins the horizon.
 -- Does not wait for the disk: see claim_ready.sql.
+-- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
+-- Rows: $3
 WITH RECURSIVE priorities(priority) AS (
     (SELECT h.priority FROM :"schema".:"held" AS h
       WHERE h.priority BETWEEN $1::bigint AND $2::bigint ORDER BY h.priority DESC LIMIT 1)

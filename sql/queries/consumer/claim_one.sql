@@ -2,6 +2,8 @@
 -- dequeued_at stay as they were; a lease that ran out counts as a crash.
 -- $1 id, $2 lease in ms, $3 token, $4 not 0: even if it is leased.
 -- Returns: the columns of a message, if it could be leased. Locks: the row, waiting for its holder's statement to end.
+-- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
+-- Rows: optional
 UPDATE :"schema".:"leaf" AS m
    SET vt = pg_catalog.clock_timestamp() + ($2::bigint)::double precision * interval '1 ms',
        lease_token = $3::bigint,

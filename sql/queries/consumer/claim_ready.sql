@@ -9,6 +9,8 @@
 -- whatever the statistics say: taken for rare, it would read and sort the whole lane, where no planner switch prevents that.
 -- Its commit does not wait for the disk: a lease that a crash of the server forgets is a message that is due again, and its
 -- old token is void. So this must never share a transaction with a statement whose durability matters.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
    SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,

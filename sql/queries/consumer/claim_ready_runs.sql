@@ -10,6 +10,8 @@
 -- A short or empty answer says nothing about the lane: ask claim_ready.sql. Runs may be locked, and a message whose claim was
 -- rolled back keeps its xmax, so that only claim_ready.sql and the sweep take it.
 -- Locks: the rows. Waits for claims, sweeps and finishes that touched one of them in the instant between search and update.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
    SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,

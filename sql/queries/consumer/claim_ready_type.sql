@@ -1,4 +1,6 @@
 -- claim_ready.sql for messages of one type: walks over all others. $6 type.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
    SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,

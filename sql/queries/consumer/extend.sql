@@ -4,6 +4,8 @@
 -- missing from the answer is asked for by extend_one.sql or told apart by lease_state.sql before it is called lost.
 -- Plan: Tid Scan on the result of one index scan on (id), one probe for each id: see delete.sql.
 -- Durable, unlike a claim: a holder trusts an extended lease for long, and a crash of the server must not shorten it.
+-- Columns: int8
+-- Rows: $1
 UPDATE :"schema".:"leaf" AS m
    SET vt = pg_catalog.clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'
  WHERE m.ctid = ANY (ARRAY(

@@ -4,6 +4,8 @@
 -- Returns: id, dead; the pause chosen in ms. Locks: the row.
 -- A queue whose row is gone or hidden has the defaults: the message must not be lost with it. The key of a dead message is
 -- forgotten, so that it can be sent again.
+-- Columns: int8 bool int8
+-- Rows: optional
 WITH failed AS (
     DELETE FROM :"schema".:"leaf" AS m
      WHERE m.id = $1::bigint AND m.lease_token = $2::bigint

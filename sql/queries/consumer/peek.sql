@@ -10,6 +10,8 @@
 -- started; and what this cost, in microseconds.
 -- Plan: one probe of the index (priority, vt, id) for each priority that exists, at most 201, two index scans on the ready lane.
 -- Writes nothing.
+-- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 int8 int8 int8 int8 timestamptz bool timestamptz int8
+-- Rows: one
 WITH RECURSIVE priorities(priority) AS (
     (SELECT h.priority FROM :"schema".:"held" AS h ORDER BY h.priority DESC LIMIT 1)
     UNION ALL

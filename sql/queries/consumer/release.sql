@@ -1,5 +1,7 @@
 -- Gives messages of one lane back, to the held lane. Without a delay they keep their place in line.
 -- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see delete.sql.
+-- Columns: int8
+-- Rows: $1
 WITH released AS (
     DELETE FROM :"schema".:"leaf" AS m
      WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]

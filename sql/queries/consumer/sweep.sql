@@ -9,6 +9,8 @@
 -- Locks: the rows, skipping those that others hold. The election is an advisory lock that anybody may hold: it saves work and
 -- decides nothing, and a client that loses it again and again goes on without.
 -- Plan: two index scans from $1 to $2, none where another client was elected. With nothing to move it writes nothing.
+-- Columns: bool int8 int8 int8
+-- Rows: one
 WITH elected AS MATERIALIZED (
     SELECT CASE WHEN $7::bigint = 0::bigint THEN true
                 ELSE pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(

@@ -1,5 +1,7 @@
 -- Forgets idempotency keys of a queue that have expired. $1 how many at most.
 -- Returns: how many. Locks: the rows, skipping those that others hold.
+-- Columns: int8
+-- Rows: one
 WITH forgotten AS (
     DELETE FROM :"schema".:"keys" AS k
      WHERE k.ctid = ANY (ARRAY(

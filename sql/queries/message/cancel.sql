@@ -2,6 +2,8 @@
 -- notification "1 cancel <key> <id>", upon which its worker looks at its lease. $1 id, $2 error text, $3 the queue's id.
 -- Returns: a row if the message was in this lane. Locks: the row.
 -- The archived row names no lease: the holder's own report must not be taken for done. The message's key is forgotten.
+-- Columns: int8 bool
+-- Rows: optional
 WITH cancelled AS (
     DELETE FROM :"schema".:"leaf" AS m WHERE m.id = $1::bigint RETURNING m.*
 ), archived AS (

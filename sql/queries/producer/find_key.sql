@@ -1,5 +1,7 @@
 -- The message that was enqueued with a key. $1 key, $2 payload. Returns: its id, and whether its payload is another one.
 -- It confirms what another transaction wrote: see archived.sql for the record that makes its commit wait for a standby.
+-- Columns: int8 bool
+-- Rows: optional
 SELECT k.message_id, k.payload_hash <> pg_catalog.jsonb_hash_extended($2::jsonb, 0::bigint)
   FROM :"schema".:"keys" AS k
  WHERE k.idempotency_key = $1::text

@@ -1,5 +1,7 @@
 -- Counts what a queue holds. Reads all of its messages.
 -- Returns: ready, delayed, leased, age of the oldest ready message in ms.
+-- Columns: int8 int8 int8 int8
+-- Rows: one
 SELECT count(*) FILTER (WHERE vt <= pg_catalog.statement_timestamp()),
        count(*) FILTER (WHERE vt > pg_catalog.statement_timestamp() AND lease_token IS NULL),
        count(*) FILTER (WHERE vt > pg_catalog.statement_timestamp() AND lease_token IS NOT NULL),

@@ -3,6 +3,8 @@
 -- may begin: a hint, never beyond what was given out, 0 where it is not known or may not be read; and whether row security hides
 -- rows of its lanes from this user.
 -- Plan: index scan on the unique name.
+-- Columns: int4 text int4 int4 int8 int8 timestamptz int8 bool
+-- Rows: optional
 SELECT q.id, q.queue_name, q.max_attempts, q.max_crashes, q.backoff_base_ms, q.backoff_max_ms, q.created_at,
        CASE WHEN pg_catalog.has_sequence_privilege(f.frontier, 'SELECT, USAGE'::text)
              AND pg_catalog.has_sequence_privilege(:'sequence'::regclass::oid, 'SELECT, USAGE'::text)

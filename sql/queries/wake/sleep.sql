@@ -4,6 +4,8 @@
 -- looking, or has inserted with SQL of its own and not committed: then do not sleep for long.
 -- Locks: the queue's advisory lock, shared, until awake.sql or the end of the session. Never waits. The lock decides who is
 -- woken early, and nothing else.
+-- Columns: int8 bool
+-- Rows: one
 SELECT key, pg_catalog.pg_try_advisory_lock_shared(key)
   FROM (SELECT pg_catalog.hashtextextended('pgqrs wake '::text || :'schema'::text || ' '::text || ($1::bigint)::text, 0::bigint) AS key
         OFFSET 0) AS queue;

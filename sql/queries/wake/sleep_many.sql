@@ -3,6 +3,8 @@
 -- Returns: how many of the eight locks were got: less than eight while a producer is just looking, then as in sleep.sql. There
 -- are eight so that producers, who try one of them at random, seldom take each other for a sleeper.
 -- Locks: eight advisory locks, shared, until awake_many.sql or the end of the session. Never waits.
+-- Columns: int8
+-- Rows: one
 SELECT count(*) FILTER (WHERE locked.got)
   FROM (SELECT pg_catalog.pg_try_advisory_lock_shared(pg_catalog.hashtextextended(
                    'pgqrs wake '::text || :'schema'::text || ' many '::text || n::text, 0::bigint)) AS got

@@ -8,6 +8,8 @@
 -- an instant, if nobody has them.
 -- The locks are tried in a SELECT list, once, never in a WHERE clause. The list of locks is read only if somebody sleeps.
 -- Notification: "1 wake <key> <process id> ..." on the channel pgqrs. No row is written.
+-- Columns: bool
+-- Rows: optional
 WITH look AS MATERIALIZED (
     SELECT key, many, pg_catalog.pg_try_advisory_xact_lock(key) AS nobody, pg_catalog.pg_try_advisory_xact_lock(many) AS nobody_of_many
       FROM (SELECT pg_catalog.hashtextextended('pgqrs wake '::text || :'schema'::text || ' '::text || ($1::bigint)::text, 0::bigint) AS key,
