@@ -24,6 +24,10 @@ struct request {
     pgqrs_error refused;      /* why a sweep failed */
 };
 
+/* What took all of a call's time is asked for again in a tenth of the size, since each attempt costs as much.
+ */
+#define FEWER_IF_SLOW 5
+
 /* Claims of one place that the server refuses, before the place is left. */
 #define MAX_REFUSALS 32
 
@@ -263,7 +267,8 @@ pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlst
     if (claim->is_blind || (!is_row && !is_too_much(status, sqlstate)))
         return PGQRSI_CLAIM_FAILED;
     pgqrsi_pool_lock(claim->consumer->client->pool);
-    pgqrsi_frontier_refused(&claim->consumer->queue->frontier, claim->asked);
+    pgqrsi_frontier_refused(&claim->consumer->queue->frontier,
+                            is_row ? claim->asked : claim->asked / FEWER_IF_SLOW);
     pgqrsi_pool_unlock(claim->consumer->client->pool);
     if (sqlstate[0] == '\0')
         return PGQRSI_CLAIM_FAILED; /* the connection is lost as well, or time is up */
@@ -429,7 +434,7 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
         return status;
     frontier = frontier_of(consumer);
-    if (frontier.complete_ms < began_ms)
+    if (frontier.complete_ms <= began_ms)
         status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_COMPLETE, request->deadline_ms,
                                          &request->refused, err);
     frontier = frontier_of(consumer);
@@ -437,7 +442,9 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
         status = claim_round(consumer, request, err);
     if (status == PGQRS_OK && pgqrs_message_list_count(request->list) == 0 &&
         request->refused.status != PGQRS_OK) {
-        status = request->refused.status;
+        /* Nothing that this caller gave is at fault. */
+        status = request->refused.status == PGQRS_EINVAL ? PGQRS_ESERVER : request->refused.status;
+        request->refused.status = status;
         pgqrsi_error_move(err, &request->refused);
     }
     return status;

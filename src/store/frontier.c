@@ -88,12 +88,13 @@ take_band(pgqrsi_frontier *frontier, int band, const pgqrsi_peek *peek, int64_t 
         frontier->held_from_ms[band] = vt_ms > 0 ? vt_ms : 0;
 }
 
-void
+int
 pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms)
 {
     int is_other_server = frontier->server_ms != 0 && peek->server_ms != frontier->server_ms;
+    int is_of_use = !is_other_server && peek->issued >= frontier->issued && peek->issued >= peek->bound;
 
-    if (is_other_server || peek->issued < frontier->issued || peek->issued < peek->bound)
+    if (!is_of_use)
         begin_at(frontier, 0, now_ms);
     frontier->server_ms = peek->server_ms;
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
@@ -108,6 +109,7 @@ pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64
     frontier->peeked_ms = now_ms;
     frontier->issued = peek->issued;
     frontier->issued_ms = now_ms;
+    return !is_of_use;
 }
 
 int

@@ -86,10 +86,10 @@ void pgqrsi_frontier_init(pgqrsi_frontier *frontier, int64_t low_water, int64_t 
 /** 1 if the hints about the held lane are a second old, or were never asked for. */
 int pgqrsi_frontier_is_stale(const pgqrsi_frontier *frontier, int64_t now_ms);
 
-/** Takes a peek's answer. The bound is forgotten if the server is not the one that it was learned from: it
- * was started anew, or has given out fewer ids, as after a restore or the failover to a standby that lacked
- * some. */
-void pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms);
+/** Takes a peek's answer. Returns 1 if the bound was forgotten, so that what the peek says of messages below
+ * it is of no use: if the server is not the one that it was learned from: it was started anew, or has given
+ * out fewer ids, as after a restore or the failover to a standby that lacked some. */
+int pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms);
 
 /** 1 if the last peek says that something could be claimed now. */
 int pgqrsi_frontier_has_hope(const pgqrsi_frontier *frontier, int64_t now_ms);

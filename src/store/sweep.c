@@ -230,7 +230,8 @@ begin_after_refused(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
     refresh->lowest = frontier->sweep_from; /* not known: the first that is refused tells by the next peek */
 }
 
-static void
+/* Returns 1 to peek again: what the client knew of the lane was of another server. */
+static int
 read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows)
 {
     pgqrsi_peek found = { .bound = refresh->bound };
@@ -243,9 +244,13 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
     found.issued = pgqrsi_rows_int(rows, 0, 5);
     found.expiry_ms = pgqrsi_rows_time_ms(rows, 0, 10);
     found.server_ms = pgqrsi_rows_time_ms(rows, 0, 12);
-    pgqrsi_frontier_peeked(frontier, &found, now_ms);
+    if (pgqrsi_frontier_peeked(frontier, &found, now_ms)) {
+        refresh->step = PGQRSI_REFRESH_PEEK;
+        refresh->is_narrowed = 0;
+        return ++refresh->tries < SWEEP_TRIES;
+    }
     if (refresh->step == PGQRSI_REFRESH_PEEK_AGAIN)
-        return;
+        return 0;
     refresh->stragglers = pgqrsi_rows_int(rows, 0, 6);
     refresh->lowest = pgqrsi_rows_int(rows, 0, 7);
     pgqrsi_frontier_looked(frontier, &refresh->range, pgqrsi_rows_int(rows, 0, 11) != 0, refresh->began_ms,
@@ -257,6 +262,7 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
     else
         raise_low(frontier, refresh->bound, pgqrsi_rows_int(rows, 0, 9));
     begin_after_refused(refresh, frontier);
+    return 0;
 }
 
 /* Where the server refuses to move what was found, fewer are moved at a time, down to one, and then what lies
@@ -284,9 +290,10 @@ read_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows
     if (rows == NULL)
         return pgqrsi_sqlstate_is_row(sqlstate) && narrow(refresh, frontier);
     moved = pgqrsi_rows_int(rows, 0, 1);
-    if (refresh->is_narrowed) {
-        if (moved > 0 && frontier->sweep_limit < SWEEP_LIMIT)
-            frontier->sweep_limit *= 2;
+    if (refresh->is_narrowed || limit < SWEEP_LIMIT) {
+        refresh->is_narrowed = 1;
+        if (moved > 0 && limit < SWEEP_LIMIT)
+            frontier->sweep_limit = 2 * limit;
         if (moved == 0 || ++refresh->tries == SWEEP_TRIES)
             return 0;
         frontier->sweep_from = pgqrsi_rows_int(rows, 0, 2);
@@ -329,7 +336,7 @@ pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const ch
     else if (refresh->step == PGQRSI_REFRESH_SWEEP)
         again = read_sweep(refresh, frontier, rows, sqlstate);
     else if (rows != NULL && pgqrsi_refresh_is_peek(refresh))
-        read_peek(refresh, frontier, rows);
+        again = read_peek(refresh, frontier, rows);
     else if (rows != NULL && refresh->step == PGQRSI_REFRESH_KEYS &&
              pgqrsi_rows_int(rows, 0, 0) == KEYS_LIMIT)
         frontier->keys_ms = pgqrsi_clock_ms(); /* there are more */

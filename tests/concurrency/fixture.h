@@ -70,14 +70,14 @@ static inline void
 send_sweep(struct story *story, PGconn *connection, const char *bound, const char *in_flight_ms)
 {
     char queue[24];
-    const char *const values[] = { "0", "9223372036854775807", bound, in_flight_ms, "1000", queue };
+    const char *const values[] = { "0", "9223372036854775807", bound, in_flight_ms, "1000", queue, "1" };
     const pgqrsi_statement *statement = NULL;
 
     snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
     TS_OK(
         pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_CONSUMER_SWEEP, PGQRSI_LANE_READY, &statement, NULL),
         NULL);
-    if (!PQsendQueryParams(connection, statement->text, 6, NULL, values, NULL, NULL, 0))
+    if (!PQsendQueryParams(connection, statement->text, 7, NULL, values, NULL, NULL, 0))
         ts_fail("the sweep could not be sent: %s", PQerrorMessage(connection));
 }
 
