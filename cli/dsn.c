@@ -51,49 +51,52 @@ overwrite(char *text)
     memset(text, 'x', strlen(text));
 }
 
-/* Whether the argument is --dsn or a beginning of it. *value is what stands behind a "=" in it, or NULL: it
- * is the next argument. */
-static int
-is_long_dsn(char *argument, char **value)
+/* The place of the value in an argument that is --dsn or a beginning of it; its length if the value is the
+ * next argument; 0 if it is no such option. */
+static size_t
+find_long_value(const char *argument)
 {
     size_t length = strcspn(argument, "=");
 
-    *value = argument[length] == '=' ? argument + length + 1 : NULL;
-    return length > 2 && length <= strlen("--dsn") && strncmp(argument, "--dsn", length) == 0;
+    if (length <= 2 || length > strlen("--dsn") || strncmp(argument, "--dsn", length) != 0)
+        return 0;
+    return argument[length] == '=' ? length + 1 : length;
 }
 
 /* The same for -d, which may stand behind the letters of other options, and before its value. */
-static int
-is_short_dsn(char *argument, char **value)
+static size_t
+find_short_value(const char *argument)
 {
-    char *letter = argument[0] == '-' && argument[1] != '-' ? strchr(argument, 'd') : NULL;
+    const char *letter = argument[0] == '-' && argument[1] != '-' ? strchr(argument, 'd') : NULL;
 
-    *value = letter != NULL && letter[1] != '\0' ? letter + 1 : NULL;
-    return letter != NULL;
+    return letter != NULL ? (size_t)(letter - argument) + 1 : 0;
 }
 
 /* Whether what follows is for another program. Behind an option "--" may as well be that option's value. */
 static int
-ends_options(char *const *argv, int i)
+ends_options(char *const *copies, int i)
 {
-    return strcmp(argv[i], "--") == 0 && argv[i - 1][0] != '-';
+    return strcmp(copies[i], "--") == 0 && copies[i - 1][0] != '-';
 }
 
+/* Which argument is the value of which option only the parser knows, so whatever could be --dsn is taken for
+ * it, be it the value of another option. */
 static void
-hide(int argc, char **argv)
+hide(int argc, char **argv, char *const *copies)
 {
-    for (int i = 1; i < argc && !ends_options(argv, i); i++) {
-        char *value;
+    for (int i = 1; i < argc && !ends_options(copies, i); i++) {
+        size_t place = find_long_value(copies[i]);
 
-        if (!is_long_dsn(argv[i], &value) && !is_short_dsn(argv[i], &value)) {
-            if (cli_dsn_may_hold_password(argv[i]))
-                overwrite(argv[i]);
+        if (place == 0)
+            place = find_short_value(copies[i]);
+        if (place == 0 && cli_dsn_may_hold_password(copies[i]))
+            overwrite(argv[i]);
+        if (place == 0)
             continue;
-        }
-        if (value == NULL && i + 1 < argc)
-            value = argv[++i];
-        if (value != NULL)
-            overwrite(value);
+        if (copies[i][place] != '\0')
+            overwrite(argv[i] + place);
+        else if (i + 1 < argc)
+            overwrite(argv[i + 1]);
     }
 }
 
@@ -110,7 +113,7 @@ cli_dsn_hide(int argc, char **argv)
         }
     }
     if (copies != NULL)
-        hide(argc, argv);
+        hide(argc, argv, copies);
     return copies;
 }
 

@@ -60,6 +60,8 @@ every_dsn_is_overwritten_wherever_it_stands(void **state)
         { "pgqrs", "local", "status", "-d", "secret" },
         { "pgqrs", "--dsn", "--", "-d", "secret" },
         { "pgqrs", "--out", "--", "-d", "secret" },
+        { "pgqrs", "-c", "-hd", "-hd", "secret" },
+        { "pgqrs", "-d", "-d", "secret" },
         { "pgqrs", "-hd", "secret" },
         { "pgqrs", "-hdsecret" },
         { "pgqrs", "queue", "postgresql://u:secret@h/db" },

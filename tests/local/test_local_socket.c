@@ -8,20 +8,22 @@
 
 #include "local/local.h"
 
+#define FOLDER_SIZE 200
+
 /* The folder of the socket, as conninfo names it first. */
-static char *
-socket_dir_of(const pgqrs_local_info *info)
+static void
+find_socket_dir(const pgqrs_local_info *info, char folder[FOLDER_SIZE])
 {
     const char *begin = strchr(info->conninfo, '\'') + 1;
 
     assert_int_equal(strncmp(info->conninfo, "host='/", 7), 0);
-    return strndup(begin, strcspn(begin, "'"));
+    assert_true(snprintf(folder, FOLDER_SIZE, "%.*s", (int)strcspn(begin, "'"), begin) < FOLDER_SIZE);
 }
 
 static void
 remove_socket(const char *folder, int with_folder)
 {
-    char path[256];
+    char path[FOLDER_SIZE + 32];
 
     snprintf(path, sizeof(path), "%s/.s.PGSQL.5432", folder);
     assert_int_equal(unlink(path), 0);
@@ -49,18 +51,17 @@ a_server_whose_socket_was_removed_is_started_anew(void **state)
     use_long_root();
     for (int with_folder = 0; with_folder <= 1; with_folder++) {
         pgqrs_local_info before, after;
-        char *folder, *sql;
+        char folder[FOLDER_SIZE], *sql;
 
         start("default", &before);
         sql = query(before.conninfo, "CREATE TABLE IF NOT EXISTS kept(); SELECT 1");
         assert_non_null(sql);
-        folder = socket_dir_of(&before);
+        find_socket_dir(&before, folder);
         assert_int_equal(strncmp(folder, "/tmp/pgqrs-", 11), 0);
         remove_socket(folder, with_folder);
         start("default", &after);
         assert_int_not_equal(before.pid, after.pid);
         expect_query(after.conninfo, "SELECT count(*) FROM pg_class WHERE relname = 'kept'", "1");
-        free(folder);
         free(sql);
         pgqrs_local_info_release(&before);
         pgqrs_local_info_release(&after);
