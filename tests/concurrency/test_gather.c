@@ -17,7 +17,7 @@
 #include "store/producer.h"
 
 #define TIMEOUT_MS 30000
-#define GRACE_MS 1500
+#define GRACE_MS 10000 /* generous: without a deadline it would be the 27 s of statement_timeout */
 #define PASSENGERS 20
 
 struct caller {
