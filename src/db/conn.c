@@ -45,8 +45,10 @@ pgqrsi_conn_on_notice(void *arg, const PGresult *result)
         conn->sync_cancelled = 1;
     /* An error that answers nothing: the server ends an idle session. */
     if (PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) != NULL &&
-        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0)
+        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0) {
         conn->broken = 1;
+        conn->why = "the server ended the session";
+    }
 }
 
 /*
