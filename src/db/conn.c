@@ -45,14 +45,28 @@ pgqrsi_conn_on_notice(void *arg, const PGresult *result)
         conn->sync_cancelled = 1;
     /* An error that answers nothing: the server ends an idle session. */
     if (PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) != NULL &&
-        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0)
+        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0) {
         conn->broken = 1;
+        conn->why = "the server ended the session";
+    }
 }
 
-pgqrs_status
-pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
+/*
+ * What the session of a borrowed connection may be set to, and why nothing else of it is looked at.
+ *
+ * Parameters are sent in binary form with their types named, and rows come back in binary form: DateStyle,
+ * TimeZone, IntervalStyle, bytea_output, extra_float_digits, lc_*, array_nulls and xmlbinary say how values
+ * are written as text, which happens nowhere. standard_conforming_strings and backslash_quote matter for
+ * literals: the only ones are names that we write ourselves, in a form that both settings read alike. Tables
+ * are named with their schema, functions and operators are found by exact types. The encoding does matter:
+ * text and JSON are converted from it, in binary form as well, so what is UTF-8 here would be stored as
+ * something else. Read-only transactions, timeouts, isolation, row security and synchronous_commit are the
+ * owner's choice, and what they refuse is told as the server says it.
+ */
+static pgqrs_status
+check_borrowed(const PGconn *connection, pgqrs_error *err)
 {
-    pgqrsi_conn *conn;
+    const char *encoding;
 
     if (connection == NULL || PQstatus(connection) != CONNECTION_OK)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
@@ -61,6 +75,24 @@ pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
                                 "refused a PGconn that is not idle in a transaction: BEGIN one on it first, "
                                 "and roll back one that failed");
+    encoding = pg_encoding_to_char(PQclientEncoding(connection));
+    if (strcmp(encoding, "UTF8") != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused a PGconn whose client encoding is \"%s\", since payloads are UTF-8: call "
+            "PQsetClientEncoding(connection, \"UTF8\") before the transaction",
+            encoding);
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
+{
+    pgqrs_status status = check_borrowed(connection, err);
+    pgqrsi_conn *conn;
+
+    if (status != PGQRS_OK)
+        return status;
     conn = calloc(1, sizeof(*conn));
     if (conn == NULL)
         return pgqrsi_error_memory(err);

@@ -15,65 +15,6 @@
 /* In place of a process id: the session is ours. */
 #define OWN_SESSION (-1)
 
-/* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and later
- * messages would show it. */
-static int
-has_stray_at(const char *conninfo)
-{
-    const char *first = strchr(conninfo, '@');
-
-    return (strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0) &&
-           first != NULL && strchr(first + 1, '@') != NULL;
-}
-
-/* An unescaped "/" in the password of a URI makes what stands before it the port, which a message would show.
- */
-static int
-has_stray_slash(const char *conninfo)
-{
-    const char *authority = strstr(conninfo, "://"), *slash, *at, *colon;
-
-    if (authority == NULL || strncmp(conninfo, "postgres", 8) != 0)
-        return 0;
-    authority += 3;
-    slash = strchr(authority, '/');
-    at = strchr(authority, '@');
-    colon = strchr(authority, ':');
-    return slash != NULL && at != NULL && colon != NULL && colon < slash && slash < at &&
-           strcspn(authority, "?") > (size_t)(at - authority);
-}
-
-static int
-parses(const char *conninfo)
-{
-    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-
-    PQconninfoFree(options);
-    return options != NULL;
-}
-
-pgqrs_status
-pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
-{
-    if (has_stray_at(conninfo))
-        return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
-    if (has_stray_slash(conninfo))
-        return pgqrsi_error_set(
-            err, PGQRS_ECONFIG,
-            "the DSN holds a \"/\" before its \"@\": write a \"/\" in a password as %%2F, "
-            "and an \"@\" in a database's name as %%40");
-    /* libpq does not tell whether memory was short: the second try and the empty string do. */
-    if (parses(conninfo) || parses(conninfo))
-        return PGQRS_OK;
-    if (!parses(""))
-        return pgqrsi_error_memory(err);
-    return pgqrsi_error_set(
-        err, PGQRS_ECONFIG,
-        "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
-        "key=value pairs like \"host=... dbname=...\"");
-}
-
 /* Ours first: what the DSN says overrides it, but for the encoding. */
 static PGconn *
 start(const pgqrsi_conn_settings *settings)
@@ -130,6 +71,15 @@ advice(pgqrs_status status)
     }
 }
 
+/* Whether libpq refused what it was told, before it tried to connect: there is nothing else to tell that by.
+ * What it quotes then is no password: the values of port and database have been looked at in dsn.c. */
+static int
+is_about_settings(const char *message)
+{
+    return (strncmp(message, "invalid ", 8) == 0 && strstr(message, " value") != NULL) ||
+           strncmp(message, "definition of service ", 22) == 0;
+}
+
 pgqrs_status
 pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
 {
@@ -142,6 +92,11 @@ pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
      * and where a password is missing there is no SQLSTATE. */
     if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(conn->pg))
         status = PGQRS_EAUTH;
+    if (status == PGQRS_ECONNECT && is_about_settings(message))
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "cannot connect to the server: %.*s; correct that in the DSN or the environment", (int)length,
+            message);
     status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length, message,
                               advice(status));
     pgqrsi_error_set_sqlstate(err, sqlstate);

@@ -150,6 +150,8 @@ begin(struct copying *copying)
         status = take_begin(copying, result, status);
         is_copying = PQresultStatus(result) == PGRES_COPY_IN;
         PQclear(result);
+        if (status == PGQRS_OK && copying->conn->broken) /* by a farewell */
+            return not_stored(copying, copying->conn->why);
         if (is_copying || copying->conn->broken)
             return status;
     }

@@ -4,6 +4,8 @@
  */
 #include "running.h"
 
+#include <pgqrs/transaction.h>
+
 /* Sessions that begin from now on have that setting of the database. */
 static void
 set_database(struct story *s, const char *assignment)
@@ -151,6 +153,58 @@ settings_of_the_database_do_not_reach_our_sessions(void **state)
     pgqrs_client_close(client);
 }
 
+/* What is UTF-8 here would be taken for something else there. */
+static void
+a_borrowed_connection_of_another_encoding_is_refused(void **state)
+{
+    static const char *const encodings[] = { "LATIN1", "SQL_ASCII", "WIN1252", "SJIS", "EUC_JP" };
+    struct story *s = *state;
+    PGconn *own = ts_connect(s->dsn);
+    pgqrs_lease lease;
+
+    story_send(s, "1");
+    lease = story_take_one(s, s->consumer);
+    for (size_t i = 0; i < sizeof(encodings) / sizeof(encodings[0]); i++) {
+        ts_sql(own, "SET client_encoding = '%s'; BEGIN", encodings[i]);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_producer_enqueue_on(s->producer, own, text("\"\xc3\xa4\""), NULL, NULL, s->err), s->err);
+        story_expect_message(s, "UTF8");
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_on(s->consumer, own, lease, text("1"), s->err), s->err);
+        ts_sql(own, "ROLLBACK");
+    }
+    ts_sql(own, "SET client_encoding = 'UTF8'; BEGIN");
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("\"\xc3\xa4\""), NULL, NULL, s->err), s->err);
+    ts_sql(own, "COMMIT");
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"\\u00e4\"'"), 1);
+    PQfinish(own);
+}
+
+/* Every setting that might change what parameters and rows mean: the same is stored as without them. */
+static void
+settings_of_a_borrowed_connection_do_not_change_what_is_stored(void **state)
+{
+    struct story *s = *state;
+    PGconn *own = ts_connect(s->dsn);
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+    options.delay_ms = 3600000;
+    options.headers = text("{\"a\": \"b\\\\c'd\"}");
+    ts_sql(
+        own,
+        "SET DateStyle = 'German'; SET TimeZone = 'Asia/Kolkata'; SET IntervalStyle = 'iso_8601'; SET "
+        "bytea_output = 'escape'; SET extra_float_digits = -15; SET standard_conforming_strings = off; SET "
+        "backslash_quote = off; SET array_nulls = off; SET transform_null_equals = on; SET search_path = "
+        "pg_temp; SET quote_all_identifiers = on; BEGIN");
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("\"b\\\\c'd\""), &options, NULL, s->err), s->err);
+    ts_sql(own, "COMMIT");
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"b\\\\c''d\"' AND "
+                            "headers = '{\"a\": \"b\\\\c''d\"}' AND vt BETWEEN now() + '59 min' AND now() + "
+                            "'61 min'"),
+                     1);
+    PQfinish(own);
+}
+
 /* Statements and scripts of all kinds in a schema that no search path holds, with shadows in front. */
 static void
 shadows_in_front_of_the_catalog_are_not_called_by_the_probe(void **state)
@@ -188,6 +242,8 @@ main(int argc, char **argv)
         STORY_TEST(a_connection_that_became_read_only_is_given_up),
         RUNNING_TEST(a_worker_goes_on_when_the_server_can_be_written_to_again),
         STORY_TEST(settings_of_the_database_do_not_reach_our_sessions),
+        STORY_TEST(a_borrowed_connection_of_another_encoding_is_refused),
+        STORY_TEST(settings_of_a_borrowed_connection_do_not_change_what_is_stored),
         STORY_TEST(shadows_in_front_of_the_catalog_are_not_called_by_the_probe),
     };
 
