@@ -8,6 +8,7 @@
 #include "holder.h"
 #include "outcome.h"
 #include "refusal.h"
+#include "role.h"
 #include "tally.h"
 
 #define LEASE_MS 1000
@@ -15,10 +16,9 @@
 /* So long that every lease would have ended twice. */
 #define LOCKED_SECONDS 4
 
-#define ARCHIVE "pgqrs_archive_1"
-
 struct refused {
     struct story *story;
+    char *archive; /* the table of the queue "jobs" */
     ts_tally *tally;
     ts_journal *words; /* "TROUBLE why" and the like */
     pgqrs_worker_options options;
@@ -42,6 +42,7 @@ refused_begin(struct story *s)
 
     TS_TRUE(r != NULL);
     *r = (struct refused){ .story = s, .tally = ts_tally_new(0), .words = ts_journal_new() };
+    r->archive = ts_text(s->sql, "SELECT 'pgqrs_archive_' || id FROM pgqrs_queues WHERE queue_name = 'jobs'");
     r->options = (pgqrs_worker_options)PGQRS_WORKER_OPTIONS_INIT;
     r->queue = (pgqrs_worker_queue_options)PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     r->options.on_event = note_event;
@@ -64,7 +65,7 @@ others_go_on_while_one_report_is_refused(void **state)
     struct refused *r = refused_begin(s);
     int64_t bad;
 
-    ts_refuse(s->sql, ARCHIVE, "NEW.payload ? 'bad'");
+    ts_refuse(s->sql, r->archive, "NEW.payload ? 'bad'");
     bad = story_send(s, "{\"bad\": 1}");
     refused_start(r);
     running_await_number(&r->tally->starts[bad], 1);
@@ -74,7 +75,7 @@ others_go_on_while_one_report_is_refused(void **state)
     ts_outcome_expect_no_crash(s->sql);
     ts_journal_await(r->words, "TROUBLE", 1);
     /* When the trigger is gone it is done as if nothing had been. */
-    ts_refuse_end(s->sql, ARCHIVE);
+    ts_refuse_end(s->sql, r->archive);
     ts_outcome_await(s->sql, 6, "crash_ct = 0");
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
 }
@@ -89,7 +90,7 @@ what_is_always_refused_becomes_a_failure_that_says_why(void **state)
     r->queue.max_attempts = 2;
     r->queue.retry = PGQRS_RETRY_FIXED;
     r->queue.retry_base_ms = 10;
-    ts_refuse(s->sql, ARCHIVE, "NEW.payload ? 'bad' AND NEW.outcome = 'done'");
+    ts_refuse(s->sql, r->archive, "NEW.payload ? 'bad' AND NEW.outcome = 'done'");
     bad = story_send(s, "{\"bad\": 1}");
     refused_start(r);
     story_send_many(s, 5, NULL);
@@ -107,7 +108,7 @@ a_locked_archive_costs_no_lease(void **state)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
-    PGconn *holder = ts_hold(s->dsn, "LOCK TABLE " ARCHIVE " IN ACCESS EXCLUSIVE MODE");
+    PGconn *holder = ts_hold(s->dsn, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", r->archive);
 
     story_send_many(s, 8, NULL);
     refused_start(r);
@@ -124,11 +125,12 @@ a_locked_archive_does_not_stop_another_queue(void **state)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
-    PGconn *holder = ts_hold(s->dsn, "LOCK TABLE " ARCHIVE " IN ACCESS EXCLUSIVE MODE");
+    PGconn *holder = ts_hold(s->dsn, "LOCK TABLE %s IN ACCESS EXCLUSIVE MODE", r->archive);
     pgqrs_producer *other;
     pgqrs_worker *worker;
+    int64_t other_id;
 
-    TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, &other_id, s->err), s->err);
     TS_OK(pgqrs_producer_open(s->client, text("other"), NULL, &other, s->err), s->err);
     worker = running_new(s, &r->options);
     running_add(s, worker, "jobs", &r->queue, ts_tally_handler, r->tally);
@@ -137,34 +139,14 @@ a_locked_archive_does_not_stop_another_queue(void **state)
     story_send_many(s, 4, NULL);
     ts_hold_await(holder, 1);
     TS_OK(pgqrs_producer_enqueue(other, text("{}"), NULL, NULL, s->err), s->err);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive_2");
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive_%d", (int)other_id);
     ts_sql(s->sql, "SELECT pg_sleep(%d)", LOCKED_SECONDS);
     TS_OK(pgqrs_producer_enqueue(other, text("{}"), NULL, NULL, s->err), s->err);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 2 FROM pgqrs_archive_2");
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 2 FROM pgqrs_archive_%d", (int)other_id);
     ts_hold_end(holder);
     ts_outcome_await(s->sql, 6, "outcome = 'done' AND read_ct = 1 AND crash_ct = 0");
     ts_tally_expect_once(r->tally, 6);
     pgqrs_producer_close(other);
-}
-
-/* A role that may do all that a worker does. */
-static pgqrs_client *
-worker_client(struct story *s, const char *role)
-{
-    char *dsn = ts_format("%s user=%s", s->dsn, role);
-    pgqrs_client *client;
-
-    ts_sql(s->sql,
-           "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '%s') THEN CREATE ROLE %s "
-           "LOGIN; END IF; END $$",
-           role, role);
-    ts_sql(s->sql,
-           "GRANT ALL ON ALL TABLES IN SCHEMA public TO %s; GRANT ALL ON ALL SEQUENCES IN SCHEMA public "
-           "TO %s; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA public TO %s",
-           role, role, role);
-    client = ts_client(dsn, NULL);
-    free(dsn);
-    return client;
 }
 
 static void
@@ -172,10 +154,11 @@ a_missing_grant_charges_nobody(void **state)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
-    pgqrs_client *client = worker_client(s, "ts_refused");
+    char *dsn = ts_role(s->sql, s->dsn, "ts_refused");
+    pgqrs_client *client = ts_client(dsn, NULL);
     pgqrs_worker *worker;
 
-    ts_sql(s->sql, "REVOKE INSERT ON " ARCHIVE " FROM ts_refused");
+    ts_sql(s->sql, "REVOKE INSERT ON %s FROM ts_refused", r->archive);
     worker = running_new_on(s, client, &r->options);
     running_add(s, worker, "jobs", &r->queue, ts_tally_handler, r->tally);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
@@ -183,13 +166,14 @@ a_missing_grant_charges_nobody(void **state)
     ts_journal_await(r->words, "TROUBLE", 1);
     ts_sql(s->sql, "SELECT pg_sleep(%d)", LOCKED_SECONDS);
     ts_outcome_expect_no_crash(s->sql);
-    ts_sql(s->sql, "GRANT INSERT ON " ARCHIVE " TO ts_refused");
+    ts_sql(s->sql, "GRANT INSERT ON %s TO ts_refused", r->archive);
     ts_outcome_await(s->sql, 4, "outcome = 'done' AND crash_ct = 0");
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
     /* It has said what is missing. */
     assert_true(ts_journal_count(r->words, "TROUBLE ") > 0);
     running_end(s, worker);
     pgqrs_client_close(client);
+    free(dsn);
 }
 
 int

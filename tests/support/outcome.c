@@ -16,7 +16,8 @@ count_archived(PGconn *sql, const char *condition)
     return (int)ts_int(sql, "SELECT count(*) FROM pgqrs_archive WHERE %s", condition);
 }
 
-/* The first messages, stored or archived, with what was counted for each. The caller frees the text. */
+/* Some messages, stored or archived, those first that were not simply done, with what was counted for each.
+ * The caller frees the text. */
 static char *
 show(PGconn *sql)
 {
@@ -30,7 +31,8 @@ show(PGconn *sql)
         "IS NOT "
         "NULL THEN ', leased' END AS error FROM pgqrs_messages UNION ALL SELECT id, queue_id, outcome, "
         "read_ct, "
-        "failed_ct, crash_ct, ', ' || error FROM pgqrs_archive) AS messages ORDER BY id LIMIT %d) AS lines",
+        "failed_ct, crash_ct, ', ' || error FROM pgqrs_archive) AS messages ORDER BY read_ct = 1 AND "
+        "failed_ct = 0 AND state = 'done', id LIMIT %d) AS lines",
         SHOWN);
 }
 
