@@ -7,7 +7,7 @@
 #include <libpq-fe.h>
 
 /* For conditions that a busy machine takes long to reach, and a fault for ever. */
-#define TS_OUTCOME_WAIT_MS 12000
+#define TS_OUTCOME_WAIT_MS 60000
 
 /** Waits until exactly `count` rows of the archive satisfy `condition`, such as "outcome = 'done'". */
 void ts_outcome_await(PGconn *sql, int count, const char *condition);

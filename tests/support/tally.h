@@ -22,6 +22,7 @@ typedef struct ts_tally {
     atomic_int starts[TS_TALLY_MAX]; /* by message id */
     atomic_int events[32];           /* by kind */
     int work_ms;                     /* how long its handler works */
+    struct ts_tally *next;           /* of all that there are */
 } ts_tally;
 
 /** Its handler works for `work_ms`. */
