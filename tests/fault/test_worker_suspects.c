@@ -23,25 +23,51 @@ send_suspects(struct story *s, int count, const char *payload)
         payload, count);
 }
 
+/* How many suspects have begun, and whether they may end. */
+static atomic_int begun, may_end;
+
+/* A gate does not wait that long. */
 static pgqrs_job_outcome
-suspect_at_gate(pgqrs_job *job, void *gate)
+work_long_on_suspects(pgqrs_job *job, void *arg)
 {
-    if (pgqrs_job_message(job)->crash_ct > 0)
-        ts_gate_pass(gate);
+    int64_t until = story_now_ms() + TS_OUTCOME_WAIT_MS;
+
+    (void)arg;
+    if (pgqrs_job_message(job)->crash_ct == 0)
+        return PGQRS_JOB_DONE;
+    atomic_fetch_add(&begun, 1);
+    while (!atomic_load(&may_end) && story_now_ms() < until)
+        usleep(2000);
     return PGQRS_JOB_DONE;
 }
+
+static int
+open_suspects(void **state)
+{
+    atomic_store(&begun, 0);
+    atomic_store(&may_end, 0);
+    return story_open(state);
+}
+
+static int
+close_suspects(void **state)
+{
+    atomic_store(&may_end, 1);
+    return running_close(state);
+}
+
+#define SUSPECTS_TEST(name) cmocka_unit_test_setup_teardown(name, open_suspects, close_suspects)
 
 /* A suspect that works long is no reason for all others to wait for its end. */
 static void
 others_go_on_beside_a_suspect_that_takes_long(void **state)
 {
     struct story *s = *state;
-    ts_gate *gate = ts_gate_new();
     pgqrs_worker *worker;
 
     send_suspects(s, 1, "{}");
-    worker = running_start(s, NULL, NULL, suspect_at_gate, gate);
-    ts_gate_await(gate, 1);
+    worker = running_start(s, NULL, NULL, work_long_on_suspects, NULL);
+    running_await_number(&begun, 1);
     story_send_many(s, 50, NULL);
     ts_outcome_await(s->sql, 50, "crash_ct = 0 AND outcome = 'done' AND read_ct = 1");
     /* It still runs. */
@@ -49,7 +75,7 @@ others_go_on_beside_a_suspect_that_takes_long(void **state)
                             "SELECT count(*) FROM pgqrs_messages WHERE crash_ct = 2 AND lease_token IS NOT "
                             "NULL"),
                      1);
-    ts_gate_open(gate);
+    atomic_store(&may_end, 1);
     ts_outcome_await(s->sql, 51, "outcome = 'done'");
     running_end(s, worker);
 }
@@ -59,16 +85,15 @@ static void
 others_go_on_beside_several_suspects(void **state)
 {
     struct story *s = *state;
-    ts_gate *gate = ts_gate_new();
     pgqrs_worker *worker;
 
     send_suspects(s, 3, "{}");
-    worker = running_start(s, NULL, NULL, suspect_at_gate, gate);
-    ts_gate_await(gate, 1);
+    worker = running_start(s, NULL, NULL, work_long_on_suspects, NULL);
+    running_await_number(&begun, 1);
     story_send_many(s, 50, NULL);
     ts_outcome_await(s->sql, 50, "crash_ct = 0 AND outcome = 'done'");
-    assert_true(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE crash_ct = 2") > 0);
-    ts_gate_open(gate);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE crash_ct = 2"), 3);
+    atomic_store(&may_end, 1);
     ts_outcome_await(s->sql, 53, "outcome = 'done'");
     ts_outcome_expect(s->sql, 3, "crash_ct = 2");
     running_end(s, worker);
@@ -110,8 +135,8 @@ int
 main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
-        RUNNING_TEST(others_go_on_beside_a_suspect_that_takes_long),
-        RUNNING_TEST(others_go_on_beside_several_suspects),
+        SUSPECTS_TEST(others_go_on_beside_a_suspect_that_takes_long),
+        SUSPECTS_TEST(others_go_on_beside_several_suspects),
         RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried),
     };
 
