@@ -3,9 +3,23 @@
  */
 #include "lying.h"
 
-CALL_TEST(no_lie_harms_an_opening, open_client)
-CALL_TEST(no_lie_harms_the_opening_of_a_queue, open_queue)
-CALL_TEST(no_lie_harms_a_list, look)
+static void
+no_lie_harms_an_opening(void **state)
+{
+    tell_all_lies(*state, "open_client", open_client);
+}
+
+static void
+no_lie_harms_the_opening_of_a_queue(void **state)
+{
+    tell_all_lies(*state, "open_queue", open_queue);
+}
+
+static void
+no_lie_harms_a_list(void **state)
+{
+    tell_all_lies(*state, "look", look);
+}
 
 static pgqrs_job_outcome
 done(pgqrs_job *job, void *arg)
