@@ -229,12 +229,28 @@ pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *call, const pgq
     return status;
 }
 
+/* Whether the missing table is one of ours: a trigger of somebody else's may miss one of its own. The name
+ * stands in the server's message in every language. */
+static int
+is_ours(const char *message)
+{
+    return strstr(message, "pgqrs_") != NULL;
+}
+
 pgqrs_status
 pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement, pgqrs_status status,
                       pgqrs_error *err)
 {
-    if (status != PGQRS_ENOTINSTALLED || call->scope == NULL || call->scope->queue_id == 0 ||
-        strcmp(pgqrs_error_sqlstate(err), "42P01") != 0)
+    const char *reported = strstr(pgqrs_error_message(err), "the server reported");
+
+    if (status != PGQRS_ENOTINSTALLED || strcmp(pgqrs_error_sqlstate(err), "42P01") != 0)
+        return status;
+    if (reported != NULL && !is_ours(reported)) {
+        if (err != NULL)
+            err->status = PGQRS_ESERVER;
+        return PGQRS_ESERVER;
+    }
+    if (call->scope == NULL || call->scope->queue_id == 0)
         return status;
     return pgqrsi_error_set(err, PGQRS_ENOQUEUE,
                             "%s: the queue's tables are not there: it was deleted meanwhile; open it anew",

@@ -148,6 +148,26 @@ a_lease_that_cannot_be_swept_stops_no_other(void **state)
     pgqrs_message_list_free(list);
 }
 
+/* Whose own table is missing is not taken for a queue that was deleted. */
+static void
+a_trigger_that_misses_its_table_is_told_as_such(void **state)
+{
+    struct story *s = *state;
+    pgqrs_lease lease;
+
+    story_send(s, "1");
+    lease = story_take_one(s, s->consumer);
+    ts_sql(s->sql, "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS "
+                   "'BEGIN INSERT INTO no_such_table VALUES (1); RETURN NEW; END'");
+    ts_sql(s->sql,
+           "CREATE TRIGGER audit BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION audit()");
+    TS_IS(PGQRS_ESERVER, pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err),
+          s->err);
+    assert_string_equal(pgqrs_error_sqlstate(s->err), "42P01");
+    ts_sql(s->sql, "DROP TRIGGER audit ON pgqrs_archive; DROP FUNCTION audit()");
+    TS_OK(pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
+}
+
 int
 main(void)
 {
@@ -156,6 +176,7 @@ main(void)
         STORY_TEST(the_same_in_the_held_lane),
         STORY_TEST(odd_rows_stop_nobody),
         STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other),
+        STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
