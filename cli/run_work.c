@@ -10,8 +10,7 @@ cli_work(cli_context *context)
 
     options.queue = cli_call_argument(call, "QUEUE");
     options.concurrency = (int)cli_call_number(call, "concurrency", 1);
-    options.lease_ms = cli_call_number(
-        call, "lease", pgqrs_config_get_int(context->config, "default_lock_time_seconds") * 1000);
+    options.lease_ms = cli_call_number(call, "lease", WORK_LEASE_MS);
     options.until_empty = cli_call_has(call, "until-empty");
     options.command = cli_call_rest(call);
     options.progress = 1;

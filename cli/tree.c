@@ -81,7 +81,7 @@ static const cli_option work_options[] = {
       .description =
           "after a crash of this process its messages go to others so much later; extended while a "
           "program runs",
-      .default_text = "the setting default_lock_time_seconds" },
+      .default_text = "30" },
     { .name = "until-empty",
       .kind = CLI_FLAG,
       .description = "end when the queue holds no message any more, neither delayed nor leased" },

@@ -27,6 +27,7 @@
 #include "log.h"
 
 #define WORK_CONCURRENCY_MAX 256
+#define WORK_LEASE_MS 30000
 #define WORK_GRACE_MS 30000
 
 /** What to do. */

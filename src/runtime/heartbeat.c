@@ -139,6 +139,10 @@ seen_in_ready(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 static void
 is_lost(pgqrsi_lease *lease)
 {
+    if (lease->state == PGQRSI_LEASE_REPORT) {
+        lease->retry_ms = 0;
+        lease->is_missing = FOUND;
+    }
     if (lease->state != PGQRSI_LEASE_HELD)
         return;
     pgqrsi_lease_withdraw(lease);

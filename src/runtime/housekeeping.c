@@ -205,6 +205,95 @@ step_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
     }
 }
 
+static void
+find_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
+{
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
+
+    (void)refusal;
+    queue->is_finding = 0;
+    queue->found = NULL;
+    queue->find_ms = pgqrsi_clock_boot_ms() + pgqrsi_random_jitter(FIND_INTERVAL_MS);
+}
+
+/* The new queue's number is known: its key is asked for next. */
+static void
+found(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
+
+    queue->is_finding = 0;
+    if (pgqrsi_rows_count(*rows) > 0)
+        queue->found = pgqrsi_queue_found(queue->held.consumer->client, *rows);
+    queue->find_ms = pgqrsi_clock_boot_ms();
+    if (queue->found == NULL)
+        queue->find_ms += pgqrsi_random_jitter(FIND_INTERVAL_MS);
+}
+
+/* Takes the new queue up in place of the old one: everything that was learned of that is void. */
+static void
+key_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    pgqrsi_housekeeping *housekeeping = request->owner;
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
+
+    queue->is_finding = 0;
+    queue->key = pgqrsi_rows_int(*rows, 0, 0);
+    queue->held.consumer->queue = queue->found;
+    queue->held.consumer->worker_id = 0;
+    queue->held.is_gone = 0;
+    queue->held.apart_until_ms = queue->apart_until_ms = 0;
+    queue->found = NULL;
+    queue->place = PGQRSI_PLACE_ABOVE;
+    queue->touch_ms = 0;
+    memset(&queue->polling, 0, sizeof(queue->polling));
+    pgqrsi_events_resolved(&queue->trouble);
+    pgqrsi_events_tell(housekeeping->events, PGQRS_EVENT_REOPENED, NULL, PGQRS_OK,
+                       queue->held.source.queue_name);
+}
+
+/* A queue is its name: when it was deleted and made again, that is looked up now and then. Not before all
+ * that belongs to the old one has ended. */
+static void
+send_find(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
+{
+    const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_LOOK };
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = { .sql = PGQRSI_SQL_QUEUE_FIND, .params = &params };
+    pgqrsi_exchange_request *request;
+
+    if (queue->found != NULL) {
+        call.sql = PGQRSI_SQL_WAKE_KEY;
+        pgqrsi_params_add_int(&params, queue->found->id);
+    } else {
+        pgqrsi_params_add_text(&params, pgqrs_slice_of(queue->held.source.queue_name));
+    }
+    request = pgqrsi_exchange_send(housekeeping->exchange, &as, &call);
+    pgqrsi_params_release(&params);
+    if (request == NULL)
+        return;
+    request->owner = housekeeping;
+    request->items = (void **)(void *)queue;
+    request->answered = queue->found != NULL ? key_answered : found;
+    request->failed = find_failed;
+    queue->is_finding = 1;
+}
+
+static int
+is_find_due(const pgqrsi_work_queue *queue, int64_t now_ms)
+{
+    return queue->held.is_gone && !queue->is_finding && !queue->is_claiming && !queue->is_refreshing &&
+           !queue->polling.is_locked && queue->held.count == 0 && now_ms >= queue->find_ms;
+}
+
+static void
+send_finds(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
+{
+    for (size_t i = 0; i < housekeeping->queues->count; i++)
+        if (is_find_due(housekeeping->queues->list[i], now_ms))
+            send_find(housekeeping, housekeeping->queues->list[i]);
+}
+
 static pgqrsi_sending_as
 look_as(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *queue, int64_t now_ms)
 {
@@ -355,6 +444,7 @@ pgqrsi_housekeeping_send(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
 
     if (!pgqrsi_exchange_is_open(housekeeping->exchange))
         return;
+    send_finds(housekeeping, now_ms);
     send_looks(housekeeping, now_ms);
     if (!pgqrsi_exchange_has_room(housekeeping->exchange, &as))
         return;
@@ -369,6 +459,8 @@ pgqrsi_housekeeping_due_ms(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
 {
     const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_UPKEEP, .is_apart = 1, .is_slow = 1 };
     int can_sign = pgqrsi_exchange_has_room(housekeeping->exchange, &as) && !housekeeping->is_busy;
+    const pgqrsi_sending_as as_look = { .traffic = PGQRSI_TRAFFIC_LOOK };
+    int can_look = pgqrsi_exchange_has_room(housekeeping->exchange, &as_look);
     int64_t due_ms = can_sign ? housekeeping->prune_ms : NEVER;
 
     if (!pgqrsi_exchange_is_open(housekeeping->exchange))
@@ -383,6 +475,8 @@ pgqrsi_housekeeping_due_ms(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
             own_ms = pgqrsi_polling_due_ms(&queue->polling, now_ms);
         if (can_sign && !queue->held.is_gone && queue->touch_ms < own_ms)
             own_ms = queue->touch_ms;
+        if (is_find_due(queue, NEVER) && can_look)
+            own_ms = queue->find_ms;
         if (own_ms < due_ms)
             due_ms = own_ms;
     }

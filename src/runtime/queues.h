@@ -30,8 +30,9 @@ typedef struct pgqrsi_work_queue {
     int is_swept_later;     /* there is something to sweep, but an outage has just been */
     int64_t apart_until_ms; /* its looks failed among others: each is sent by itself until then */
     int64_t find_ms;        /* when it is looked up again, after it was deleted */
-    int is_finding;
-    int64_t touch_ms; /* when its registration is written again */
+    int is_finding;         /* the look-up is under way */
+    pgqrsi_queue *found;    /* made again: its key is asked for; NULL: not yet */
+    int64_t touch_ms;       /* when its registration is written again */
 } pgqrsi_work_queue;
 
 TAILQ_HEAD(pgqrsi_look_list, pgqrsi_work_queue);

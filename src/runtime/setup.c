@@ -15,9 +15,14 @@
 #define DEFAULT_RETRY_MAX_MS 3600000
 #define MAX_RETRY_MS INT64_C(2592000000)
 #define MIN_LEASE_MS 100
+#define DEFAULT_LEASE_MS 30000
 
 /* A registration says already that the worker is alive. */
 #define FIRST_TOUCH_MS 120000
+
+/* It is waited for so long, and tried again after that. */
+#define REGISTER_MS 2000
+#define REGISTER_AGAIN_MS 5000
 
 static pgqrs_status
 check_queue_options(const pgqrs_worker_queue_options *options, pgqrs_error *err)
@@ -86,14 +91,28 @@ learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
     return status;
 }
 
-/* A role that may not register works without. */
+/* A worker that cannot be registered now - a role that may not, a server that cannot be written to, a standby
+ * that does not confirm - works without, and housekeeping tries again. */
 static pgqrs_status
 register_worker(pgqrs_worker *worker, pgqrs_slice name, pgqrsi_work_queue *queue, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrs_registration_add(worker->client, name, &queue->held.consumer->worker_id, err);
+    int64_t now_ms = pgqrsi_clock_ms(), deadline_ms = pgqrsi_client_deadline(worker->client);
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    pgqrs_status status;
 
-    queue->touch_ms = pgqrsi_clock_boot_ms() + FIRST_TOUCH_MS;
-    return status == PGQRS_EDENIED ? PGQRS_OK : status;
+    if (deadline_ms > now_ms + REGISTER_MS)
+        deadline_ms = now_ms + REGISTER_MS;
+    status = worker->is_unregistered ? PGQRS_ETIMEDOUT
+                                     : pgqrsi_registration_add(worker->client, name, deadline_ms,
+                                                               &queue->held.consumer->worker_id, &detail);
+    worker->is_unregistered |= status != PGQRS_OK;
+    queue->touch_ms = pgqrsi_clock_boot_ms() + (status == PGQRS_OK ? FIRST_TOUCH_MS : REGISTER_AGAIN_MS);
+    if (status == PGQRS_ENOQUEUE || status == PGQRS_ENOMEM)
+        pgqrsi_error_move(err, &detail);
+    else
+        status = PGQRS_OK;
+    pgqrsi_error_release(&detail);
+    return status;
 }
 
 static void
@@ -128,7 +147,7 @@ open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_opti
     queue->held.source.queue_name = strndup(name.data, name.size);
     if (queue->held.source.queue_name == NULL)
         return pgqrsi_error_memory(err);
-    consumer.lease_ms = options->lease_ms;
+    consumer.lease_ms = options->lease_ms != 0 ? options->lease_ms : DEFAULT_LEASE_MS;
     status = pgqrs_consumer_open(worker->client, name, &consumer, &queue->held.consumer, err);
     if (status != PGQRS_OK)
         return status;

@@ -50,6 +50,7 @@ struct pgqrs_worker {
     int epoll_fd;
     pthread_t loop_thread;
     int is_started, has_loop_thread;
+    int is_unregistered; /* a queue could not be registered: others are not waited for */
     atomic_int is_stopping;
     atomic_int is_closing; /* no grace any more */
     atomic_int is_idle;
