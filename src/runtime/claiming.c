@@ -543,6 +543,15 @@ pgqrsi_claiming_send(pgqrsi_claiming *claiming, int64_t now_ms)
     send_wakes(claiming, now_ms);
 }
 
+int
+pgqrsi_claiming_wakes(const pgqrsi_claiming *claiming)
+{
+    for (size_t i = 0; i < claiming->queues->count; i++)
+        if (claiming->queues->list[i]->wants_wake && !claiming->queues->list[i]->held.is_gone)
+            return 1;
+    return 0;
+}
+
 void
 pgqrsi_claiming_stop(pgqrsi_claiming *claiming)
 {

@@ -28,6 +28,9 @@ void pgqrsi_claiming_send(pgqrsi_claiming *claiming, int64_t now_ms);
 /** No more claims: what is still brought is released. */
 void pgqrsi_claiming_stop(pgqrsi_claiming *claiming);
 
+/** Whether other workers are still to be woken. */
+int pgqrsi_claiming_wakes(const pgqrsi_claiming *claiming);
+
 /** A wake-up came for the queue. */
 void pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms);
 

@@ -305,7 +305,7 @@ look_as(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *queue,
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_LOOK,
                                 .is_apart = is_locked || now_ms < queue->apart_until_ms,
                                 .is_slow = is_locked && housekeeping->queues->count > 1,
-                                .lock_ms = LOCK_MS,
+                                .lock_ms = housekeeping->queues->count > 1 ? LOCK_MS : 0,
                                 .patience_ms =
                                     patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS };
 }

@@ -107,6 +107,14 @@ is_registered(const pgqrs_worker *worker)
     return 0;
 }
 
+/* Whether all is reported, and whoever is to work on what was given back has been told. */
+static int
+is_done(const pgqrs_worker *worker)
+{
+    return worker->holdings.count == 0 && pgqrsi_exchange_is_quiet(&worker->exchange) &&
+           (!pgqrsi_claiming_wakes(&worker->claiming) || !pgqrsi_exchange_is_open(&worker->exchange));
+}
+
 static void
 advance(pgqrs_worker *worker, int64_t now_ms)
 {
@@ -120,8 +128,8 @@ advance(pgqrs_worker *worker, int64_t now_ms)
     if (worker->phase == PGQRSI_PHASE_DRAINING &&
         (now_ms >= worker->grace_ends_ms || atomic_load(&worker->is_closing)))
         enter(worker, PGQRSI_PHASE_RELEASING, now_ms);
-    if ((worker->phase == PGQRSI_PHASE_DRAINING || worker->phase == PGQRSI_PHASE_RELEASING) && is_quiet &&
-        worker->holdings.count == 0)
+    if ((worker->phase == PGQRSI_PHASE_DRAINING || worker->phase == PGQRSI_PHASE_RELEASING) &&
+        is_done(worker))
         enter(worker, is_open && is_registered(worker) ? PGQRSI_PHASE_LEAVING : PGQRSI_PHASE_OVER, now_ms);
     if (worker->phase == PGQRSI_PHASE_LEAVING && worker->unregistered == worker->queues.count && is_quiet)
         enter(worker, PGQRSI_PHASE_OVER, now_ms);

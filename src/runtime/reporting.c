@@ -362,7 +362,7 @@ sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
                                 .is_apart = is_alone || is_locked,
                                 .is_slow = is_locked,
-                                .lock_ms = LOCK_MS };
+                                .lock_ms = holding->all->is_shared ? LOCK_MS : 0 };
 }
 
 /* Takes what was put back while the list is walked over for sent again: so no further than the last one. */

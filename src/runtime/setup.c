@@ -186,6 +186,7 @@ pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worke
         return status;
     }
     worker->queues.list[worker->queues.count++] = queue;
+    worker->holdings.is_shared = worker->queues.count > 1;
     return PGQRS_OK;
 }
 

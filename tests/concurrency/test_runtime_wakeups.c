@@ -15,7 +15,7 @@
     "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
 static pgqrs_worker *
-start_dozing(struct story *s)
+start_dozing_beside(struct story *s, int sleepers)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -24,9 +24,15 @@ start_dozing(struct story *s)
     options.poll_ms = 60000;
     queue.lease_ms = HOUR_MS; /* a worker with a short lease looks more often */
     worker = running_start(s, &options, &queue, running_done, NULL);
-    running_await_asleep(s, 1);
+    running_await_asleep(s, 1 + sleepers);
     running_await_idle(worker);
     return worker;
+}
+
+static pgqrs_worker *
+start_dozing(struct story *s)
+{
+    return start_dozing_beside(s, 0);
 }
 
 static void
@@ -147,7 +153,8 @@ what_another_worker_gives_back_when_it_stops_wakes_it(void **state)
     story_send_many(s, 4, NULL);
     stopping = running_start(s, &options, NULL, running_at_gate, gate);
     ts_gate_await(gate, 4);
-    worker = start_dozing(s);
+    running_await_asleep(s, 1); /* it has room for more */
+    worker = start_dozing_beside(s, 1);
     pgqrs_worker_stop(stopping);
     await_done(s, 4);
     ts_gate_open(gate);
