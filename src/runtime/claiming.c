@@ -8,9 +8,6 @@
 #include "store/message.h"
 #include "store/payload.h"
 
-/* Workers that are woken in place of this one, or in addition to it. */
-#define WAKE_AT_ONCE 2
-
 /* After the server refused a claim; of a queue that is locked, up to the second. */
 #define TROUBLE_PAUSE_MS 1000
 #define LOCKED_MS 30000
@@ -20,81 +17,12 @@
 #define LOCK_MS 500
 #define LOCKED_LOCK_MS 100
 
-/* The rate of jobs is smoothed over this, and claimed ahead is what will be begun within that. */
-#define RATE_US 20000
-#define AHEAD_MS 4.0
-#define AHEAD_CYCLES 2
-
 /* Roughly how much one claim may bring into memory. */
 #define CLAIM_BYTES 8e6
 
 /* The time for an answer: a share of the lease, within these. */
 #define PATIENCE_MIN_MS 500
 #define PATIENCE_MAX_MS 4000
-
-/* Of one queue no more reports may be refused at a time, for each handler. */
-#define REFUSED_PER_HANDLER 4
-
-static void
-update_rate(pgqrsi_claiming *claiming, int64_t completed)
-{
-    int64_t now_us = pgqrsi_clock_us();
-    double elapsed_us = (double)(now_us - claiming->rate_us);
-
-    if (elapsed_us <= 0)
-        return;
-    claiming->rate += (elapsed_us / (elapsed_us + RATE_US)) *
-                      ((double)(completed - claiming->rate_completed) * 1000 / elapsed_us - claiming->rate);
-    claiming->rate_us = now_us;
-    claiming->rate_completed = completed;
-}
-
-/* How many messages are claimed ahead of the handlers. */
-static int64_t
-ahead(const pgqrsi_claiming *claiming)
-{
-    double cycles_ms = AHEAD_CYCLES * claiming->exchange->claims.cycle_us / 1000;
-    int64_t count = (int64_t)(claiming->rate * (cycles_ms > AHEAD_MS ? cycles_ms : AHEAD_MS));
-
-    return count < claiming->prefetch_max ? count : claiming->prefetch_max;
-}
-
-size_t
-pgqrsi_claiming_level(const pgqrsi_claiming *claiming)
-{
-    return (size_t)(claiming->concurrency + ahead(claiming) / 2);
-}
-
-/* How many messages may be asked for: what the handlers can begin at once, and what they will begin shortly.
- * A job whose report is refused keeps its handler's place, but never the last one. */
-static int64_t
-room(pgqrsi_claiming *claiming)
-{
-    pgqrsi_holdings *all = claiming->holdings;
-    pgqrsi_handlers_state state = pgqrsi_handlers_look(all->handlers);
-    int64_t have = (int64_t)(state.running + state.waiting), refused = (int64_t)all->refused;
-    int64_t most = claiming->concurrency + claiming->prefetch_max;
-    int64_t target;
-
-    update_rate(claiming, state.completed);
-    target = claiming->concurrency + ahead(claiming);
-    if ((int64_t)(all->unreported - all->refused) >= 4 * most)
-        return 0; /* what is finished cannot be reported fast enough */
-    if (have >= claiming->concurrency && 2 * (target - have) < ahead(claiming))
-        return 0; /* not worth a round trip yet */
-    if (refused >= claiming->concurrency)
-        refused = claiming->concurrency - 1;
-    target -= refused;
-    return target > have ? target - have : 0;
-}
-
-static int
-may_claim(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int64_t now_ms)
-{
-    return !queue->is_claiming && !queue->held.is_gone &&
-           (int64_t)queue->held.refused < REFUSED_PER_HANDLER * claiming->concurrency &&
-           pgqrsi_polling_may_claim(&queue->polling, now_ms);
-}
 
 static pgqrsi_sending_as
 sending_as(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int64_t now_ms)
@@ -118,139 +46,6 @@ static int
 can_hear(const pgqrsi_claiming *claiming)
 {
     return pgqrsi_exchange_can_hear(claiming->exchange);
-}
-
-/* The first round of dealing: each queue's share by weight. Returns what is left. */
-static int64_t
-deal_shares(pgqrsi_claiming *claiming, int64_t available, int64_t now_ms)
-{
-    int64_t weights = 0, left = available;
-
-    for (size_t i = 0; i < claiming->queues->count; i++) {
-        pgqrsi_work_queue *queue = claiming->queues->list[i];
-
-        if (may_claim(claiming, queue, now_ms))
-            weights += queue->held.options.weight;
-        else
-            queue->credit = 0;
-    }
-    for (size_t i = 0; i < claiming->queues->count; i++) {
-        pgqrsi_work_queue *queue = claiming->queues->list[i];
-
-        if (!may_claim(claiming, queue, now_ms))
-            continue;
-        queue->credit += (double)available * queue->held.options.weight / (double)weights;
-        queue->claim.asked = queue->credit > 0 ? (int64_t)queue->credit : 0;
-        if (queue->claim.asked > left)
-            queue->claim.asked = left;
-        left -= queue->claim.asked;
-    }
-    return weights > 0 ? left : 0;
-}
-
-/* Whoever was given least of its share. */
-static pgqrsi_work_queue *
-richest(pgqrsi_claiming *claiming, int64_t now_ms)
-{
-    pgqrsi_work_queue *found = NULL;
-
-    for (size_t i = 0; i < claiming->queues->count; i++) {
-        pgqrsi_work_queue *queue = claiming->queues->list[i];
-
-        if (may_claim(claiming, queue, now_ms) &&
-            (found == NULL ||
-             queue->credit - (double)queue->claim.asked > found->credit - (double)found->claim.asked))
-            found = queue;
-    }
-    return found;
-}
-
-/* Deals `available` out by weight. What a queue did not get this time counts next time. */
-static void
-deal(pgqrsi_claiming *claiming, int64_t available, int64_t now_ms)
-{
-    int64_t left;
-
-    for (size_t i = 0; i < claiming->queues->count; i++)
-        if (!claiming->queues->list[i]->is_claiming)
-            claiming->queues->list[i]->claim.asked = 0;
-    left = deal_shares(claiming, available, now_ms);
-    while (left > 0) {
-        pgqrsi_work_queue *queue = richest(claiming, now_ms);
-
-        if (queue == NULL)
-            break;
-        queue->claim.asked++;
-        left--;
-    }
-    for (size_t i = 0; i < claiming->queues->count; i++)
-        if (!claiming->queues->list[i]->is_claiming)
-            claiming->queues->list[i]->credit -= (double)claiming->queues->list[i]->claim.asked;
-}
-
-static void
-ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    (void)request;
-    (void)rows;
-}
-
-static void
-ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    (void)request;
-    (void)refusal;
-}
-
-static void
-lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    pgqrsi_work_queue *queue = request->owner;
-
-    queue->key = pgqrsi_rows_int(*rows, 0, 0);
-    pgqrsi_polling_lock_answered(&queue->polling, pgqrsi_rows_int(*rows, 0, 1) != 0, pgqrsi_clock_boot_ms());
-}
-
-/* One statement about a queue, in a transaction of its own. NULL if there is no room for it now. */
-static pgqrsi_exchange_request *
-send_about(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_traffic traffic, pgqrsi_sql sql)
-{
-    const pgqrsi_sending_as as = { .traffic = traffic, .is_apart = 1 };
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_exchange_request *request;
-
-    pgqrsi_params_add_int(&params, queue->held.consumer->queue->id);
-    if (sql == PGQRSI_SQL_WAKE_WAKE)
-        pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
-    request = pgqrsi_exchange_send(claiming->exchange, &as, &(pgqrsi_call){ .sql = sql, .params = &params });
-    pgqrsi_params_release(&params);
-    if (request == NULL)
-        return NULL;
-    request->owner = queue;
-    request->answered = ignore_answer;
-    request->failed = ignore_failure;
-    return request;
-}
-
-/* A lock outlives its transaction, so it has one of its own: what fails beside it must not hide that it was
- * got. */
-static void
-send_lock(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue)
-{
-    pgqrsi_polling *polling = &queue->polling;
-
-    if (polling->wants_lock) {
-        pgqrsi_exchange_request *request =
-            send_about(claiming, queue, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_SLEEP);
-
-        if (request != NULL) {
-            request->answered = lock_answered;
-            polling->wants_lock = 0;
-        }
-    }
-    if (polling->wants_unlock &&
-        send_about(claiming, queue, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_AWAKE) != NULL)
-        polling->wants_unlock = polling->is_locked = 0;
 }
 
 /* The place may have changed its mind since the last claim: NONE ends the round. Without hints all are asked.
@@ -464,7 +259,7 @@ send_claim(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
 static void
 claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
 {
-    if (queue->claim.asked <= 0 || !may_claim(claiming, queue, now_ms))
+    if (queue->claim.asked <= 0 || !pgqrsi_dealing_may_claim(&claiming->dealing, queue, now_ms))
         return;
     if (!choose_place(queue, queue->place)) {
         queue->place = PGQRSI_PLACE_ABOVE;
@@ -473,7 +268,7 @@ claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
             queue->place = PGQRSI_PLACE_READY;
         return;
     }
-    send_lock(claiming, queue);
+    pgqrsi_wakeups_lock(claiming->exchange, queue);
     if (!queue->polling.wants_lock)
         send_claim(claiming, queue, now_ms);
 }
@@ -493,36 +288,19 @@ claim_single(pgqrsi_claiming *claiming, int64_t now_ms)
         claiming->suspects.from_ms = now_ms + 20;
 }
 
-static int
-is_wake_due(const pgqrsi_work_queue *queue, int64_t now_ms)
-{
-    return queue->wants_wake && now_ms - queue->wake_ms >= PGQRSI_WAKE_MS;
-}
-
-static void
-send_wakes(pgqrsi_claiming *claiming, int64_t now_ms)
-{
-    for (size_t i = 0; i < claiming->queues->count; i++) {
-        pgqrsi_work_queue *queue = claiming->queues->list[i];
-
-        if (!is_wake_due(queue, now_ms) ||
-            send_about(claiming, queue, PGQRSI_TRAFFIC_CLAIM, PGQRSI_SQL_WAKE_WAKE) == NULL)
-            continue;
-        queue->wants_wake = 0;
-        queue->wake_ms = now_ms;
-    }
-}
-
 static void
 send_claims(pgqrsi_claiming *claiming, int64_t now_ms)
 {
     int64_t allowed = pgqrsi_suspects_allow(&claiming->suspects, claiming->holdings, now_ms);
-    int64_t available = allowed > 0 ? room(claiming) : 0;
+    int64_t available;
+
+    claiming->dealing.cycle_us = claiming->exchange->claims.cycle_us;
+    available = allowed > 0 ? pgqrsi_dealing_room(&claiming->dealing, claiming->holdings) : 0;
 
     if (available > 0 && allowed == 1) {
         claim_single(claiming, now_ms);
     } else if (available > 0) {
-        deal(claiming, available, now_ms);
+        pgqrsi_dealing_deal(&claiming->dealing, claiming->queues, available, now_ms);
         for (size_t i = 0; i < claiming->queues->count; i++)
             claim_next(claiming,
                        claiming->queues->list[(claiming->first_queue + i) % claiming->queues->count], now_ms);
@@ -537,19 +315,7 @@ pgqrsi_claiming_send(pgqrsi_claiming *claiming, int64_t now_ms)
         return;
     if (!claiming->is_stopped)
         send_claims(claiming, now_ms);
-    for (size_t i = 0; i < claiming->queues->count; i++)
-        if (claiming->queues->list[i]->polling.wants_unlock)
-            send_lock(claiming, claiming->queues->list[i]);
-    send_wakes(claiming, now_ms);
-}
-
-int
-pgqrsi_claiming_wakes(const pgqrsi_claiming *claiming)
-{
-    for (size_t i = 0; i < claiming->queues->count; i++)
-        if (claiming->queues->list[i]->wants_wake && !claiming->queues->list[i]->held.is_gone)
-            return 1;
-    return 0;
+    pgqrsi_wakeups_send(claiming->queues, claiming->exchange, now_ms);
 }
 
 void
@@ -565,7 +331,7 @@ pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64
 {
     pgqrsi_handlers_state state = pgqrsi_handlers_look(claiming->holdings->handlers);
 
-    if (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->concurrency)
+    if (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency)
         queue->wants_wake = 1; /* somebody else instead */
     if (queue->polling.state != PGQRSI_POLLING_LOCKING)
         queue->place = PGQRSI_PLACE_ABOVE;
@@ -581,16 +347,6 @@ pgqrsi_claiming_disconnected(pgqrsi_claiming *claiming)
     }
 }
 
-void
-pgqrsi_claiming_came_back(pgqrsi_holding *holding, int64_t delay_ms)
-{
-    pgqrsi_work_queue *queue = pgqrsi_queue_of_holding(holding);
-
-    pgqrsi_consumer_remember_held(holding->consumer, delay_ms);
-    queue->wants_wake = 1;
-    pgqrsi_polling_due(&queue->polling, pgqrsi_clock_boot_ms() + delay_ms);
-}
-
 /* When the queue wants to claim, if nothing happens. */
 static int64_t
 claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_lock, int64_t now_ms)
@@ -603,39 +359,29 @@ claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_
         return NEVER;
     if (polling->pause_ms > now_ms)
         return polling->pause_ms;
-    return may_claim(claiming, queue, now_ms) && pgqrsi_exchange_has_room(claiming->exchange, &as) ? now_ms
-                                                                                                   : NEVER;
+    return pgqrsi_dealing_may_claim(&claiming->dealing, queue, now_ms) &&
+                   pgqrsi_exchange_has_room(claiming->exchange, &as)
+               ? now_ms
+               : NEVER;
 }
 
 int64_t
 pgqrsi_claiming_due_ms(pgqrsi_claiming *claiming, int64_t now_ms)
 {
     const pgqrsi_sending_as as_session = { .traffic = PGQRSI_TRAFFIC_SESSION, .is_apart = 1 };
-    const pgqrsi_sending_as as_wake = { .traffic = PGQRSI_TRAFFIC_CLAIM, .is_apart = 1 };
     int can_lock = pgqrsi_exchange_has_room(claiming->exchange, &as_session);
-    int can_wake = pgqrsi_exchange_has_room(claiming->exchange, &as_wake);
-    int may = !claiming->is_stopped &&
-              pgqrsi_suspects_allow(&claiming->suspects, claiming->holdings, now_ms) > 0 &&
-              room(claiming) > 0;
-    int64_t due_ms = claiming->is_stopped ? NEVER : pgqrsi_suspects_due_ms(&claiming->suspects);
+    int64_t due_ms = pgqrsi_wakeups_due_ms(claiming->queues, claiming->exchange, now_ms), own_ms;
 
-    for (size_t i = 0; i < claiming->queues->count; i++) {
-        const pgqrsi_work_queue *queue = claiming->queues->list[i];
-        int64_t own_ms = NEVER;
-
-        if (queue->wants_wake && can_wake)
-            own_ms = queue->wake_ms + PGQRSI_WAKE_MS;
-        if (queue->polling.wants_unlock && can_lock)
-            own_ms = now_ms;
-        if (may && own_ms > now_ms) {
-            int64_t claim_ms = claim_due_ms(claiming, queue, can_lock, now_ms);
-
-            own_ms = claim_ms < own_ms ? claim_ms : own_ms;
-        }
-        if (own_ms < due_ms)
-            due_ms = own_ms;
-        if (due_ms <= now_ms)
-            break;
+    if (claiming->is_stopped)
+        return due_ms;
+    own_ms = pgqrsi_suspects_due_ms(&claiming->suspects);
+    due_ms = own_ms < due_ms ? own_ms : due_ms;
+    if (pgqrsi_suspects_allow(&claiming->suspects, claiming->holdings, now_ms) == 0 ||
+        pgqrsi_dealing_room(&claiming->dealing, claiming->holdings) == 0)
+        return due_ms;
+    for (size_t i = 0; i < claiming->queues->count && due_ms > now_ms; i++) {
+        own_ms = claim_due_ms(claiming, claiming->queues->list[i], can_lock, now_ms);
+        due_ms = own_ms < due_ms ? own_ms : due_ms;
     }
     return due_ms;
 }

@@ -119,6 +119,9 @@ int pgqrsi_exchange_has_room(pgqrsi_exchange *exchange, const pgqrsi_sending_as 
 pgqrsi_exchange_request *pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as,
                                               const pgqrsi_call *call);
 
+/** Whether the link is open and all that was sent over it is answered. */
+int pgqrsi_channel_is_quiet(const pgqrsi_channel *channel);
+
 /** Whether the server can be reached over one of the links. */
 int pgqrsi_exchange_is_open(const pgqrsi_exchange *exchange);
 

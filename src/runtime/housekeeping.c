@@ -4,17 +4,6 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "store/registration.h"
-
-#define TOUCH_INTERVAL_MS 120000
-#define PRUNE_INTERVAL_MS 3600000
-#define PRUNE_AGE_MS INT64_C(86400000)
-
-/* A registration that was refused is tried again after this. */
-#define REGISTER_PAUSE_MS 30000
-
-/* A queue that was deleted is looked up again so often. */
-#define FIND_INTERVAL_MS 1000
 
 /* The time for a look: a share of the lease, within these. */
 #define PATIENCE_MIN_MS 500
@@ -36,6 +25,9 @@ pgqrsi_housekeeping_init(pgqrsi_housekeeping *housekeeping)
 {
     TAILQ_INIT(&housekeeping->looks);
     TAILQ_INIT(&housekeeping->upkeep);
+    housekeeping->finding.queues = housekeeping->registering.queues = housekeeping->queues;
+    housekeeping->finding.exchange = housekeeping->registering.exchange = housekeeping->exchange;
+    housekeeping->finding.events = housekeeping->events;
 }
 
 static int64_t
@@ -205,95 +197,6 @@ step_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
     }
 }
 
-static void
-find_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
-
-    (void)refusal;
-    queue->is_finding = 0;
-    queue->found = NULL;
-    queue->find_ms = pgqrsi_clock_boot_ms() + pgqrsi_random_jitter(FIND_INTERVAL_MS);
-}
-
-/* The new queue's number is known: its key is asked for next. */
-static void
-found(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
-
-    queue->is_finding = 0;
-    if (pgqrsi_rows_count(*rows) > 0)
-        queue->found = pgqrsi_queue_found(queue->held.consumer->client, *rows);
-    queue->find_ms = pgqrsi_clock_boot_ms();
-    if (queue->found == NULL)
-        queue->find_ms += pgqrsi_random_jitter(FIND_INTERVAL_MS);
-}
-
-/* Takes the new queue up in place of the old one: everything that was learned of that is void. */
-static void
-key_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    pgqrsi_housekeeping *housekeeping = request->owner;
-    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
-
-    queue->is_finding = 0;
-    queue->key = pgqrsi_rows_int(*rows, 0, 0);
-    queue->held.consumer->queue = queue->found;
-    queue->held.consumer->worker_id = 0;
-    queue->held.is_gone = 0;
-    queue->held.apart_until_ms = queue->apart_until_ms = 0;
-    queue->found = NULL;
-    queue->place = PGQRSI_PLACE_ABOVE;
-    queue->touch_ms = 0;
-    memset(&queue->polling, 0, sizeof(queue->polling));
-    pgqrsi_events_resolved(&queue->trouble);
-    pgqrsi_events_tell(housekeeping->events, PGQRS_EVENT_REOPENED, NULL, PGQRS_OK,
-                       queue->held.source.queue_name);
-}
-
-/* A queue is its name: when it was deleted and made again, that is looked up now and then. Not before all
- * that belongs to the old one has ended. */
-static void
-send_find(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
-{
-    const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_LOOK };
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_call call = { .sql = PGQRSI_SQL_QUEUE_FIND, .params = &params };
-    pgqrsi_exchange_request *request;
-
-    if (queue->found != NULL) {
-        call.sql = PGQRSI_SQL_WAKE_KEY;
-        pgqrsi_params_add_int(&params, queue->found->id);
-    } else {
-        pgqrsi_params_add_text(&params, pgqrs_slice_of(queue->held.source.queue_name));
-    }
-    request = pgqrsi_exchange_send(housekeeping->exchange, &as, &call);
-    pgqrsi_params_release(&params);
-    if (request == NULL)
-        return;
-    request->owner = housekeeping;
-    request->items = (void **)(void *)queue;
-    request->answered = queue->found != NULL ? key_answered : found;
-    request->failed = find_failed;
-    queue->is_finding = 1;
-}
-
-static int
-is_find_due(const pgqrsi_work_queue *queue, int64_t now_ms)
-{
-    return queue->held.is_gone && !queue->is_finding && !queue->is_claiming && !queue->is_refreshing &&
-           !queue->polling.is_locked && queue->held.count == 0 && now_ms >= queue->find_ms;
-}
-
-static void
-send_finds(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
-{
-    for (size_t i = 0; i < housekeeping->queues->count; i++)
-        if (is_find_due(housekeeping->queues->list[i], now_ms))
-            send_find(housekeeping, housekeeping->queues->list[i]);
-}
-
 static pgqrsi_sending_as
 look_as(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *queue, int64_t now_ms)
 {
@@ -349,93 +252,6 @@ send_looks(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
     }
 }
 
-static void
-sign_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    pgqrsi_housekeeping *housekeeping = request->owner;
-
-    (void)rows;
-    housekeeping->is_busy = 0;
-}
-
-static void
-sign_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    pgqrsi_housekeeping *housekeeping = request->owner;
-
-    (void)refusal;
-    housekeeping->is_busy = 0;
-}
-
-static void
-registered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    pgqrsi_housekeeping *housekeeping = request->owner;
-    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
-
-    housekeeping->is_busy = 0;
-    if (pgqrsi_rows_count(*rows) > 0)
-        queue->held.consumer->worker_id = pgqrsi_rows_int(*rows, 0, 0);
-}
-
-/* Sends a statement about registrations. 0 if there is no room for it. */
-static int
-send_sign(pgqrsi_housekeeping *housekeeping, pgqrsi_sql sql, const pgqrsi_params *params,
-          pgqrsi_work_queue *queue)
-{
-    const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_UPKEEP, .is_apart = 1, .is_slow = 1 };
-    pgqrsi_exchange_request *request =
-        pgqrsi_exchange_send(housekeeping->exchange, &as, &(pgqrsi_call){ .sql = sql, .params = params });
-
-    if (request == NULL)
-        return 0;
-    request->owner = housekeeping;
-    request->items = (void **)(void *)queue;
-    request->answered = sql == PGQRSI_SQL_WORKER_REGISTER ? registered : sign_answered;
-    request->failed = sign_failed;
-    housekeeping->is_busy = 1;
-    return 1;
-}
-
-/* Says of one queue that this worker is alive; one that could not be registered is tried again. */
-static void
-sign_queue(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, int64_t now_ms)
-{
-    int64_t id = queue->held.consumer->worker_id;
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    int is_sent;
-
-    if (id != 0)
-        pgqrsi_params_add_int(&params, id);
-    else
-        pgqrsi_registration_params(&params, pgqrs_slice_of(queue->held.source.queue_name));
-    is_sent = send_sign(housekeeping, id != 0 ? PGQRSI_SQL_WORKER_TOUCH : PGQRSI_SQL_WORKER_REGISTER, &params,
-                        queue);
-    pgqrsi_params_release(&params);
-    if (is_sent)
-        queue->touch_ms = now_ms + pgqrsi_random_jitter(id != 0 ? TOUCH_INTERVAL_MS : REGISTER_PAUSE_MS);
-}
-
-/* Says that this worker is alive, and removes the rows of those that have not for long. */
-static void
-sign(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
-{
-    for (size_t i = 0; i < housekeeping->queues->count && !housekeeping->is_busy; i++) {
-        pgqrsi_work_queue *queue = housekeeping->queues->list[i];
-
-        if (!queue->held.is_gone && now_ms >= queue->touch_ms)
-            sign_queue(housekeeping, queue, now_ms);
-    }
-    if (!housekeeping->is_busy && now_ms >= housekeeping->prune_ms) {
-        pgqrsi_params params = PGQRSI_PARAMS_INIT;
-
-        pgqrsi_params_add_int(&params, PRUNE_AGE_MS);
-        if (send_sign(housekeeping, PGQRSI_SQL_WORKER_PRUNE, &params, NULL))
-            housekeeping->prune_ms = now_ms + pgqrsi_random_jitter(PRUNE_INTERVAL_MS);
-        pgqrsi_params_release(&params);
-    }
-}
-
 void
 pgqrsi_housekeeping_send(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
 {
@@ -444,41 +260,40 @@ pgqrsi_housekeeping_send(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
 
     if (!pgqrsi_exchange_is_open(housekeeping->exchange))
         return;
-    send_finds(housekeeping, now_ms);
+    pgqrsi_finding_send(&housekeeping->finding, now_ms);
     send_looks(housekeeping, now_ms);
     if (!pgqrsi_exchange_has_room(housekeeping->exchange, &as))
         return;
     if (queue == NULL)
-        sign(housekeeping, now_ms);
+        pgqrsi_registering_send(&housekeeping->registering, now_ms);
     else if (send_step(housekeeping, queue, &as, now_ms))
         TAILQ_REMOVE(&housekeeping->upkeep, queue, look);
+}
+
+static int64_t
+earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t
 pgqrsi_housekeeping_due_ms(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
 {
     const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_UPKEEP, .is_apart = 1, .is_slow = 1 };
-    int can_sign = pgqrsi_exchange_has_room(housekeeping->exchange, &as) && !housekeeping->is_busy;
-    const pgqrsi_sending_as as_look = { .traffic = PGQRSI_TRAFFIC_LOOK };
-    int can_look = pgqrsi_exchange_has_room(housekeeping->exchange, &as_look);
-    int64_t due_ms = can_sign ? housekeeping->prune_ms : NEVER;
+    int64_t due_ms = NEVER;
 
     if (!pgqrsi_exchange_is_open(housekeeping->exchange))
         return NEVER;
-    if (can_sign && !TAILQ_EMPTY(&housekeeping->upkeep))
+    if (TAILQ_EMPTY(&housekeeping->upkeep))
+        due_ms = pgqrsi_registering_due_ms(&housekeeping->registering);
+    else if (pgqrsi_exchange_has_room(housekeeping->exchange, &as))
         return now_ms;
+    due_ms = earlier(due_ms, pgqrsi_finding_due_ms(&housekeeping->finding));
     for (size_t i = 0; i < housekeeping->queues->count; i++) {
         const pgqrsi_work_queue *queue = housekeeping->queues->list[i];
-        int64_t own_ms = NEVER;
 
         if (!queue->held.is_gone && !queue->is_refreshing && queue->polling.state >= PGQRSI_POLLING_CHECKING)
-            own_ms = pgqrsi_polling_due_ms(&queue->polling, now_ms);
-        if (can_sign && !queue->held.is_gone && queue->touch_ms < own_ms)
-            own_ms = queue->touch_ms;
-        if (is_find_due(queue, NEVER) && can_look)
-            own_ms = queue->find_ms;
-        if (own_ms < due_ms)
-            due_ms = own_ms;
+            due_ms = earlier(due_ms, pgqrsi_polling_due_ms(&queue->polling, now_ms));
     }
     return due_ms;
 }

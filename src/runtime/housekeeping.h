@@ -1,6 +1,5 @@
 /*
- * Housekeeping: hints and sweeps, the rows that say who works here, and queues that were deleted and may have
- * been made again.
+ * Housekeeping: hints and sweeps, and with them registrations and queues that were made again.
  *
  * Whoever waited longest is looked after first. Peeks of many queues share an exchange; what may take long is
  * done one at a time.
@@ -9,7 +8,9 @@
 #define PGQRSI_RUNTIME_HOUSEKEEPING_H
 
 #include "runtime/exchange.h"
+#include "runtime/finding.h"
 #include "runtime/queues.h"
+#include "runtime/registering.h"
 
 typedef struct pgqrsi_housekeeping {
     pgqrsi_queues *queues;
@@ -17,11 +18,11 @@ typedef struct pgqrsi_housekeeping {
     const pgqrsi_events *events;
     int64_t poll_ms;
     struct pgqrsi_look_list looks, upkeep; /* queues whose next statement is to be sent, in this order */
-    int is_busy;                           /* a statement about registrations is under way */
-    size_t next;                           /* the queue whose registration is looked at next */
-    int64_t prune_ms;
+    pgqrsi_finding finding;
+    pgqrsi_registering registering;
 } pgqrsi_housekeeping;
 
+/** The queues, the exchange and the events are given. */
 void pgqrsi_housekeeping_init(pgqrsi_housekeeping *housekeeping);
 
 /** Finds out which queues are to be looked at. */

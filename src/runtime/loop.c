@@ -6,6 +6,7 @@
 #include "runtime/heartbeat.h"
 #include "runtime/notices.h"
 #include "runtime/reporting.h"
+#include "runtime/session.h"
 
 /* How long after the grace the last reports may take, while the server answers or does not. */
 #define FINAL_REPORTS_MS 1500
@@ -112,7 +113,7 @@ static int
 is_done(const pgqrs_worker *worker)
 {
     return worker->holdings.count == 0 && pgqrsi_exchange_is_quiet(&worker->exchange) &&
-           (!pgqrsi_claiming_wakes(&worker->claiming) || !pgqrsi_exchange_is_open(&worker->exchange));
+           (!pgqrsi_wakeups_wanted(&worker->queues) || !pgqrsi_exchange_is_open(&worker->exchange));
 }
 
 static void
@@ -180,6 +181,7 @@ static void
 send(pgqrs_worker *worker, int64_t now_ms)
 {
     pgqrsi_exchange_begin(&worker->exchange);
+    pgqrsi_session_send(&worker->exchange);
     if (worker->phase == PGQRSI_PHASE_LEAVING) {
         send_unregister(worker);
     } else {
@@ -336,8 +338,9 @@ news_level(pgqrs_worker *worker)
 
     if (pgqrsi_exchange_has_room(&worker->exchange, &as_report))
         return SIZE_MAX;
-    return pgqrsi_exchange_has_room(&worker->exchange, &as_claim) ? pgqrsi_claiming_level(&worker->claiming)
-                                                                  : 0;
+    return pgqrsi_exchange_has_room(&worker->exchange, &as_claim)
+               ? pgqrsi_dealing_level(&worker->claiming.dealing)
+               : 0;
 }
 
 int64_t

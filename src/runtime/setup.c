@@ -121,7 +121,7 @@ fill_in(pgqrs_worker *worker, pgqrsi_work_queue *queue, const pgqrs_worker_queue
     pgqrsi_holding *held = &queue->held;
 
     pgqrsi_holding_init(held, &worker->holdings);
-    held->came_back = pgqrsi_claiming_came_back;
+    held->came_back = pgqrsi_wakeups_came_back;
     held->options = *options;
     if (options->weight == 0)
         held->options.weight = 1;

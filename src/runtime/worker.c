@@ -104,8 +104,8 @@ join_parts(pgqrs_worker *worker)
     claiming->queues = housekeeping->queues = &worker->queues;
     claiming->exchange = housekeeping->exchange = &worker->exchange;
     claiming->holdings = &worker->holdings;
-    claiming->concurrency = worker->options.concurrency;
-    claiming->prefetch_max = worker->options.prefetch_max;
+    claiming->dealing.concurrency = worker->options.concurrency;
+    claiming->dealing.prefetch_max = worker->options.prefetch_max;
     housekeeping->events = &worker->events;
     housekeeping->poll_ms = worker->options.poll_ms;
     pgqrsi_housekeeping_init(housekeeping);

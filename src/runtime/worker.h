@@ -5,16 +5,22 @@
  *   setup         the public calls that add queues, handlers and middleware
  *   loop          one turn: a plain list of calls; the phases
  *   notices       what notifications say
- *   claiming      which queue is asked for how many
- *   housekeeping  hints, sweeps, registrations, queues made again
+ *   claiming      messages are asked for, and what is brought is handed to the handlers
+ *   dealing       for how many there is room, and which queue is asked for how many
+ *   wakeups       the sleeper's locks, and waking other workers
+ *   housekeeping  hints and sweeps
+ *   finding       queues that were deleted and made again
+ *   registering   the rows that say who works here
  *   queues        the queues: what is held of each, where each stands
  *   reporting     what became of jobs, on its way to the server
+ *   refusals      how long a refused report is repeated
  *   heartbeat     leases are extended
  *   deadlines     timeouts, leases that are not trusted any more, what was claimed ahead in vain
  *   suspects      messages that may crash their workers, run alone
  *   polling       when a queue is asked for messages, and when it may sleep; pure
  *   leases        every message that this worker holds; the only place where a lease changes its state
  *   exchange      what is sent to the server in which transaction, and to whom the answer goes
+ *   session       what the links need for themselves
  *   link          one connection
  *   handlers      the threads, and the jobs that wait for one, that one has, that have returned
  *   job           one job, as its handler sees it
