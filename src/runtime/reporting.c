@@ -223,6 +223,7 @@ failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
         holding->is_gone = 1;
         pgqrsi_holding_gone(holding);
     } else if (is_known) {
+        holding->heartbeat_ms = pgqrsi_clock_boot_ms(); /* nothing was extended while it was under way */
         pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
                               refusal->message);
     }
@@ -320,11 +321,12 @@ static pgqrsi_sending_as
 sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
 {
     int is_locked = now_ms < holding->apart_until_ms;
+    int64_t lock_ms = holding->options.lease_ms / 4 < LOCK_MS ? holding->options.lease_ms / 4 : LOCK_MS;
 
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
                                 .is_apart = is_alone || is_locked,
                                 .is_slow = is_locked,
-                                .lock_ms = holding->all->is_shared ? LOCK_MS : 0 };
+                                .lock_ms = holding->all->is_shared || is_alone || is_locked ? lock_ms : 0 };
 }
 
 /* Takes what was put back while the list is walked over for sent again: so no further than the last one. */

@@ -41,7 +41,7 @@ static void
 a_refused_report_stops_no_other_message_and_is_not_run_again(void **state)
 {
     struct story *s = *state;
-    struct trouble trouble = trouble_new(s, 1000);
+    struct trouble trouble = trouble_new(s, 2000);
     int64_t bad = story_send(s, "{\"bad\": 1}");
     pgqrs_worker *worker;
 
@@ -53,7 +53,7 @@ a_refused_report_stops_no_other_message_and_is_not_run_again(void **state)
     for (int i = 0; i < 5; i++)
         story_send(s, "1");
     running_await(s, 5);
-    ts_sql(s->sql, "SELECT pg_sleep(3)"); /* three leases */
+    ts_sql(s->sql, "SELECT pg_sleep(6)"); /* three leases */
     story_send(s, "1");
     running_await(s, 6);
     assert_int_equal(
@@ -72,7 +72,7 @@ static void
 what_waits_for_a_locked_archive_is_run_once(void **state)
 {
     struct story *s = *state;
-    struct trouble trouble = trouble_new(s, 1000);
+    struct trouble trouble = trouble_new(s, 2000);
     PGconn *other = ts_connect(s->dsn);
     pgqrs_worker *worker;
 
@@ -80,7 +80,7 @@ what_waits_for_a_locked_archive_is_run_once(void **state)
     story_send_many(s, 6, NULL);
     worker = running_start(s, &trouble.options, &trouble.queue, running_done, NULL);
     ts_journal_await(trouble.events, "TROUBLE", 1);
-    ts_sql(s->sql, "SELECT pg_sleep(4)"); /* four leases */
+    ts_sql(s->sql, "SELECT pg_sleep(8)"); /* four leases */
     ts_sql(other, "COMMIT");
     running_await(s, 6);
     running_end(s, worker);
@@ -293,7 +293,7 @@ a_child_that_inherited_a_lost_connection_keeps_no_loop_busy(void **state)
     running_await_idle(worker);
     before = processor_seconds();
     usleep(2000000);
-    if (processor_seconds() - before > 1)
+    if (processor_seconds() - before > 0.1)
         ts_fail("an idle worker used %.1f s of processor in 2 s", processor_seconds() - before);
     running_end(s, worker);
     kill(child, SIGKILL);
