@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "dsn.h"
 #include "exit.h"
 #include "log.h"
 #include "number.h"
@@ -73,11 +74,26 @@ path_text(const cli_call *call, char *text, size_t size)
     return text;
 }
 
+/* A connection string in the wrong place is not shown. */
+static int
+refuse_secret(const char *dashes, const char *name)
+{
+    cli_log_failure(
+        NULL,
+        "refused %s%s: it looks like a connection string, which is not shown here; give that with "
+        "--dsn",
+        dashes, name);
+    return CLI_EXIT_USAGE;
+}
+
 static int
 refuse_command(const cli_call *call, const char *word)
 {
     cli_suggest suggest = CLI_SUGGEST_INIT(word);
     char path[64];
+
+    if (cli_dsn_may_hold_password(word))
+        return refuse_secret("", "a command");
 
     for (const cli_node *child = cli_call_node(call)->children; child->name != NULL; child++)
         cli_suggest_consider(&suggest, child->name);
@@ -120,6 +136,8 @@ refuse_long_option(const cli_call *call, const char *text)
     cli_suggest suggest = CLI_SUGGEST_INIT(name);
 
     snprintf(name, sizeof(name), "%.*s", (int)strcspn(text + 2, "="), text + 2);
+    if (strstr(name, "://") != NULL)
+        return refuse_secret("", "an option");
     path_text(call, path, sizeof(path));
     if (optopt >= GLOBAL_BASE) {
         cli_log_failure(NULL, "the option --%s takes no value: see %s --help", name, path);
@@ -243,6 +261,8 @@ is_choice(const char *choices, const char *text)
 static int
 refuse_value(const char *dashes, const char *name, const char *text, const char *want)
 {
+    if (cli_dsn_may_hold_password(text))
+        return refuse_secret(dashes, name);
     cli_log_failure(NULL, "refused %s%s = \"%.60s\": give %s", dashes, name, text, want);
     return CLI_EXIT_USAGE;
 }
@@ -284,6 +304,18 @@ check_number(const char *dashes, const char *name, cli_kind kind, int64_t min, i
     return refuse_value(dashes, name, text, want);
 }
 
+/* Whether messages quote the option's value when it is wrong: names and files, not what is data. */
+static int
+is_shown(const cli_option *option)
+{
+    static const char *const shown[] = { "schema", "config", "out", "log-dest", "file", "key-field" };
+
+    for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
+        if (strcmp(option->name, shown[i]) == 0)
+            return 1;
+    return 0;
+}
+
 static int
 check_options(const cli_option *options, cli_given *given)
 {
@@ -297,6 +329,8 @@ check_options(const cli_option *options, cli_given *given)
                             option->description);
             return CLI_EXIT_USAGE;
         }
+        if (is_shown(option) && cli_dsn_may_hold_password(given[i].text))
+            return refuse_secret("--", option->name);
         if (option->kind == CLI_CHOICE && !is_choice(option->argument, given[i].text))
             return refuse_choice("--", option->name, given[i].text, option->argument);
         if (option->kind != CLI_NUMBER && option->kind != CLI_SECONDS)
@@ -330,6 +364,15 @@ check_word(const cli_argument *argument, const char *text, int64_t *out_number)
 }
 
 static int
+check_rest(const cli_call *call, int first)
+{
+    for (int i = first; i < call->word_count; i++)
+        if (cli_dsn_may_hold_password(call->words[i]))
+            return refuse_secret("", "an argument");
+    return 0;
+}
+
+static int
 check_words(cli_call *call)
 {
     const cli_argument *argument = cli_call_node(call)->arguments;
@@ -338,7 +381,7 @@ check_words(cli_call *call)
 
     for (; argument != NULL && argument->name != NULL; argument++) {
         if (argument->presence == CLI_REST)
-            return 0;
+            return check_rest(call, i);
         if (argument->presence == CLI_REST_BEHIND && (call->behind != i || i == call->word_count))
             return refuse_missing(call, argument);
         if (argument->presence == CLI_REST_BEHIND)
@@ -347,6 +390,9 @@ check_words(cli_call *call)
             return refuse_missing(call, argument);
         if (i == call->word_count)
             return 0;
+        if (argument->kind == CLI_TEXT && strcmp(argument->name, "PAYLOAD") != 0 &&
+            cli_dsn_may_hold_password(call->words[i]))
+            return refuse_secret("", argument->name);
         failed = check_word(argument, call->words[i], &call->word_numbers[i]);
         if (failed)
             return failed;
@@ -354,6 +400,8 @@ check_words(cli_call *call)
     }
     if (i == call->word_count)
         return 0;
+    if (cli_dsn_may_hold_password(call->words[i]))
+        return refuse_secret("", "an argument");
     path_text(call, path, sizeof(path));
     cli_log_failure(NULL, "\"%s\" takes no argument \"%s\": see %s --help", path, call->words[i], path);
     return CLI_EXIT_USAGE;

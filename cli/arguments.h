@@ -13,7 +13,7 @@
 
 /** What was given for one option or argument. */
 typedef struct cli_given {
-    char *text;     /* into argv; NULL: not given. A flag has "" */
+    char *text;     /* one of the arguments; NULL: not given. A flag has "" */
     int64_t number; /* of a number; milliseconds of seconds */
 } cli_given;
 

@@ -6,6 +6,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "work_guard.h"
+
 /* At most so much is read from one pipe before the others get their turn. */
 #define READ_BYTES ((size_t)64 << 10)
 #define READS_A_TURN 8
@@ -165,7 +167,7 @@ child_is_drained(const struct child *child)
 }
 
 int
-child_reap(struct child *child, int kill_group)
+child_reap(struct child *child, const struct child_program *program, int kill_group)
 {
     siginfo_t info;
 
@@ -177,6 +179,7 @@ child_reap(struct child *child, int kill_group)
         return 0;
     if (kill_group)
         kill(-child->pid, SIGKILL);
+    work_guard_tell(program->guard_fd, -child->pid);
     while (waitpid(child->pid, &child->status, 0) < 0 && errno == EINTR)
         ;
     child->pid = 0;

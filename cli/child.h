@@ -58,9 +58,9 @@ void child_handle(struct child *child, const struct pollfd fds[CHILD_FDS]);
 /** 1 if both its outputs have ended, else 0. */
 int child_is_drained(const struct child *child);
 
-/** Looks whether the child has ended, without waiting. Returns 1 once it has, and `status` is valid then.
- * With `kill_group` what is left of its process group is killed as it ends. */
-int child_reap(struct child *child, int kill_group);
+/** Looks whether the child, a run of `program`, has ended, without waiting. Returns 1 once it has, and
+ * `status` is valid then. With `kill_group` what is left of its process group is killed as it ends. */
+int child_reap(struct child *child, const struct child_program *program, int kill_group);
 
 /** Sends `signal_number` to the process group, if the child runs. */
 void child_signal(const struct child *child, int signal_number);

@@ -12,6 +12,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "work_guard.h"
+
 /* Open files besides those of the children: the database, the terminal, files that were open before. */
 #define SPARE_FILES 64
 
@@ -21,8 +23,8 @@
 static int
 is_own_variable(const char *entry)
 {
-    static const char *const names[] = { "PGQRS_DSN=", "PGQRS_MESSAGE_ID=", "PGQRS_QUEUE=", "PGQRS_ATTEMPT=",
-                                         "PGQRS_TYPE=" };
+    static const char *const names[] = { "PGQRS_DSN=",   "PGPASSWORD=",    "PGQRS_MESSAGE_ID=",
+                                         "PGQRS_QUEUE=", "PGQRS_ATTEMPT=", "PGQRS_TYPE=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
@@ -92,7 +94,8 @@ raise_file_limit(struct child_program *program, int children)
 }
 
 int
-child_program_prepare(struct child_program *program, char *const *argv, const sigset_t *mask, int children)
+child_program_prepare(struct child_program *program, char *const *argv, char *const *environment,
+                      const sigset_t *mask, int children)
 {
     size_t count = 0;
     int problem = find_program(argv[0]);
@@ -102,17 +105,20 @@ child_program_prepare(struct child_program *program, char *const *argv, const si
     problem = raise_file_limit(program, children);
     if (problem != 0)
         return problem;
-    while (environ != NULL && environ[count] != NULL)
+    if (environment == NULL)
+        environment = environ;
+    while (environment != NULL && environment[count] != NULL)
         count++;
     program->environment = calloc(count + 1, sizeof(char *));
     if (program->environment == NULL)
         return ENOMEM;
     program->environment_count = 0;
     for (size_t i = 0; i < count; i++)
-        if (!is_own_variable(environ[i]))
-            program->environment[program->environment_count++] = environ[i];
+        if (!is_own_variable(environment[i]))
+            program->environment[program->environment_count++] = environment[i];
     program->argv = argv;
     program->signal_mask = *mask;
+    program->guard_fd = -1;
     return 0;
 }
 
@@ -209,6 +215,7 @@ become_program(const struct child_program *program, const struct plumbing *plumb
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127); /* it died before the line above */
+    work_guard_tell(program->guard_fd, getpid());
     for (int i = 0; i < CHILD_FDS; i++)
         if (dup2(plumbing->theirs[i], i) < 0)
             goto fail;
@@ -273,6 +280,7 @@ child_program_start(const struct child_program *program, char **environment, pid
     problem = await_exec(plumbing.ours[CHILD_FDS]);
     if (problem != 0) {
         *out_exec = 1;
+        work_guard_tell(program->guard_fd, -pid);
         while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
             ;
         close_plumbing(&plumbing);

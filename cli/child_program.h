@@ -5,8 +5,7 @@
  * Each child leads a process group of its own: a signal from the terminal does not reach it, and what is sent
  * to it reaches its own children too. The kernel kills it if this process dies in any way (PR_SET_PDEATHSIG),
  * so that no child of a worker that was killed by SIGKILL goes on working on a message that by then belongs
- * to somebody else. That holds for the child itself; what it has started in turn meets a closed pipe, nothing
- * more.
+ * to another worker. What the child has started in turn is ended by the guard (work_guard.h).
  */
 #ifndef PGQRS_CLI_CHILD_PROGRAM_H
 #define PGQRS_CLI_CHILD_PROGRAM_H
@@ -22,21 +21,23 @@
 /** What all children have in common. */
 struct child_program {
     char *const *argv;  /* not owned */
-    char **environment; /* this process's, without PGQRS_DSN and what each child gets of its own; entries not
-                           owned */
+    char **environment; /* this process's, without PGQRS_DSN, PGPASSWORD and what each child gets of its own;
+                           entries not owned */
     size_t environment_count;
     sigset_t signal_mask; /* for the children */
+    int guard_fd;         /* where children are told of; -1: nowhere. Set by the caller */
     struct rlimit
         files; /* for the children: the limit of open files as it was before this process raised it */
 };
 
 /**
- * Gets ready to run `argv` (kept, not copied), whose children shall have the signal mask `mask`, and makes
- * room for `children` of them among the open files. Returns 0; or an errno: ENOENT or EACCES if there is no
- * such program, EMFILE if the limit of open files (RLIMIT_NOFILE) cannot be raised so far, ENOMEM.
+ * Gets ready to run `argv` (kept, not copied) with `environment` (its entries are kept; NULL: this
+ * process's), whose children shall have the signal mask `mask`, and makes room for `children` of them among
+ * the open files. Returns 0; or an errno: ENOENT or EACCES if there is no such program, EMFILE if the limit
+ * of open files (RLIMIT_NOFILE) cannot be raised so far, ENOMEM.
  */
-int child_program_prepare(struct child_program *program, char *const *argv, const sigset_t *mask,
-                          int children);
+int child_program_prepare(struct child_program *program, char *const *argv, char *const *environment,
+                          const sigset_t *mask, int children);
 
 /** Frees what `program` holds. */
 void child_program_release(struct child_program *program);

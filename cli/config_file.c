@@ -84,6 +84,9 @@ refuse_key(const struct reader *reader, const char *key)
 
     for (size_t i = 0; pgqrs_config_setting(i) != NULL; i++)
         cli_suggest_consider(&suggest, pgqrs_config_setting(i)->name);
+    if (cli_dsn_may_hold_password(key))
+        return refuse(reader, reader->event.start_mark,
+                      "expected the name of a setting: write a connection string as \"dsn: ...\"");
     if (suggest.best != NULL)
         snprintf(what, sizeof(what), "there is no setting \"%.60s\": did you mean \"%s\"?", key,
                  suggest.best);
@@ -123,7 +126,8 @@ take_value(struct reader *reader, int index)
     value.size = reader->event.data.scalar.length;
     if (pgqrs_config_set(reader->context->config, pgqrs_slice_of(setting->name), value,
                          reader->context->err) == PGQRS_OK) {
-        if (reader->others_may_read && strcmp(setting->name, "dsn") == 0 && cli_dsn_has_password(value.data))
+        if (reader->others_may_read && strcmp(setting->name, "dsn") == 0 &&
+            cli_dsn_may_hold_password(value.data))
             cli_log_write(&reader->context->log, CLI_LOG_WARN,
                           "the file \"%s\" holds a password and others may read it: use chmod 600",
                           reader->path);
@@ -250,6 +254,58 @@ load_open_file(cli_context *context, const char *path, int fd)
                      : refuse_file(context, path, strerror(errno));
     explicit_bzero(text, (size_t)info.st_size);
     free(text);
+    return code;
+}
+
+static int
+is_trusted(const struct stat *info)
+{
+    return info->st_uid == geteuid() || info->st_uid == 0;
+}
+
+/* Why the file must not be believed; NULL if it may. A symbolic link is judged by whoever made it, too. A
+ * folder that others can write in lets them put another file of this user there, unless it is sticky. */
+static const char *
+find_distrust(const char *name, int fd)
+{
+    struct stat file, entry, folder;
+
+    if (fstat(fd, &file) != 0 || lstat(name, &entry) != 0 || stat(".", &folder) != 0)
+        return strerror(errno);
+    if (!is_trusted(&file) || !is_trusted(&entry))
+        return "it belongs to another user";
+    if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+        return "others may write it: use chmod go-w on it";
+    if (!is_trusted(&folder))
+        return "this folder belongs to another user";
+    if ((folder.st_mode & (S_IWGRP | S_IWOTH)) != 0 && (folder.st_mode & S_ISVTX) == 0)
+        return "others may write in this folder: use chmod go-w on it";
+    return NULL;
+}
+
+int
+cli_config_file_load_found(cli_context *context, const char *name, int *out_found)
+{
+    int fd = open(name, O_RDONLY | O_CLOEXEC | O_NONBLOCK), code;
+    const char *distrust;
+
+    *out_found = fd >= 0 || errno != ENOENT;
+    if (fd < 0)
+        return *out_found ? refuse_file(context, name, strerror(errno)) : 0;
+    distrust = find_distrust(name, fd);
+    if (distrust == NULL) {
+        code = load_open_file(context, name, fd);
+    } else {
+        cli_log_failure(
+            &context->log,
+            "refused the configuration file \"%s\" that lies in this folder: %s, or name the file with "
+            "--config if you trust it",
+            name, distrust);
+        code = CLI_EXIT_CONFIG;
+    }
+    close(fd);
+    if (code == 0)
+        cli_log_write(&context->log, CLI_LOG_INFO, "read the settings in \"%s\"", name);
     return code;
 }
 

@@ -18,6 +18,9 @@ struct cli_context {
     pgqrs_error *err;     /* for the calls to the library; NULL is possible and fine */
     cli_output output;
     cli_log log;
+    char *title; /* the command line in memory, title_size bytes, for a process that is to have another one */
+    size_t title_size;
+    char **environment; /* as it was at the start; the entries are not owned */
 };
 
 /** Reports the failure `status` that context->err describes, and returns its exit code. */

@@ -8,13 +8,12 @@ size_t
 cli_json_escape(const unsigned char *p, size_t length, char out[CLI_JSON_ESCAPE_SIZE])
 {
     static const char short_escapes[] = "\"\"\\\\\bb\ff\nn\rr\tt";
-    unsigned char code = length == 2 && p[0] == 0xc2 ? p[1] : p[0];
 
     for (size_t i = 0; length == 1 && i + 1 < sizeof(short_escapes); i += 2)
-        if ((char)code == short_escapes[i])
+        if ((char)p[0] == short_escapes[i])
             return (size_t)snprintf(out, CLI_JSON_ESCAPE_SIZE, "\\%c", short_escapes[i + 1]);
-    if ((length == 1 && (code < 0x20 || code == 0x7f)) || (length == 2 && p[0] == 0xc2 && code <= 0x9f))
-        return (size_t)snprintf(out, CLI_JSON_ESCAPE_SIZE, "\\u%04x", code);
+    if ((length == 1 && (p[0] < 0x20 || p[0] == 0x7f)) || cli_utf8_is_harmful(p, length))
+        return (size_t)snprintf(out, CLI_JSON_ESCAPE_SIZE, "\\u%04x", cli_utf8_decode(p, length));
     return 0;
 }
 
@@ -48,22 +47,23 @@ cli_json_string(FILE *stream, pgqrs_slice text)
     return ferror(stream) ? -1 : 0;
 }
 
-/* JSON is put out as it is, but for DEL and the C1 control characters: they may stand in its strings, and
- * would drive a terminal. */
+/* JSON is put out as it is, but for DEL and what else would drive a terminal or mislead a reader, which may
+ * stand in its strings. */
 static void
 write_json(FILE *stream, pgqrs_slice json)
 {
     const unsigned char *p = (const unsigned char *)json.data;
     size_t start = 0;
 
-    for (size_t i = 0; i < json.size; i++) {
-        int is_c1 = p[i] == 0xc2 && i + 1 < json.size && p[i + 1] <= 0x9f;
+    for (size_t i = 0; i < json.size;) {
+        size_t length = p[i] < 0x7f ? 1 : cli_utf8_length(p + i, json.size - i);
 
-        if (p[i] != 0x7f && !is_c1)
-            continue;
-        fwrite(p + start, 1, i - start, stream);
-        fprintf(stream, "\\u%04x", is_c1 ? p[++i] : p[i]);
-        start = i + 1;
+        if (p[i] == 0x7f || cli_utf8_is_harmful(p + i, length)) {
+            fwrite(p + start, 1, i - start, stream);
+            fprintf(stream, "\\u%04x", cli_utf8_decode(p + i, length));
+            start = i + length;
+        }
+        i += length > 0 ? length : 1;
     }
     fwrite(p + start, 1, json.size - start, stream);
 }

@@ -220,7 +220,7 @@ give(pgqrs_slice text, char **out, size_t *size, size_t *length)
         return CLI_JSON_MEMBER_NOT_SCALAR;
     memcpy(*out, text.data, text.size);
     *length = text.size;
-    return CLI_JSON_MEMBER_FOUND;
+    return CLI_JSON_MEMBER_NUMBER;
 }
 
 /* 1 if the member's name, spelled `inside`, is `name`. `scratch` has room for the whole text. */

@@ -8,6 +8,11 @@
 
 #define BLOCK ((size_t)64 << 10)
 
+/* Programs of Windows put a byte order mark at the start of UTF-8. JSON has none (RFC 8259), and lets readers
+ * ignore it. */
+#define BOM "\xef\xbb\xbf"
+#define BOM_BYTES ((size_t)3)
+
 int
 cli_lines_init(cli_lines *lines, int fd, size_t max_bytes)
 {
@@ -99,6 +104,10 @@ hand_out(cli_lines *lines, size_t length, size_t end_length, pgqrs_slice *out)
     lines->bytes += (int64_t)(length + end_length);
     if (length > 0 && line[length - 1] == '\r')
         length--;
+    if (lines->number == 1 && length >= BOM_BYTES && memcmp(line, BOM, BOM_BYTES) == 0) {
+        line += BOM_BYTES;
+        length -= BOM_BYTES;
+    }
     if (length > lines->max_bytes)
         return CLI_LINES_TOO_LONG;
     out->data = line;
@@ -120,7 +129,8 @@ cli_lines_next(cli_lines *lines, pgqrs_slice *out)
             return hand_out(lines, (size_t)(end - line), 1, out);
         if (lines->at_end)
             return length > 0 ? hand_out(lines, length, 0, out) : CLI_LINES_END;
-        if (length > lines->max_bytes + 1) { /* the one may be a carriage return */
+        /* There may be a byte order mark and a carriage return in addition. */
+        if (length > lines->max_bytes + BOM_BYTES + 1) {
             lines->number++;
             return CLI_LINES_TOO_LONG;
         }

@@ -35,7 +35,8 @@ int cli_lines_init(cli_lines *lines, int fd, size_t max_bytes);
 
 void cli_lines_release(cli_lines *lines);
 
-/** The next line, without its end ("\n" or "\r\n"), valid until the next call. */
+/** The next line, without its end and without a byte order mark at the start of the file ("\n" or "\r\n"),
+ * valid until the next call. */
 cli_lines_result cli_lines_next(cli_lines *lines, pgqrs_slice *out);
 
 #endif

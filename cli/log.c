@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,11 +12,22 @@
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
 
+static int
+wait_unless_fifo(int fd)
+{
+    struct stat info;
+
+    if (fstat(fd, &info) != 0)
+        return -1;
+    return S_ISFIFO(info.st_mode) ? 0 : fcntl(fd, F_SETFL, O_APPEND);
+}
+
 int
 cli_log_open(cli_log *log, const char *path)
 {
-    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-    FILE *file = fd >= 0 ? fdopen(fd, "a") : NULL;
+    /* Not to wait for a reader of a FIFO, nor for one that is slow: then lines are lost. */
+    int fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NONBLOCK, 0666);
+    FILE *file = fd >= 0 && wait_unless_fifo(fd) == 0 ? fdopen(fd, "a") : NULL;
 
     if (file == NULL) {
         int saved = errno;
@@ -48,8 +60,7 @@ cli_log_level_named(const char *name)
     return (cli_log_level)level;
 }
 
-/* What people typed is quoted back to them; it stays on one line and cannot drive a terminal. C1 control
- * characters are two bytes in UTF-8, 0xC2 and 0x80 to 0x9F. */
+/* What people typed is quoted back to them; it stays on one line and cannot drive a terminal. */
 static void
 replace_control_characters(char *text)
 {
@@ -62,8 +73,8 @@ replace_control_characters(char *text)
             *p = ' ';
         else if (*p < 0x20 || *p == 0x7f || length == 0)
             *p = '?';
-        else if (p[0] == 0xc2 && p[1] <= 0x9f)
-            p[0] = p[1] = '?';
+        else if (cli_utf8_is_harmful(p, length))
+            memset(p, '?', length);
         length += length == 0;
     }
 }

@@ -22,7 +22,8 @@ typedef struct cli_log {
     cli_log_level level;
 } cli_log;
 
-/** Directs `log` to the file `path`, appending to it. 0, or -1 with errno set. */
+/** Directs `log` to the file `path`, appending to it. It never waits for the reader of a FIFO. 0, or -1 with
+ * errno set: ENXIO if nobody reads a FIFO. */
 int cli_log_open(cli_log *log, const char *path);
 
 /** Closes the file of `log`, if it has one. */

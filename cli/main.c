@@ -13,6 +13,8 @@
 
 #include "commands.h"
 #include "confirm.h"
+#include "dsn.h"
+#include "early_stop.h"
 #include "help.h"
 #include "settings.h"
 
@@ -36,6 +38,19 @@ choose_locale(void)
 
     if (locale == NULL || strcmp(locale, "C") == 0 || strcmp(locale, "POSIX") == 0)
         setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+/* The command line as the kernel shows it: the arguments one behind the other. */
+static void
+find_title(cli_context *context, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        if (i > 0 && argv[i] != context->title + context->title_size)
+            break;
+        if (i == 0)
+            context->title = argv[0];
+        context->title_size += strlen(argv[i]) + 1;
+    }
 }
 
 /* A reader that went away is a failed write, which is reported, not a silent death. */
@@ -70,7 +85,8 @@ open_log(cli_context *context)
         return 0;
     if (cli_log_open(&context->log, path) == 0)
         return 0;
-    cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path, strerror(errno));
+    cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
+                    errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
 }
 
@@ -136,14 +152,22 @@ main(int argc, char **argv)
 {
     cli_call call;
     cli_context context = { .call = &call };
+    char **arguments;
     int code;
 
+    early_stop_as_first_process();
     if (guard_standard_streams() != 0)
         return CLI_EXIT_OSERR;
+    find_title(&context, argc, argv);
+    arguments = cli_dsn_hide(argc, argv);
+    if (arguments == NULL) {
+        cli_log_failure(NULL, "%s", pgqrs_status_text(PGQRS_ENOMEM));
+        return CLI_EXIT_OSERR;
+    }
     choose_locale();
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
-    code = cli_call_parse(&call, argc, argv);
+    code = cli_call_parse(&call, argc, arguments);
     context.output.json = code == 0 && is_json(&call);
     if (code == 0 && call.wants_help)
         cli_help_print(&context.output, &call);
@@ -155,8 +179,10 @@ main(int argc, char **argv)
     pgqrs_client_close(context.client);
     pgqrs_config_free(context.config);
     pgqrs_error_free(context.err);
+    free(context.environment);
     cli_log_write(&context.log, CLI_LOG_DEBUG, "exit code %d", code);
     cli_log_close(&context.log);
     cli_call_release(&call);
+    cli_dsn_release(arguments);
     return code;
 }

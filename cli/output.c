@@ -13,6 +13,7 @@
 
 #include "json.h"
 #include "table.h"
+#include "utf8.h"
 
 cli_value
 cli_value_number(int64_t number)
@@ -174,12 +175,20 @@ cli_output_list_end(cli_output *output, const char *nothing)
 void
 cli_output_text(cli_output *output, const char *format, ...)
 {
+    char *text = NULL, *clean = NULL;
     va_list args;
 
     begin(output);
     va_start(args, format);
-    check(output, vfprintf(stdout, format, args) < 0);
+    if (vasprintf(&text, format, args) < 0)
+        text = NULL;
     va_end(args);
+    if (text != NULL)
+        clean = cli_utf8_escape_harmful(pgqrs_slice_of(text));
+    errno = clean == NULL ? ENOMEM : errno;
+    check(output, clean == NULL || fputs(clean, stdout) < 0);
+    free(clean);
+    free(text);
 }
 
 /* What did not print through us, as the benchmark, has overwritten what was there; what is left behind it

@@ -1,6 +1,16 @@
 /* work: hands what the command line says to the loop in work.c */
 #include "commands.h"
+#include "early_stop.h"
 #include "work.h"
+
+/* A worker that is told to stop while it connects has nothing to finish. */
+int
+cli_work_check(cli_context *context)
+{
+    (void)context;
+    early_stop_begin();
+    return 0;
+}
 
 int
 cli_work(cli_context *context)
@@ -16,5 +26,8 @@ cli_work(cli_context *context)
     options.progress = 1;
     options.grace_ms = cli_call_number(call, "grace", WORK_GRACE_MS);
     options.log = &context->log;
+    options.environment = context->environment;
+    options.title = context->title;
+    options.title_size = context->title_size;
     return work_run(context->client, &options);
 }

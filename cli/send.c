@@ -34,18 +34,25 @@ cli_message_send_check(cli_context *context)
 }
 
 static void
+report_duplicate(cli_context *context, const pgqrs_enqueued *enqueued)
+{
+    cli_log_write(&context->log, CLI_LOG_INFO,
+                  "the key was sent before, with message %lld: this one was not stored",
+                  (long long)enqueued->id);
+}
+
+static void
 print_sent(cli_context *context, const pgqrs_enqueued *enqueued)
 {
     static const cli_column columns[] = { { "id", 0 }, { "duplicate", 0 }, { NULL, 0 } };
-    char id[32];
+    char id[48];
 
-    snprintf(id, sizeof(id), "%lld", (long long)enqueued->id);
+    snprintf(id, sizeof(id), "%lld%s", (long long)enqueued->id, enqueued->duplicate ? " duplicate" : "");
     cli_output_result(&context->output, columns,
                       (cli_value[]){ cli_value_number(enqueued->id), cli_value_boolean(enqueued->duplicate) },
                       id);
     if (enqueued->duplicate)
-        cli_log_write(&context->log, CLI_LOG_INFO,
-                      "the key was sent before, with message %s: this one is dropped", id);
+        report_duplicate(context, enqueued);
 }
 
 int

@@ -11,6 +11,7 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "json_member.h"
+#include "key.h"
 #include "lines.h"
 #include "progress.h"
 #include "send.h"
@@ -23,8 +24,9 @@ struct upload {
     const char *name; /* of the file, for people */
     int fd;
     pgqrs_slice key_field; /* { NULL, 0 }: no keys */
-    char *key;             /* of the line at hand */
-    size_t key_size;
+    char *member;          /* of the line at hand */
+    size_t member_size;
+    char key[CLI_KEY_MAX_BYTES]; /* made from it */
     cli_lines lines;
     cli_batch batch;
     struct progress *progress; /* NULL: no terminal */
@@ -179,13 +181,19 @@ static int
 find_key(struct upload *upload, pgqrs_slice line, pgqrs_slice *out)
 {
     cli_json_member_result result;
+    pgqrs_slice member = { NULL, 0 };
     size_t length = 0;
 
     *out = (pgqrs_slice){ NULL, 0 };
     if (upload->key_field.data == NULL)
         return 0;
-    result = cli_json_member(line, upload->key_field, &upload->key, &upload->key_size, &length);
-    if (result != CLI_JSON_MEMBER_FOUND || length == 0 || length > 255)
+    result = cli_json_member(line, upload->key_field, &upload->member, &upload->member_size, &member.size);
+    member.data = upload->member;
+    if (result == CLI_JSON_MEMBER_FOUND)
+        length = cli_key_of_string(member, upload->key);
+    else if (result == CLI_JSON_MEMBER_NUMBER)
+        length = cli_key_of_number(member, upload->key);
+    if (length == 0 || length > CLI_KEY_MAX_BYTES)
         return refuse_key(upload, result, length);
     *out = (pgqrs_slice){ upload->key, length };
     return 0;
@@ -265,6 +273,10 @@ print_summary(cli_context *context, const cli_batch *batch)
     cli_output_result(&context->output, columns,
                       (cli_value[]){ cli_value_number(batch->sent), cli_value_number(batch->duplicates) },
                       sentence);
+    if (batch->duplicates > 0)
+        cli_log_write(&context->log, CLI_LOG_WARN,
+                      "did not store %" PRId64 " of %" PRId64 " messages: their keys were sent before",
+                      batch->duplicates, batch->sent + batch->duplicates);
 }
 
 static int
@@ -290,7 +302,7 @@ send_all(struct upload *upload, pgqrs_producer *producer)
     }
     cli_batch_release(&upload->batch);
     cli_lines_release(&upload->lines);
-    free(upload->key);
+    free(upload->member);
     return code;
 }
 

@@ -18,13 +18,13 @@ load_found_file(cli_context *context)
 {
     static const char *const usual[] = { "pgqrs.yaml", "pgqrs.yml" };
     const char *path = getenv("PGQRS_CONFIG_FILE");
+    int code = 0, is_found = 0;
 
     if (path != NULL && *path != '\0')
         return cli_config_file_load(context, path);
-    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
-        if (access(usual[i], F_OK) == 0)
-            return cli_config_file_load(context, usual[i]);
-    return 0;
+    for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]) && code == 0 && !is_found; i++)
+        code = cli_config_file_load_found(context, usual[i], &is_found);
+    return code;
 }
 
 static int
@@ -65,15 +65,14 @@ set_from_line(cli_context *context, const char *name)
     return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
-/* The kernel shows what stands in argv to every user of the machine. */
+/* It was overwritten in the arguments by now. */
 static void
-hide_password(cli_context *context)
+note_password(cli_context *context)
 {
-    char *dsn = cli_call_option(context->call, "dsn")->text;
+    const char *dsn = cli_call_text(context->call, "dsn");
 
-    if (dsn == NULL || !cli_dsn_has_password(dsn))
+    if (dsn == NULL || !cli_dsn_may_hold_password(dsn))
         return;
-    memset(dsn, 'x', strlen(dsn));
     cli_log_write(
         &context->log, CLI_LOG_INFO,
         "a password was given on the command line, where other users could see it for a moment: better use "
@@ -112,6 +111,33 @@ require_dsn(cli_context *context)
     return CLI_EXIT_CONFIG;
 }
 
+/* The variables of libpq are about some other server, and a wrong one would keep it from connecting to this.
+ * Programs that are run get them all the same: context->environment. */
+static int
+leave_environment(cli_context *context)
+{
+    size_t count = 0;
+
+    while (environ[count] != NULL)
+        count++;
+    context->environment = calloc(count + 1, sizeof(char *));
+    if (context->environment == NULL)
+        return cli_fail(context, PGQRS_ENOMEM);
+    memcpy(context->environment, environ, count * sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        char name[64];
+        size_t length = strcspn(context->environment[i], "=");
+
+        if (strncmp(context->environment[i], "PG", 2) != 0 ||
+            strncmp(context->environment[i], "PGQRS_", 6) == 0 || length >= sizeof(name))
+            continue;
+        memcpy(name, context->environment[i], length);
+        name[length] = '\0';
+        unsetenv(name);
+    }
+    return 0;
+}
+
 int
 cli_settings_load(cli_context *context)
 {
@@ -126,8 +152,12 @@ cli_settings_load(cli_context *context)
     code = load_file_and_environment(context);
     if (code == 0)
         code = set_from_line(context, "dsn");
-    hide_password(context);
+    note_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");
-    return code == 0 ? require_dsn(context) : code;
+    if (code == 0)
+        code = require_dsn(context);
+    if (code == 0 && strncmp(pgqrs_config_get(context->config, "dsn"), "local:", 6) == 0)
+        code = leave_environment(context);
+    return code;
 }

@@ -7,8 +7,7 @@
 
 #include "context.h"
 
-/** Fills context->config. A password on the command line is overwritten there, so that `ps` does not show it
- * for long. 0, or an exit code after a line on standard error. */
+/** Fills context->config. 0, or an exit code after a line on standard error. */
 int cli_settings_load(cli_context *context);
 
 #endif

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "utf8.h"
+
 static int
 is_terminal(FILE *stream)
 {
@@ -31,7 +33,7 @@ text_of(const cli_value *value)
     switch (value->kind) {
     case CLI_VALUE_TEXT:
     case CLI_VALUE_JSON:
-        return strndup(value->text.data, value->text.size);
+        return cli_utf8_escape_harmful(value->text);
     case CLI_VALUE_NUMBER:
     case CLI_VALUE_TOKEN:
         snprintf(text, sizeof(text), "%" PRId64, value->number);

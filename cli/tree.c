@@ -150,11 +150,16 @@ static const cli_node commands[] = {
           "standard output as its result; otherwise the attempt has failed, with the end of standard error "
           "as its "
           "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
-          "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once.",
+          "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A program that a "
+          "signal ends "
+          "while the worker stops is not charged an attempt: its message is given back. Whatever ends the "
+          "worker, SIGKILL included, ends its programs and what those have started.\n\n"
+          "Programs do not get PGQRS_DSN and PGPASSWORD.",
       .arguments = work_arguments,
       .options = work_options,
       .examples = work_examples,
       .needs = CLI_NEEDS_CLIENT,
+      .check = cli_work_check,
       .run = cli_work },
     { .name = "bench",
       .summary = "measure how fast this server moves messages",

@@ -34,8 +34,8 @@ static const cli_option send_options[] = {
     { .name = "priority",
       .kind = CLI_NUMBER,
       .argument = "N",
-      .min = -32768,
-      .max = 32767,
+      .min = -100,
+      .max = 100,
       .description = "higher goes first",
       .default_text = "0" },
     { .name = "key",
@@ -59,7 +59,7 @@ static const cli_option send_options[] = {
       .argument = "NAME",
       .description =
           "with --file: the idempotency key is this member of each line, so that the same file can be "
-          "sent again after an interruption" },
+          "sent again after an interruption; 17 and 17.0 are one key, \"17\" is another" },
     { .name = "batch",
       .kind = CLI_NUMBER,
       .argument = "N",
@@ -72,7 +72,8 @@ static const cli_option send_options[] = {
 CLI_OPTIONS_FIT(send_options);
 
 static const cli_example send_examples[] = {
-    { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'", "prints the id" },
+    { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'",
+      "prints the id, and \"duplicate\" if the key was sent before" },
     { "pgqrs message send mails '{}' --delay 30 --key welcome-17", "in half a minute, and only once" },
     { "pgqrs message send mails --file mails.ndjson --key-field id", "many; interrupted, just run it again" },
     { NULL },

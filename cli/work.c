@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "early_stop.h"
 #include "exit.h"
 #include "work_loop.h"
 
@@ -29,6 +30,7 @@ take_over_signals(struct signals *before)
     sigaddset(&ours, SIGINT);
     sigaddset(&ours, SIGHUP);
     sigprocmask(SIG_BLOCK, &ours, &before->mask);
+    early_stop_end();
     sigaction(SIGCHLD, &standard, &before->child);
     sigaction(SIGPIPE, &ignore, &before->pipe);
     return signalfd(-1, &ours, SFD_NONBLOCK | SFD_CLOEXEC);
@@ -93,6 +95,7 @@ work(struct work_loop *loop)
                             loop->options->concurrency);
         return CLI_EXIT_OSERR;
     }
+    work_loop_guard(loop);
     status = open_worker(loop);
     if (status == PGQRS_OK) {
         if (loop->options->progress)
@@ -104,6 +107,7 @@ work(struct work_loop *loop)
         exit_code = cli_exit_of(status);
     }
     work_loop_release(loop);
+    work_guard_stop(&loop->guard);
     pgqrs_worker_close(loop->worker);
     return exit_code;
 }
@@ -113,7 +117,7 @@ work_run(pgqrs_client *client, const struct work_options *options)
 {
     cli_log standard_error = { NULL, CLI_LOG_INFO };
     struct work_report report = { .log = options->log != NULL ? options->log : &standard_error };
-    struct work_loop loop = { .options = options, .client = client };
+    struct work_loop loop = { .options = options, .client = client, .guard = WORK_GUARD_INIT };
     struct signals before;
     int problem, exit_code;
 
@@ -123,12 +127,15 @@ work_run(pgqrs_client *client, const struct work_options *options)
         return CLI_EXIT_USAGE;
     }
     report.started_ms = slot_clock_ms();
+    loop.guard.title = options->title;
+    loop.guard.title_size = options->title_size;
     loop.work.report = &report;
     loop.work.err = pgqrs_error_new();
     loop.signal_fd = take_over_signals(&before);
-    problem = loop.signal_fd < 0 ? errno
-                                 : child_program_prepare(&loop.work.program, options->command, &before.mask,
-                                                         options->concurrency);
+    problem = loop.signal_fd < 0
+                  ? errno
+                  : child_program_prepare(&loop.work.program, options->command, options->environment,
+                                          &before.mask, options->concurrency);
     exit_code = problem == 0 ? work(&loop) : refuse_program(&report, options, problem);
     child_program_release(&loop.work.program);
     pgqrs_error_free(loop.work.err);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <pgqrs/queue.h>
@@ -20,6 +21,9 @@
 
 /* A message whose program is gone is due again after this, for a worker that has it. */
 #define GIVE_BACK_MS 1000
+
+/* How often a failure that may end the work is looked into. */
+#define DOUBT_PAUSE_MS 1000
 
 /* Looking whether the queue is empty reads all of it: at most this part of the time, nor all the time. */
 #define COUNT_SHARE 10
@@ -63,6 +67,7 @@ enter(struct work_loop *loop, enum work_phase phase)
     if (phase <= loop->phase)
         return;
     loop->phase = phase;
+    loop->work.is_stopping = 1;
     pgqrs_worker_stop(loop->worker);
     if (phase == WORK_ENDING)
         loop->phase_end_ms = now + loop->options->grace_ms;
@@ -83,22 +88,23 @@ give_up(struct work_loop *loop, pgqrs_status status, const char *why)
     enter(loop, WORK_STOPPING);
 }
 
-/* Whether a failure can pass without anybody doing something about this process or its queue. */
+/* Whether a failure cannot pass without anybody doing something about this process or its queue. All others
+ * can: a password that is being changed (EAUTH), a server that is being replaced, a message that the server
+ * refuses (EINVAL and the like). A missing privilege shows before anything is claimed; later on a single
+ * message can be refused for that reason, by row security. */
 static int
-can_pass(pgqrs_status status)
+may_end_work(const struct work_loop *loop, pgqrs_status status)
 {
     switch (status) {
-    case PGQRS_OK:
-    case PGQRS_ELEASELOST:
-    case PGQRS_ECONNECT:
-    case PGQRS_EAUTH: /* a password that is being changed, a server that is being replaced */
-    case PGQRS_ETIMEDOUT:
-    case PGQRS_EUNKNOWN:
-    case PGQRS_ESERVER:
-    case PGQRS_ENOMEM:
-    case PGQRS_ESYSTEM:
-    case PGQRS_ERATE:
+    case PGQRS_ENOQUEUE:
+    case PGQRS_ENOTINSTALLED:
+    case PGQRS_ENOSCHEMA:
+    case PGQRS_EOLDSCHEMA:
+    case PGQRS_ENEWSCHEMA:
+    case PGQRS_ECONFIG:
         return 1;
+    case PGQRS_EDENIED:
+        return !loop->has_begun;
     default:
         return 0;
     }
@@ -115,6 +121,7 @@ work_loop_take(pgqrs_job *job, void *arg)
     while (loop->slots[free_slot].state != SLOT_FREE)
         free_slot++; /* there is one: the worker runs no more jobs at once than there are slots */
     loop->unsettled++;
+    loop->has_begun = 1;
     problem = slot_start(&loop->slots[free_slot], &loop->work, job, &exec_failed);
     if (exec_failed) {
         if (loop->phase == WORK_WORKING)
@@ -178,6 +185,36 @@ is_settled(const pgqrs_event *event)
     }
 }
 
+/* A trigger of the archive can fail for one message as if there were no table, so the queue itself is asked
+ * (look_into_doubt). A privilege is not: looking at the queue needs others. */
+static void
+doubt(struct work_loop *loop, const pgqrs_event *event)
+{
+    if (event->status == PGQRS_EDENIED) {
+        give_up(loop, event->status, event->message);
+        return;
+    }
+    loop->doubt = event->status;
+    if (loop->fatal == PGQRS_OK)
+        work_report_event(loop->work.report, event, slot_clock_ms());
+}
+
+static void
+look_into_doubt(struct work_loop *loop, int64_t now_ms)
+{
+    pgqrs_queue_list *queues = NULL;
+    pgqrs_status status;
+
+    if (loop->doubt == PGQRS_OK || now_ms < loop->doubt_ms)
+        return;
+    status = pgqrs_queue_get(loop->client, loop->options->queue, &queues, loop->work.err);
+    pgqrs_queue_list_free(queues);
+    loop->doubt = PGQRS_OK;
+    loop->doubt_ms = slot_clock_ms() + DOUBT_PAUSE_MS;
+    if (may_end_work(loop, status))
+        give_up(loop, status, pgqrs_error_message(loop->work.err));
+}
+
 void
 work_loop_note(const pgqrs_event *event, void *arg)
 {
@@ -187,8 +224,8 @@ work_loop_note(const pgqrs_event *event, void *arg)
     if (event->kind == PGQRS_EVENT_CANCELLED)
         cancel(loop, event->job);
     else if ((event->kind == PGQRS_EVENT_DISCONNECTED || event->kind == PGQRS_EVENT_TROUBLE) &&
-             !can_pass(event->status))
-        give_up(loop, event->status, event->message);
+             may_end_work(loop, event->status))
+        doubt(loop, event);
     else if (loop->fatal == PGQRS_OK)
         work_report_event(loop->work.report, event, slot_clock_ms());
 }
@@ -206,7 +243,7 @@ look_whether_empty(struct work_loop *loop)
     status = pgqrs_queue_count(loop->client, loop->options->queue, &counts, loop->work.err);
     after = slot_clock_ms();
     loop->count_ms = after + COUNT_PAUSE_MS + (after - before) * (COUNT_SHARE - 1);
-    if (!can_pass(status))
+    if (may_end_work(loop, status))
         give_up(loop, status, pgqrs_error_message(loop->work.err));
     else if (status == PGQRS_OK && counts.ready == 0 && counts.delayed == 0 && counts.leased == 0)
         enter(loop, WORK_ENDING);
@@ -221,6 +258,7 @@ advance(struct work_loop *loop)
         slot_tick(&loop->slots[i], &loop->work, now);
     if (loop->options->until_empty)
         look_whether_empty(loop);
+    look_into_doubt(loop, now);
     work_report_reminder(loop->work.report, now);
     if (loop->phase == WORK_ENDING && now >= loop->phase_end_ms) {
         work_report_line(loop->work.report, CLI_LOG_WARN, "stopped %zu children that had not ended in time",
@@ -254,6 +292,53 @@ sleep_ms(struct work_loop *loop)
     return (int)(loop->due_ms - now);
 }
 
+void
+work_loop_guard(struct work_loop *loop)
+{
+    int problem;
+
+    work_guard_stop(&loop->guard);
+    problem = work_guard_start(&loop->guard);
+    loop->work.program.guard_fd = loop->guard.fd;
+    if (problem != 0)
+        work_report_line(loop->work.report, CLI_LOG_WARN,
+                         "could not start the process that ends programs after a crash of this one: %s",
+                         strerror(problem));
+    for (size_t i = 0; i < loop->slot_count; i++)
+        if (slot_has_child(&loop->slots[i]))
+            work_guard_tell(loop->guard.fd, loop->slots[i].child.pid);
+}
+
+static int
+reap_slot(struct work_loop *loop, pid_t pid)
+{
+    for (size_t i = 0; i < loop->slot_count; i++)
+        if (slot_has_child(&loop->slots[i]) && loop->slots[i].child.pid == pid) {
+            slot_reap(&loop->slots[i], &loop->work, slot_clock_ms());
+            return 1;
+        }
+    return 0;
+}
+
+/* Not only programs: the first process of a container is given all orphans, which stay zombies until it waits
+ * for them. Each child is looked at before it is waited for, so that none is taken from its slot. */
+static void
+reap(struct work_loop *loop)
+{
+    siginfo_t info;
+
+    for (;;) {
+        memset(&info, 0, sizeof(info));
+        if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+            return;
+        if (reap_slot(loop, info.si_pid))
+            continue;
+        waitpid(info.si_pid, NULL, 0);
+        if (info.si_pid == loop->guard.pid)
+            work_loop_guard(loop);
+    }
+}
+
 static void
 take_signals(struct work_loop *loop)
 {
@@ -261,8 +346,7 @@ take_signals(struct work_loop *loop)
 
     while (read(loop->signal_fd, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
         if (info.ssi_signo == SIGCHLD) {
-            for (size_t i = 0; i < loop->slot_count; i++)
-                slot_reap(&loop->slots[i], &loop->work, slot_clock_ms());
+            reap(loop);
             continue;
         }
         if (loop->phase == WORK_WORKING)
@@ -308,6 +392,7 @@ work_loop_init(struct work_loop *loop)
 int
 work_loop_run(struct work_loop *loop)
 {
+    reap(loop); /* orphans from before SIGCHLD was waited for */
     for (;;) {
         pgqrs_status status = pgqrs_worker_process(loop->worker, &loop->is_over, loop->work.err);
 

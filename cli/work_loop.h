@@ -15,6 +15,7 @@
 #include <pgqrs/worker.h>
 
 #include "work.h"
+#include "work_guard.h"
 #include "work_slot.h"
 
 /** After the grace, what children and the server get to end. The worker's grace must be longer by this. */
@@ -32,6 +33,7 @@ struct work_loop {
     pgqrs_client *client;
     pgqrs_worker *worker;
     struct slot_work work;
+    struct work_guard guard;
     struct slot *slots;
     size_t slot_count;
     enum work_phase phase;
@@ -42,12 +44,20 @@ struct work_loop {
     int64_t due_ms;       /* when the present turn was to come, at the latest */
     int64_t unsettled;    /* messages of which the server does not know what became */
     int64_t count_ms;     /* no look whether the queue is empty before this */
-    pgqrs_status fatal;   /* PGQRS_OK, or why there is no point in going on */
+    pgqrs_status
+        doubt;        /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
+    int64_t doubt_ms; /* no such look before this */
+    int has_begun;    /* 1: a message was claimed, so the role has its privileges */
+    pgqrs_status fatal; /* PGQRS_OK, or why there is no point in going on */
     int exit_code;
 };
 
 /** Gets ready: only options, client, work and signal_fd must be set. 0, or an errno. */
 int work_loop_init(struct work_loop *loop);
+
+/** Starts the guard, or another one in place of one that was killed, and tells it what runs. Without a guard
+ * the work goes on, after a warning. */
+void work_loop_guard(struct work_loop *loop);
 
 /** The handler of the worker: starts a child for `job`. `loop` is a struct work_loop. */
 pgqrs_job_outcome work_loop_take(pgqrs_job *job, void *loop);

@@ -16,6 +16,10 @@
  */
 #define DRAIN_MS 200
 
+/* How long after the end of a child by a signal to wait for the same signal: whoever ends a whole service
+ * signals its processes one after the other. */
+#define SHARED_SIGNAL_MS 500
+
 /* A message whose child could not be started is kept so long. */
 #define PAUSE_MS 1000
 
@@ -157,12 +161,30 @@ set_error(struct slot *slot, const struct slot_work *work)
     free(text);
 }
 
+/* Whether the child was ended from outside: by a signal that asks for it, or, in a shell, by the end of what
+ * it ran by such a signal. */
+static int
+was_told_to_end(int status)
+{
+    int number = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status) - 128;
+
+    return number == SIGTERM || number == SIGINT || number == SIGHUP || number == SIGQUIT ||
+           number == SIGKILL;
+}
+
 /* The outputs are complete, or as complete as they will be. */
 static void
 conclude(struct slot *slot, const struct slot_work *work)
 {
     int is_success = WIFEXITED(slot->child.status) && WEXITSTATUS(slot->child.status) == 0;
 
+    if (work->is_stopping && was_told_to_end(slot->child.status)) {
+        work_report_line(work->report, CLI_LOG_INFO,
+                         "gave back message %lld: its child was ended by a signal as the worker stops",
+                         (long long)pgqrs_job_message(slot->job)->id);
+        end_job(slot, PGQRS_JOB_SNOOZED);
+        return;
+    }
     if (is_success)
         set_result(slot, work);
     else
@@ -170,26 +192,32 @@ conclude(struct slot *slot, const struct slot_work *work)
     end_job(slot, is_success ? PGQRS_JOB_DONE : PGQRS_JOB_FAILED);
 }
 
+static void
+conclude_if_complete(struct slot *slot, const struct slot_work *work)
+{
+    if (slot->state == SLOT_DRAINING && child_is_drained(&slot->child) &&
+        (work->is_stopping || !was_told_to_end(slot->child.status)))
+        conclude(slot, work);
+}
+
 void
 slot_handle(struct slot *slot, const struct slot_work *work, const struct pollfd fds[CHILD_FDS])
 {
     child_handle(&slot->child, fds);
-    if (slot->state == SLOT_DRAINING && child_is_drained(&slot->child))
-        conclude(slot, work);
+    conclude_if_complete(slot, work);
 }
 
 void
 slot_reap(struct slot *slot, const struct slot_work *work, int64_t now_ms)
 {
-    if (!slot_has_child(slot) || !child_reap(&slot->child, slot->state == SLOT_KILLING))
+    if (!slot_has_child(slot) || !child_reap(&slot->child, &work->program, slot->state == SLOT_KILLING))
         return;
     if (slot->state == SLOT_KILLING) {
         end_job(slot, PGQRS_JOB_SNOOZED);
         return;
     }
-    change(slot, SLOT_DRAINING, now_ms + DRAIN_MS);
-    if (child_is_drained(&slot->child))
-        conclude(slot, work);
+    change(slot, SLOT_DRAINING, now_ms + (was_told_to_end(slot->child.status) ? SHARED_SIGNAL_MS : DRAIN_MS));
+    conclude_if_complete(slot, work);
 }
 
 void

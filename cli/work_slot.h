@@ -32,8 +32,8 @@
 enum slot_state {
     SLOT_FREE,     /* no job. Left by slot_start */
     SLOT_RUNNING,  /* the child runs. Entered by slot_start; left when it ends or is stopped */
-    SLOT_DRAINING, /* the child has ended, its outputs not yet: a grandchild may hold them. Left soon, in any
-                      case */
+    SLOT_DRAINING, /* the child has ended, its outputs not yet: a grandchild may hold them. Or it was ended by
+                      a signal that the worker may be about to get as well. Left soon, in any case */
     SLOT_KILLING,  /* the child was told to end, the message is given back. Entered by slot_stop; left when it
                       has ended */
     SLOT_PAUSING,  /* no child could be started. Entered by slot_start; left after a second, so that a lack
@@ -52,6 +52,7 @@ struct slot_work {
     struct child_program program;
     struct work_report *report;
     pgqrs_error *err; /* NULL is possible and fine */
+    int is_stopping;  /* 1: the worker was told to stop */
 };
 
 /** The current time. */

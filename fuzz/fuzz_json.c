@@ -31,7 +31,7 @@ check(const char *before, pgqrs_slice text, const char *after, pgqrsi_json_fault
     if (text.size > 0)
         memcpy(block + head, text.data, text.size);
     memcpy(block + head + text.size, after, tail);
-    verdict = pgqrsi_json_check((pgqrs_slice){ block, size }, fault);
+    verdict = pgqrsi_json_check((pgqrs_slice){ block, size }, NULL, fault);
     if (!verdict)
         demand(fault->problem != NULL && fault->offset <= size);
     free(block);

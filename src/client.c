@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "db/session.h"
 #include "local/local.h"
 
 /* Attempts of a statement that the server rolled back through no fault of its own. */
@@ -34,17 +35,43 @@ resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
     return pgqrsi_conn_check(*out, err);
 }
 
+/* A pooler is in between: whether it leaves sessions alone, so that they can be used like our own. */
+static pgqrs_status
+look_at_pooler(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
+{
+    pgqrsi_session_statements ask;
+    const struct {
+        pgqrsi_sql sql;
+        const pgqrsi_statement **out;
+    } needed[] = { { PGQRSI_SQL_CONNECTION_BACKEND, &ask.backend },
+                   { PGQRSI_SQL_CONNECTION_HEAR, &ask.hear },
+                   { PGQRSI_SQL_CONNECTION_TELL, &ask.tell },
+                   { PGQRSI_SQL_CONNECTION_FORGET, &ask.forget } };
+    pgqrs_status status = PGQRS_OK;
+
+    for (size_t i = 0; status == PGQRS_OK && i < sizeof(needed) / sizeof(needed[0]); i++)
+        status = pgqrsi_scope_statement(&client->scope, needed[i].sql, PGQRSI_LANE_READY, needed[i].out, err);
+    if (status == PGQRS_OK && pgqrsi_session_is_kept(conn, &client->settings, &ask, deadline_ms))
+        atomic_store(&client->settings.owns_sessions, 1);
+    return status;
+}
+
 /* The first connection: reports a wrong address at once, and says whether there is a pooler. */
 static pgqrs_status
 connect_once(pgqrs_client *client, pgqrs_error *err)
 {
+    int64_t deadline_ms = pgqrsi_clock_ms() + client->settings.connect_timeout_ms;
     pgqrsi_conn *conn = NULL;
-    pgqrs_status status = pgqrsi_pool_acquire(
-        client->pool, pgqrsi_clock_ms() + client->settings.connect_timeout_ms, &conn, err);
+    pgqrs_status status = pgqrsi_pool_acquire(client->pool, deadline_ms, &conn, err);
 
     if (status != PGQRS_OK)
         return status;
-    client->pooled = pgqrsi_conn_is_pooled(conn);
+    if (pgqrsi_conn_is_pooled(conn)) {
+        status = look_at_pooler(client, conn, deadline_ms, err);
+        client->pooled = !atomic_load(&client->settings.owns_sessions);
+        pgqrsi_pool_discard(client->pool, conn); /* it was set up before that was known */
+        return status;
+    }
     pgqrsi_pool_release(client->pool, conn);
     return PGQRS_OK;
 }
@@ -153,7 +180,9 @@ run_on(pgqrsi_conn *conn, const pgqrsi_call *call, const pgqrsi_statement *const
         return pgqrsi_conn_copy(conn, statements[0], call->copy, deadline_ms, err);
     if (call->after == NULL || call->conn != NULL)
         return pgqrsi_conn_run(conn, statements[0], call->params, deadline_ms, out, err);
-    sendings[1] = (pgqrsi_sending){ statements[1], call->after->params };
+    sendings[1] = (pgqrsi_sending){ statements[1], call->after->params, call->after->out_after };
+    if (call->after->out_after != NULL)
+        *call->after->out_after = PGQRS_EUNKNOWN; /* also when an earlier attempt had an answer */
     return pgqrsi_pipe_exchange(conn, sendings, 2, deadline_ms, out, err);
 }
 
@@ -173,6 +202,10 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *const
             return status;
         status = run_on(conn, call, statements, deadline_ms, out, err);
         is_broken = pgqrsi_conn_is_broken(conn);
+        if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL &&
+            pgqrsi_conn_why(conn) != NULL)
+            status =
+                pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: %s", statements[0]->name, pgqrsi_conn_why(conn));
         if (call->conn == NULL)
             pgqrsi_pool_release(client->pool, conn);
         if (!may_repeat(call, status, is_broken, err) || i == MAX_ATTEMPTS ||
@@ -233,6 +266,17 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
     return status;
 }
 
+static pgqrs_status
+refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
+{
+    return pgqrsi_error_set(err, PGQRS_EDENIED,
+                            "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom "
+                            "nothing vouches: neither this "
+                            "user, nor the owner of the schema or of the database; if they are genuine, act "
+                            "as that role, else drop them",
+                            client->scope.schema, PGQRSI_SLICE_ARG(owner));
+}
+
 pgqrs_status
 pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, int32_t *out,
                                 pgqrs_error *err)
@@ -241,15 +285,22 @@ pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t
     pgqrsi_call read = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_VERSION, .effect = PGQRSI_READS };
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_client_run(client, &look, deadline_ms, &rows, err);
-    int has_schema, has_tables, is_utf8;
+    int has_schema, has_tables, is_utf8, is_stranger;
 
     if (status != PGQRS_OK)
         return status;
     has_schema = pgqrsi_rows_int(rows, 0, 0) != 0;
     has_tables = pgqrsi_rows_int(rows, 0, 1) != 0;
     is_utf8 = pgqrsi_rows_int(rows, 0, 2) != 0;
+    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever changes them
+     * does not. */
+    is_stranger = !pgqrsi_rows_is_null(rows, 0, 3) && (conn != NULL || pgqrsi_rows_int(rows, 0, 4) != 0);
+    if (is_utf8 && is_stranger)
+        status = refuse_stranger(client, pgqrsi_rows_text(rows, 0, 3), err);
     pgqrsi_rows_free(rows);
     rows = NULL;
+    if (status != PGQRS_OK)
+        return status;
     if (!is_utf8)
         return pgqrsi_error_set(err, PGQRS_ECONFIG,
                                 "the database's encoding is not UTF8: create one with ENCODING 'UTF8'");

@@ -22,7 +22,7 @@ struct pgqrs_client {
     size_t max_payload_bytes;
     int wakes; /* 1: what makes a message claimable wakes those who sleep */
     /* Guarded by pgqrsi_pool_lock: */
-    uint32_t next_serial;
+    uint64_t next_serial;
     pgqrsi_scope scope;
     int schema_checked;
     struct pgqrsi_queue *queues; /* every queue that was opened, until the client is closed */
@@ -42,10 +42,12 @@ typedef struct pgqrsi_call {
     pgqrsi_lane lane;
     pgqrsi_effect effect;
     const pgqrsi_params *params;
-    const struct pgqrsi_call *after; /* sent behind it, in a transaction of its own; what becomes of that is
-                                        not told. Only its scope, sql, lane and params count; NULL: nothing */
-    const pgqrsi_copy *copy;         /* the rows of a statement that copies: neither `conn`, `params`, `after`
-                                        nor rows returned; NULL: it does not copy */
+    const struct pgqrsi_call *after; /* sent after it, in a transaction of its own. Only its scope, sql, lane,
+                                        params and out_after count; NULL: nothing */
+    pgqrs_status *out_after; /* of a call that is sent after another: what became of it; PGQRS_EUNKNOWN
+                                if there was no answer */
+    const pgqrsi_copy *copy; /* the rows of a statement that copies: neither `conn`, `params`, `after`
+                                nor rows returned; NULL: it does not copy */
 } pgqrsi_call;
 
 /** When a call that begins now must have ended, by this process's clock. */

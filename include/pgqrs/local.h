@@ -4,8 +4,8 @@
  * A private server is an ordinary PostgreSQL cluster that belongs to one user, listens on a unix socket only
  * and keeps its data below $XDG_DATA_HOME/pgqrs (usually ~/.local/share/pgqrs), so it survives a reboot.
  * Started by root it runs as the account `postgres`, below /var/lib/pgqrs. Its name is 1 to 32 of a-z, 0-9,
- * "-" and "_"; the default is "default". The DSN "local:" or "local:NAME" names it everywhere a DSN is taken,
- * and starts it.
+ * "-" and "_", not "-" first; the default is "default". The DSN "local:" or "local:NAME" names it everywhere
+ * a DSN is taken, and starts it.
  *
  * Needs PostgreSQL's server programs; PGQRS_ENOPOSTGRES says which one is missing and where it was looked
  * for. Every function runs programs and waits for them, up to a minute. Any thread; processes that start the

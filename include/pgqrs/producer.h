@@ -42,7 +42,7 @@ typedef struct pgqrs_producer_options {
 typedef struct pgqrs_enqueue_options {
     size_t size;                 /* sizeof this struct */
     int64_t delay_ms;            /* due only after this time; default 0, at most 10 years */
-    int32_t priority;            /* -32768 to 32767; higher goes first; default 0, the fast lane */
+    int32_t priority;            /* -100 to 100; higher goes first; default 0, the fast lane */
     pgqrs_slice idempotency_key; /* 1 to 255 bytes: the same key enqueues once; default none */
     pgqrs_slice headers;         /* a JSON object for the consumer; default none */
     pgqrs_slice type;            /* 1 to 128 bytes, names the kind of work; default none */
@@ -61,6 +61,7 @@ typedef struct pgqrs_enqueued {
     int64_t id;
     int duplicate; /* 1: the key was known; `id` is the message enqueued with it first, and this one was
                       dropped */
+    int differs;   /* 1: and the payload of that one is another: the key was given to two messages */
 } pgqrs_enqueued;
 
 /**

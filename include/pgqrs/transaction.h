@@ -6,9 +6,9 @@
  * if you roll back. Nothing is committed, prepared or set on your connection.
  *
  * One thread at a time for each connection; it must be idle in a transaction and not in pipeline or COPY
- * mode. The statuses are those of the functions without `_on`, plus PGQRS_EINVAL when no transaction is open
- * or it has failed already. After any failure but PGQRS_EINVAL and PGQRS_ELEASELOST your transaction is in
- * failure as well: roll back.
+ * mode. The statuses are those of the functions without `_on`, plus PGQRS_EINVAL when no transaction is open,
+ * it has failed already, or the client encoding of the connection is not UTF8. After any failure but
+ * PGQRS_EINVAL and PGQRS_ELEASELOST your transaction is in failure as well: roll back.
  */
 #ifndef PGQRS_TRANSACTION_H
 #define PGQRS_TRANSACTION_H

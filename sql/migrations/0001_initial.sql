@@ -2,10 +2,11 @@
 -- queue's tables. Immutable once released: changes go into a new file.
 --
 -- :"schema" is the schema's name as an identifier, :'schema' as a literal, as psql writes them. Neither may stand inside a
--- function's body: a hostile name could end it. Bodies find the schema through their pinned search_path.
+-- function's body: a hostile name could end it. Bodies read the name from the setting pgqrs.schema that each function pins,
+-- beside a search_path in which nobody else can make anything, and reach tables by EXECUTE format('%I.name').
 -- Run as one transaction, by `pgqrs install`.
 
-SELECT set_config('search_path', quote_ident(:'schema') || ', pg_temp', true);
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 CREATE TABLE :"schema".pgqrs_migrations (
     version integer PRIMARY KEY,
@@ -18,23 +19,21 @@ COMMENT ON COLUMN :"schema".pgqrs_migrations.name IS 'What it was for';
 COMMENT ON COLUMN :"schema".pgqrs_migrations.applied_at IS 'When it was applied';
 
 CREATE TABLE :"schema".pgqrs_queues (
-    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id integer PRIMARY KEY CHECK (id > 0),
     queue_name text COLLATE "C" NOT NULL UNIQUE CHECK (octet_length(queue_name) BETWEEN 1 AND 128),
     max_attempts integer NOT NULL DEFAULT 20 CHECK (max_attempts BETWEEN 1 AND 1000),
     max_crashes integer NOT NULL DEFAULT 3 CHECK (max_crashes BETWEEN 1 AND 1000),
     backoff_base_ms bigint NOT NULL DEFAULT 1000 CHECK (backoff_base_ms BETWEEN 1 AND 2592000000),
     backoff_max_ms bigint NOT NULL DEFAULT 3600000 CHECK (backoff_max_ms BETWEEN 1 AND 2592000000),
-    low_water bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE :"schema".pgqrs_queues IS 'The queues of pgqrs. Use pgqrs_create_queue and pgqrs_delete_queue: a queue is this row and its tables';
-COMMENT ON COLUMN :"schema".pgqrs_queues.id IS 'Names the queue''s tables: pgqrs_messages_<id>_ready, pgqrs_messages_<id>_held, pgqrs_archive_<id>';
+COMMENT ON COLUMN :"schema".pgqrs_queues.id IS 'Names the queue''s tables: pgqrs_messages_<id>_ready, pgqrs_messages_<id>_held, pgqrs_archive_<id>, pgqrs_keys_<id>. Drawn at random, so that a number is not issued again after a failover or a reinstall';
 COMMENT ON COLUMN :"schema".pgqrs_queues.queue_name IS 'What users call it; data, never part of an identifier';
 COMMENT ON COLUMN :"schema".pgqrs_queues.max_attempts IS 'Reported failures after which a message is archived as dead';
 COMMENT ON COLUMN :"schema".pgqrs_queues.max_crashes IS 'Leases run out after which a message is archived as dead';
 COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_base_ms IS 'Pause after the first failure in milliseconds, doubled by each further one';
 COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Upper bound of that pause in milliseconds';
-COMMENT ON COLUMN :"schema".pgqrs_queues.low_water IS 'A hint for new clients: claims of the ready lane may begin behind this message id. Affects speed only';
 COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When it was created';
 
 CREATE TABLE :"schema".pgqrs_workers (
@@ -69,12 +68,13 @@ CREATE TABLE :"schema".pgqrs_messages (
     queue_id integer NOT NULL,
     priority smallint NOT NULL DEFAULT 0,
     lane "char" NOT NULL,
-    id bigint NOT NULL DEFAULT nextval('pgqrs_message_id_seq'::regclass),
+    id bigint NOT NULL DEFAULT nextval(:'sequence'::regclass),
     enqueued_at timestamptz NOT NULL DEFAULT statement_timestamp(),
     producer_worker_id bigint,
     payload jsonb NOT NULL,
     headers jsonb,
-    message_type text COLLATE "C"
+    message_type text COLLATE "C",
+    idempotency_key text COLLATE "C"
 ) PARTITION BY LIST (queue_id);
 COMMENT ON TABLE :"schema".pgqrs_messages IS 'Every message that is not finished, for reading. The hot path uses the queue''s own leaf tables';
 COMMENT ON COLUMN :"schema".pgqrs_messages.vt IS 'Visibility time: when the lease ends, or when the message becomes due';
@@ -85,7 +85,7 @@ COMMENT ON COLUMN :"schema".pgqrs_messages.read_ct IS 'How often it was handed o
 COMMENT ON COLUMN :"schema".pgqrs_messages.failed_ct IS 'How often a consumer reported a failure';
 COMMENT ON COLUMN :"schema".pgqrs_messages.crash_ct IS 'How often a lease on it ran out';
 COMMENT ON COLUMN :"schema".pgqrs_messages.queue_id IS 'Its queue';
-COMMENT ON COLUMN :"schema".pgqrs_messages.priority IS 'Higher goes first; 0 is the default';
+COMMENT ON COLUMN :"schema".pgqrs_messages.priority IS 'Higher goes first, -100 to 100; 0 is the default';
 COMMENT ON COLUMN :"schema".pgqrs_messages.lane IS 'r: ready, claimed in id order; h: held, for whatever is delayed, prioritised, retried or long in flight';
 COMMENT ON COLUMN :"schema".pgqrs_messages.id IS 'Names the message in the whole installation';
 COMMENT ON COLUMN :"schema".pgqrs_messages.enqueued_at IS 'When it was enqueued';
@@ -93,7 +93,9 @@ COMMENT ON COLUMN :"schema".pgqrs_messages.producer_worker_id IS 'Who enqueued i
 COMMENT ON COLUMN :"schema".pgqrs_messages.payload IS 'What the producer gave';
 COMMENT ON COLUMN :"schema".pgqrs_messages.headers IS 'An object that the producer gave beside it';
 COMMENT ON COLUMN :"schema".pgqrs_messages.message_type IS 'The kind of work, if the producer named one';
+COMMENT ON COLUMN :"schema".pgqrs_messages.idempotency_key IS 'The key that the producer gave, if any: forgotten when the message is cancelled or dead';
 
+-- By outcome, then by time: the dead have one leaf, the done a leaf a month.
 CREATE TABLE :"schema".pgqrs_archive (
     id bigint NOT NULL,
     queue_id integer NOT NULL,
@@ -112,6 +114,7 @@ CREATE TABLE :"schema".pgqrs_archive (
     payload jsonb NOT NULL,
     headers jsonb,
     message_type text COLLATE "C",
+    idempotency_key text COLLATE "C",
     result jsonb,
     error text
 ) PARTITION BY LIST (queue_id);
@@ -133,51 +136,63 @@ COMMENT ON COLUMN :"schema".pgqrs_archive.consumer_worker_id IS 'Who was handed 
 COMMENT ON COLUMN :"schema".pgqrs_archive.payload IS 'What the producer gave';
 COMMENT ON COLUMN :"schema".pgqrs_archive.headers IS 'An object that the producer gave beside it';
 COMMENT ON COLUMN :"schema".pgqrs_archive.message_type IS 'The kind of work, if the producer named one';
+COMMENT ON COLUMN :"schema".pgqrs_archive.idempotency_key IS 'The key that the producer gave, if any';
 COMMENT ON COLUMN :"schema".pgqrs_archive.result IS 'What the consumer gave when it archived it';
 COMMENT ON COLUMN :"schema".pgqrs_archive.error IS 'The last failure, of a dead message';
 
+-- varchar(255) and no toast table: a queue with keys costs two indexes and a table.
 CREATE TABLE :"schema".pgqrs_keys (
     queue_id integer NOT NULL,
-    idempotency_key text COLLATE "C" NOT NULL,
+    idempotency_key varchar(255) COLLATE "C" NOT NULL,
     message_id bigint NOT NULL,
-    expires_at timestamptz NOT NULL,
-    PRIMARY KEY (queue_id, idempotency_key)
-);
-CREATE INDEX pgqrs_keys_expires_at_idx ON :"schema".pgqrs_keys (expires_at);
+    payload_hash bigint NOT NULL,
+    expires_at timestamptz NOT NULL
+) PARTITION BY LIST (queue_id);
 COMMENT ON TABLE :"schema".pgqrs_keys IS 'Idempotency keys: enqueueing with a key that is here enqueues nothing';
 COMMENT ON COLUMN :"schema".pgqrs_keys.queue_id IS 'The queue that the key belongs to';
 COMMENT ON COLUMN :"schema".pgqrs_keys.idempotency_key IS 'What the producer gave';
 COMMENT ON COLUMN :"schema".pgqrs_keys.message_id IS 'The message that was enqueued with it; finished perhaps';
+COMMENT ON COLUMN :"schema".pgqrs_keys.payload_hash IS 'Hash of its payload, to tell a repetition from another message under the same key';
 COMMENT ON COLUMN :"schema".pgqrs_keys.expires_at IS 'When it is forgotten';
 
--- Monthly partitions of a queue's archive, from this month to `ahead` from now. A month whose rows went to the default
--- partition already stays there.
-CREATE FUNCTION :"schema".pgqrs_prepare_archive(queue integer, ahead interval DEFAULT '40 days')
-RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+CREATE FUNCTION :"schema".pgqrs_draw_queue_id()
+RETURNS integer LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $body$
+SELECT (('x' || left(gen_random_uuid()::text, 8))::bit(32)::bigint & 2147483647)::integer
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_draw_queue_id() IS 'Draws the id of a new queue at random';
+
+-- Monthly partitions of a queue's archive for what is done, from this month to `ahead` from now. A month whose rows went to
+-- the default partition already stays there. Bounds are spelled in UTC, whatever the session's settings.
+CREATE FUNCTION :"schema".pgqrs_prepare_archive(queue integer, ahead interval DEFAULT '7 days')
+RETURNS void LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $body$
 DECLARE
-    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
-    month timestamptz := date_trunc('month', clock_timestamp(), 'UTC');
-    next_month timestamptz;
-    leaf text;
-    occupied boolean;
+    schema_name CONSTANT text := current_setting('pgqrs.schema');
+    archive CONSTANT text := 'pgqrs_archive_' || queue;
+    month timestamp := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
+    known boolean;
 BEGIN
-    PERFORM pg_advisory_xact_lock(hashtextextended('pgqrs archive ' || schema_name || ' ' || queue, 0));
-    WHILE month <= clock_timestamp() + ahead LOOP
-        next_month := (month AT TIME ZONE 'UTC' + interval '1 month') AT TIME ZONE 'UTC';
-        leaf := schema_name || '.pgqrs_archive_' || queue || '_' || to_char(month AT TIME ZONE 'UTC', 'YYYYMM');
-        IF to_regclass(leaf) IS NULL THEN
-            EXECUTE format('SELECT EXISTS (SELECT FROM %s.pgqrs_archive_%s_default WHERE archived_at >= %L AND archived_at < %L)',
-                           schema_name, queue, month, next_month) INTO occupied;
-            IF NOT occupied THEN
-                EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_archive INCLUDING ALL)', leaf, schema_name);
-                EXECUTE format('ALTER TABLE %s.pgqrs_archive_%s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
-                               schema_name, queue, leaf, month, next_month);
-                EXECUTE format('REVOKE ALL ON %s FROM PUBLIC', leaf);
-                EXECUTE format('COMMENT ON TABLE %s IS %L', leaf,
-                               'Archive of queue ' || queue || ', ' || to_char(month AT TIME ZONE 'UTC', 'YYYY-MM') || ' (UTC)');
+    -- One process at a time makes a queue's months. The row can be locked only by a role that may change queues.
+    EXECUTE format('SELECT true FROM %I.pgqrs_queues WHERE id = $1 FOR NO KEY UPDATE', schema_name) INTO known USING queue;
+    WHILE known AND month <= (clock_timestamp() + ahead) AT TIME ZONE 'UTC' LOOP
+        IF to_regclass(format('%I.%I', schema_name, archive || to_char(month, '_YYYYMM'))) IS NULL THEN
+            EXECUTE format('SELECT EXISTS (SELECT FROM %I.%I WHERE outcome = ''done'' AND archived_at >= $1 AND archived_at < $2)',
+                           schema_name, archive || '_default')
+               INTO known USING month AT TIME ZONE 'UTC', (month + interval '1 month') AT TIME ZONE 'UTC';
+            IF NOT known THEN
+                EXECUTE format('CREATE TABLE %1$I.%2$I (LIKE %1$I.pgqrs_archive INCLUDING ALL)', schema_name,
+                               archive || to_char(month, '_YYYYMM'));
+                EXECUTE format('ALTER TABLE %1$I.%2$I ATTACH PARTITION %1$I.%3$I FOR VALUES FROM (''done'', %4$L) TO (''done'', %5$L)',
+                               schema_name, archive, archive || to_char(month, '_YYYYMM'),
+                               to_char(month, 'YYYY-MM-DD') || ' 00:00:00+00',
+                               to_char(month + interval '1 month', 'YYYY-MM-DD') || ' 00:00:00+00');
+                EXECUTE format('REVOKE ALL ON %I.%I FROM PUBLIC', schema_name, archive || to_char(month, '_YYYYMM'));
+                EXECUTE format('COMMENT ON TABLE %I.%I IS %L', schema_name, archive || to_char(month, '_YYYYMM'),
+                               'Archive of queue ' || queue || ', ' || to_char(month, 'YYYY-MM') || ' (UTC)');
             END IF;
+            known := true;
         END IF;
-        month := next_month;
+        month := month + interval '1 month';
     END LOOP;
 END
 $body$;
@@ -189,93 +204,121 @@ CREATE FUNCTION :"schema".pgqrs_create_queue(
     max_crashes integer DEFAULT NULL,
     backoff_base_ms bigint DEFAULT NULL,
     backoff_max_ms bigint DEFAULT NULL)
-RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
-#variable_conflict use_column
+RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
 DECLARE
-    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
-    parent text;
+    messages text;
     archive text;
+    keys text;
+    leaf text;
 BEGIN
     IF name ~ '[\u0001-\u001f\u007f-\u009f]' THEN
         RAISE EXCEPTION 'a queue name cannot hold control characters' USING ERRCODE = '22023';
     END IF;
-    INSERT INTO pgqrs_queues (queue_name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms)
-    VALUES (name, coalesce($2, 20), coalesce($3, 3), coalesce($4, 1000), coalesce($5, 3600000))
-    RETURNING id INTO queue;
-    parent := schema_name || '.pgqrs_messages_' || queue;
-    archive := schema_name || '.pgqrs_archive_' || queue;
+    -- An id that is taken, or whose tables were left behind, is drawn again.
+    WHILE queue IS NULL LOOP
+        EXECUTE format('INSERT INTO %1$I.pgqrs_queues (id, queue_name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms) '
+                       'SELECT d.id, $1, coalesce($2, 20), coalesce($3, 3), coalesce($4, 1000), coalesce($5, 3600000) '
+                       'FROM (SELECT %1$I.pgqrs_draw_queue_id() AS id OFFSET 0) AS d '
+                       'WHERE d.id > 0 AND to_regclass(format(''%%I.%%I'', %1$L, ''pgqrs_messages_'' || d.id)) IS NULL '
+                       'ON CONFLICT (id) DO NOTHING RETURNING id', schema_name)
+           INTO queue USING name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms;
+    END LOOP;
+    messages := format('%I.%I', schema_name, 'pgqrs_messages_' || queue);
+    archive := format('%I.%I', schema_name, 'pgqrs_archive_' || queue);
+    keys := format('%I.%I', schema_name, 'pgqrs_keys_' || queue);
 
     -- Made apart and attached: this takes a weaker lock on the parent than CREATE TABLE ... PARTITION OF, so that it
-    -- neither waits for a pg_dump nor makes others wait behind one.
-    EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_messages INCLUDING ALL) PARTITION BY LIST (lane)', parent, schema_name);
+    -- neither waits for a pg_dump nor makes others wait behind one. Identifiers with a number in them need no quotes, so a
+    -- suffix can follow the quoted schema and the name.
+    EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_messages INCLUDING ALL) PARTITION BY LIST (lane)', messages, schema_name);
     -- Over half of each page is left free, so that a claim finds room for the new row version beside the old one.
-    EXECUTE format('CREATE TABLE %s_ready (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 45, '
+    EXECUTE format('CREATE TABLE %s_ready (LIKE %I.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 45, '
                    'autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, '
                    'autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000, '
                    'autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 1000000, '
-                   'autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off)', parent, schema_name);
-    EXECUTE format('CREATE TABLE %s_held (LIKE %s.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 80, '
+                   'autovacuum_vacuum_cost_delay = 0, vacuum_truncate = off)', messages, schema_name);
+    EXECUTE format('CREATE TABLE %s_held (LIKE %I.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 80, '
                    'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 10000, '
-                   'autovacuum_vacuum_cost_delay = 0)', parent, schema_name);
-    EXECUTE format('ALTER TABLE %1$s_ready ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''r''', parent, queue);
-    EXECUTE format('ALTER TABLE %1$s_held ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''h''', parent, queue);
-    EXECUTE format('CREATE UNIQUE INDEX ON %s_ready (id)', parent);
-    EXECUTE format('CREATE UNIQUE INDEX ON %s_held (id)', parent);
-    EXECUTE format('CREATE INDEX ON %s_held (priority, vt, id)', parent);
-    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_ready FOR VALUES IN (''r'')', parent);
-    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_held FOR VALUES IN (''h'')', parent);
-    EXECUTE format('ALTER TABLE %s.pgqrs_messages ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, parent, queue);
+                   'autovacuum_vacuum_cost_delay = 0)', messages, schema_name);
+    EXECUTE format('ALTER TABLE %1$s_ready ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''r''', messages, queue);
+    -- The held lane is searched priority by priority, so there is a bounded number of them.
+    EXECUTE format('ALTER TABLE %1$s_held ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''h'', '
+                   'ADD CONSTRAINT pgqrs_priority CHECK (priority BETWEEN -100 AND 100)', messages, queue);
+    EXECUTE format('CREATE UNIQUE INDEX ON %s_ready (id)', messages);
+    EXECUTE format('CREATE UNIQUE INDEX ON %s_held (id)', messages);
+    EXECUTE format('CREATE INDEX ON %s_held (priority, vt, id)', messages);
+    -- Updates and deletes go on where somebody publishes all tables: the id names the row.
+    FOREACH leaf IN ARRAY ARRAY['ready', 'held'] LOOP
+        EXECUTE format('ALTER TABLE %s_%s REPLICA IDENTITY USING INDEX %I', messages, leaf,
+                       'pgqrs_messages_' || queue || '_' || leaf || '_id_idx');
+    END LOOP;
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_ready FOR VALUES IN (''r'')', messages);
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_held FOR VALUES IN (''h'')', messages);
+    EXECUTE format('ALTER TABLE %I.pgqrs_messages ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, messages, queue);
 
-    EXECUTE format('CREATE TABLE %s (LIKE %s.pgqrs_archive INCLUDING ALL) PARTITION BY RANGE (archived_at)', archive, schema_name);
+    EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_archive INCLUDING ALL) PARTITION BY RANGE (outcome, archived_at)', archive, schema_name);
     EXECUTE format('CREATE INDEX ON %s (id)', archive);
-    EXECUTE format('CREATE INDEX ON %s (id) WHERE outcome = ''dead''', archive);
-    EXECUTE format('CREATE TABLE %s_default (LIKE %s.pgqrs_archive INCLUDING ALL)', archive, schema_name);
+    EXECUTE format('CREATE TABLE %s_dead (LIKE %I.pgqrs_archive INCLUDING ALL)', archive, schema_name);
+    EXECUTE format('CREATE TABLE %s_default (LIKE %I.pgqrs_archive INCLUDING ALL)', archive, schema_name);
+    EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_dead FOR VALUES FROM (''dead'', MINVALUE) TO (''dead'', MAXVALUE)', archive);
     EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_default DEFAULT', archive);
-    EXECUTE format('ALTER TABLE %s.pgqrs_archive ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, archive, queue);
-    PERFORM pgqrs_prepare_archive(queue);
+    EXECUTE format('ALTER TABLE %I.pgqrs_archive ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, archive, queue);
+    EXECUTE format('SELECT %I.pgqrs_prepare_archive($1)', schema_name) USING queue;
 
-    EXECUTE format('REVOKE ALL ON %1$s, %1$s_ready, %1$s_held, %2$s, %2$s_default FROM PUBLIC', parent, archive);
-    EXECUTE format('COMMENT ON TABLE %s IS %L', parent, 'Messages of queue ' || name);
-    EXECUTE format('COMMENT ON TABLE %s_ready IS %L', parent, 'Ready lane of queue ' || name || ': claimed in id order. No index but (id), so that claims are HOT updates');
-    EXECUTE format('COMMENT ON TABLE %s_held IS %L', parent, 'Held lane of queue ' || name || ': delayed, prioritised, retried or long in flight');
+    EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_keys INCLUDING ALL)', keys, schema_name);
+    EXECUTE format('ALTER TABLE %1$s ALTER queue_id SET DEFAULT %2$s, ADD PRIMARY KEY (idempotency_key)', keys, queue);
+    EXECUTE format('CREATE INDEX ON %s (expires_at)', keys);
+    EXECUTE format('ALTER TABLE %I.pgqrs_keys ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, keys, queue);
+
+    EXECUTE format('CREATE SEQUENCE %I.%I MINVALUE 0 START 0', schema_name, 'pgqrs_frontier_' || queue);
+
+    EXECUTE format('REVOKE ALL ON %1$s, %1$s_ready, %1$s_held, %2$s, %2$s_dead, %2$s_default, %3$s FROM PUBLIC', messages, archive, keys);
+    EXECUTE format('REVOKE ALL ON SEQUENCE %I.%I FROM PUBLIC', schema_name, 'pgqrs_frontier_' || queue);
+    EXECUTE format('COMMENT ON TABLE %s IS %L', messages, 'Messages of queue ' || name);
+    EXECUTE format('COMMENT ON TABLE %s_ready IS %L', messages, 'Ready lane of queue ' || name || ': claimed in id order. No index but (id), so that claims are HOT updates');
+    EXECUTE format('COMMENT ON TABLE %s_held IS %L', messages, 'Held lane of queue ' || name || ': delayed, prioritised, retried or long in flight');
     EXECUTE format('COMMENT ON TABLE %s IS %L', archive, 'Archive of queue ' || name);
+    EXECUTE format('COMMENT ON TABLE %s_dead IS %L', archive, 'Dead letters of queue ' || name);
     EXECUTE format('COMMENT ON TABLE %s_default IS %L', archive, 'Archive of queue ' || name || ': what no monthly partition takes');
+    EXECUTE format('COMMENT ON TABLE %s IS %L', keys, 'Idempotency keys of queue ' || name);
+    EXECUTE format('COMMENT ON SEQUENCE %I.%I IS %L', schema_name, 'pgqrs_frontier_' || queue,
+                   'Low-water mark of queue ' || name || ': a hint where claims of the ready lane may begin. Affects speed only');
     RETURN queue;
 END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint) IS 'Creates a queue and its tables; returns its id';
 
 CREATE FUNCTION :"schema".pgqrs_delete_queue(name text)
-RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
 DECLARE
-    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
 BEGIN
-    DELETE FROM pgqrs_queues WHERE queue_name = name RETURNING id INTO queue;
+    EXECUTE format('DELETE FROM %I.pgqrs_queues WHERE queue_name = $1 RETURNING id', schema_name) INTO queue USING name;
     IF queue IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('DROP TABLE %1$s.pgqrs_messages_%2$s, %1$s.pgqrs_archive_%2$s', schema_name, queue);
-    DELETE FROM pgqrs_keys WHERE queue_id = queue;
-    DELETE FROM pgqrs_workers WHERE queue_id = queue;
+    EXECUTE format('DROP TABLE %1$I.pgqrs_messages_%2$s, %1$I.pgqrs_archive_%2$s, %1$I.pgqrs_keys_%2$s', schema_name, queue);
+    EXECUTE format('DROP SEQUENCE %I.pgqrs_frontier_%s', schema_name, queue);
+    EXECUTE format('DELETE FROM %I.pgqrs_workers WHERE queue_id = $1', schema_name) USING queue;
     RETURN true;
 END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_delete_queue(text) IS 'Drops a queue with its messages and its archive; false if there is none of this name';
 
 CREATE FUNCTION :"schema".pgqrs_purge_queue(name text)
-RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
 DECLARE
-    schema_name CONSTANT text := (SELECT relnamespace::regnamespace FROM pg_class WHERE oid = 'pgqrs_queues'::regclass);
+    schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
 BEGIN
-    SELECT id INTO queue FROM pgqrs_queues WHERE queue_name = name FOR UPDATE;
+    EXECUTE format('SELECT id FROM %I.pgqrs_queues WHERE queue_name = $1 FOR UPDATE', schema_name) INTO queue USING name;
     IF queue IS NULL THEN
         RETURN false;
     END IF;
-    EXECUTE format('TRUNCATE %1$s.pgqrs_messages_%2$s_ready, %1$s.pgqrs_messages_%2$s_held', schema_name, queue);
-    DELETE FROM pgqrs_keys WHERE queue_id = queue;
+    EXECUTE format('TRUNCATE %1$I.pgqrs_messages_%2$s_ready, %1$I.pgqrs_messages_%2$s_held, %1$I.pgqrs_keys_%2$s', schema_name, queue);
     RETURN true;
 END
 $body$;
@@ -284,6 +327,6 @@ COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message 
 REVOKE ALL ON :"schema".pgqrs_migrations, :"schema".pgqrs_queues, :"schema".pgqrs_workers, :"schema".pgqrs_messages,
     :"schema".pgqrs_archive, :"schema".pgqrs_keys FROM PUBLIC;
 REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq FROM PUBLIC;
-REVOKE ALL ON FUNCTION :"schema".pgqrs_prepare_archive(integer, interval),
+REVOKE ALL ON FUNCTION :"schema".pgqrs_draw_queue_id(), :"schema".pgqrs_prepare_archive(integer, interval),
     :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
     :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text) FROM PUBLIC;

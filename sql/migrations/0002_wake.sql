@@ -1,29 +1,31 @@
 -- Wakes sleeping workers for those who insert into pgqrs_messages with SQL of their own. pgqrs itself inserts into the leaf
 -- tables, where this does not fire, and wakes after its commit; here that happens within the transaction. A worker that goes to
 -- sleep while a second such transaction is under way may be missed: it finds the message when it looks by itself.
+-- Locks and notification: see sql/queries/wake/wake.sql.
 
-SELECT set_config('search_path', quote_ident(:'schema') || ', pg_temp', true);
+SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 CREATE FUNCTION :"schema".pgqrs_wake_on_insert()
-RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, :"schema", pg_temp AS $body$
+RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
 DECLARE
-    schema_name CONSTANT text := (SELECT n.nspname FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
-                                   WHERE c.oid = TG_RELID);
     queue integer;
     key bigint;
+    many bigint;
     pids text;
 BEGIN
     FOR queue IN SELECT DISTINCT i.queue_id FROM inserted AS i LOOP
-        key := hashtextextended('pgqrs wake ' || schema_name || ' ' || queue, 0);
-        IF NOT pg_try_advisory_xact_lock(key) THEN
+        key := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' ' || queue, 0);
+        many := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' many ' || floor(random() * 8), 0);
+        IF NOT (pg_try_advisory_xact_lock(key) AND pg_try_advisory_xact_lock(many)) THEN
             pids := (SELECT string_agg(s.pid::text, ' ')
-                       FROM (SELECT l.pid FROM pg_locks AS l
+                       FROM (SELECT DISTINCT l.pid, random() FROM pg_locks AS l
                               WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
-                                AND l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid
+                                AND ((l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid)
+                                     OR (l.classid = ((many >> 32) & 4294967295)::oid AND l.objid = (many & 4294967295)::oid))
                                 AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-                              ORDER BY random() LIMIT 2) AS s);
+                              ORDER BY 2 LIMIT 4) AS s);
             IF pids IS NOT NULL THEN
-                PERFORM pg_notify('pgqrs', key || ' ' || pids);
+                PERFORM pg_notify('pgqrs', '1 wake ' || key || ' ' || pids);
             END IF;
         END IF;
     END LOOP;
@@ -31,8 +33,9 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_wake_on_insert() IS 'Wakes sleeping workers after an INSERT into pgqrs_messages';
+
 REVOKE ALL ON FUNCTION :"schema".pgqrs_wake_on_insert() FROM PUBLIC;
 
 CREATE TRIGGER pgqrs_wake AFTER INSERT ON :"schema".pgqrs_messages
-    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION pgqrs_wake_on_insert();
+    REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION :"schema".pgqrs_wake_on_insert();
 COMMENT ON TRIGGER pgqrs_wake ON :"schema".pgqrs_messages IS 'For those who insert with SQL of their own; once a statement, never once a row';

@@ -96,6 +96,17 @@ find(pgqrs_slice name)
     return i;
 }
 
+/* A value that is quoted must be plain: what was meant for another setting may hold a password. */
+static pgqrs_status
+refuse(const char *source, const char *value, const char *wanted, pgqrs_error *err)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-";
+
+    if (value[strspn(value, plain)] == '\0')
+        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": %s", source, value, wanted);
+    return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s: %s", source, wanted);
+}
+
 static pgqrs_status
 check_value(const struct row *row, const char *value, const char *source, pgqrs_error *err)
 {
@@ -111,15 +122,13 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
         return PGQRS_OK;
     }
     if (row->is_switch && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": give true or false", source,
-                                value);
+        return refuse(source, value, "give true or false", err);
     if (row->max == 0)
         return *value != '\0' ? PGQRS_OK
                               : pgqrsi_error_set(err, PGQRS_ECONFIG, "refused an empty %s", source);
     number = strtoll(value, &end, 10);
     if (*value < '0' || *value > '9' || *end != '\0' || number < row->min || number > row->max)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": %s", source, value,
-                                row->setting.description);
+        return refuse(source, value, row->setting.description, err);
     return PGQRS_OK;
 }
 

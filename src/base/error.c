@@ -80,8 +80,23 @@ pgqrs_error_is_transient(const pgqrs_error *err)
     }
 }
 
-/* A message may quote what a stranger sent: it stays on one line and cannot drive a terminal. C1 control
- * characters are two bytes in UTF-8, 0xC2 and 0x80 to 0x9F. */
+/* How many bytes a character beyond ASCII has at `p` that would drive a terminal or mislead a reader, else 0:
+ * C1 controls, U+2028 and U+2029, which end lines, and those that change the direction of text. */
+static size_t
+harmful_length(const unsigned char *p)
+{
+    if (p[0] == 0xc2)
+        return p[1] >= 0x80 && p[1] <= 0x9f ? 2 : 0;
+    if (p[0] == 0xd8)
+        return p[1] == 0x9c ? 2 : 0; /* U+061C */
+    if (p[0] != 0xe2)
+        return 0;
+    if (p[1] == 0x80)
+        return p[2] == 0x8e || p[2] == 0x8f || (p[2] >= 0xa8 && p[2] <= 0xae) ? 3 : 0;
+    return p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9 ? 3 : 0;
+}
+
+/* A message may quote what a stranger sent: it stays on one line and cannot drive a terminal. */
 static void
 replace_control_characters(char *text)
 {
@@ -90,8 +105,8 @@ replace_control_characters(char *text)
             *p = ' ';
         else if (*p < 0x20 || *p == 0x7f)
             *p = '?';
-        else if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f)
-            p[0] = p[1] = '?';
+        else if (harmful_length(p) > 0)
+            memset(p, '?', harmful_length(p));
     }
 }
 

@@ -34,6 +34,7 @@ struct scan {
     uint64_t objects; /* bit 0: the innermost open container is an object; bit 1: the one around it ... */
     int depth;        /* how many bits count */
     size_t values;
+    uint64_t printed; /* bytes of jsonb's text of what was passed so far, or a few more */
     pgqrsi_json_fault *fault;
 };
 
@@ -195,11 +196,13 @@ check_escape(struct scan *scan)
     }
 }
 
-/* A string, whose opening quote comes next. */
+/* A string, whose opening quote comes next. It is printed no longer than it was written: an escape is printed
+ * as the character it stands for, or as an escape that is as long or shorter. */
 static int
 check_string(struct scan *scan)
 {
-    scan->at++;
+    const unsigned char *start = scan->at++;
+
     for (;;) {
         skip_plain(scan);
         if (scan->at == scan->end)
@@ -212,6 +215,7 @@ check_string(struct scan *scan)
             return 0;
     }
     scan->at++;
+    scan->printed += (uint64_t)(scan->at - start);
     return 1;
 }
 
@@ -248,13 +252,21 @@ check_exponent(struct scan *scan, int64_t *exponent)
     return 1;
 }
 
+/* A number is printed without an exponent: `weight` is the place of its first digit, 0 for the one before the
+ * point, and `scale` how many digits stand behind the point. */
+static void
+add_printed_number(struct scan *scan, int is_negative, int64_t weight, int64_t scale)
+{
+    scan->printed += (uint64_t)(is_negative + (weight > 0 ? weight + 1 : 1) + (scale > 0 ? 1 + scale : 0));
+}
+
 /* jsonb keeps numbers as numeric, which counts the digits behind the point that were written, even if all are
  * zero, and before it those from the first one above zero. */
 static int
 check_number(struct scan *scan)
 {
     const unsigned char *start = scan->at, *first, *nonzero = NULL;
-    int64_t before = 0, behind = 0, exponent = 0, skipped;
+    int64_t before = 0, behind = 0, exponent = 0, weight = 0;
 
     if (*scan->at == '-')
         scan->at++;
@@ -281,20 +293,26 @@ check_number(struct scan *scan)
         return refuse(scan, start, "the number's exponent is out of range");
     if (behind - exponent > NUMERIC_MAX_SCALE)
         return refuse(scan, start, "the number has more than 16383 digits behind the decimal point");
-    if (nonzero == NULL)
-        return 1;
-    skipped = nonzero - first - (nonzero > first + before ? 1 : 0); /* the point is no digit */
-    if (before - 1 - skipped + exponent > NUMERIC_MAX_WEIGHT)
+    if (nonzero != NULL) {
+        int64_t skipped = nonzero - first - (nonzero > first + before ? 1 : 0); /* the point is no digit */
+
+        weight = before - 1 - skipped + exponent;
+    }
+    if (weight > NUMERIC_MAX_WEIGHT)
         return refuse(scan, start, "the number has more than 131072 digits before the decimal point");
+    add_printed_number(scan, first > start, weight, behind - exponent);
     return 1;
 }
 
 static int
 check_word(struct scan *scan, const char *word)
 {
+    size_t length = strlen(word);
+
     for (; *word != '\0'; word++, scan->at++)
         if (!next_is(scan, (unsigned char)*word))
             return refuse_next(scan, "expected true, false or null");
+    scan->printed += length;
     return 1;
 }
 
@@ -310,6 +328,7 @@ check_key(struct scan *scan)
     if (!next_is(scan, ':'))
         return refuse_next(scan, "expected \":\"");
     scan->at++;
+    scan->printed += 2; /* a space follows the colon */
     return 1;
 }
 
@@ -323,6 +342,7 @@ open_container(struct scan *scan, int *awaits_value)
     if (scan->depth == PGQRSI_JSON_MAX_DEPTH)
         return refuse(scan, scan->at, "arrays and objects nest more than 64 deep");
     scan->at++;
+    scan->printed += 2; /* with its end */
     scan->depth++;
     scan->objects = scan->objects << 1 | (uint64_t)is_object;
     skip_space(scan);
@@ -371,6 +391,7 @@ check_after(struct scan *scan, int *awaits_value)
             break;
         if (next_is(scan, ',')) {
             scan->at++;
+            scan->printed += 2; /* a space follows the comma */
             *awaits_value = 1;
             return in_object ? check_key(scan) : 1;
         }
@@ -384,7 +405,7 @@ check_after(struct scan *scan, int *awaits_value)
 }
 
 int
-pgqrsi_json_check(pgqrs_slice text, pgqrsi_json_fault *fault)
+pgqrsi_json_check(pgqrs_slice text, uint64_t *out_printed, pgqrsi_json_fault *fault)
 {
     static const char empty[] = "";
     struct scan scan = { .fault = fault };
@@ -399,6 +420,8 @@ pgqrsi_json_check(pgqrs_slice text, pgqrsi_json_fault *fault)
         if (!awaits_value && !check_after(&scan, &awaits_value))
             return 0;
     }
+    if (out_printed != NULL)
+        *out_printed = scan.printed;
     return 1;
 }
 

@@ -9,7 +9,9 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "db/rows_internal.h"
-#include "db/sqlstate.h"
+
+/* How often an idle connection is read from before it is given up: nothing is due on it. */
+#define IDLE_READS 16
 
 pgqrsi_wait
 pgqrsi_conn_wait(const PGconn *pg, short events, int64_t deadline_ms)
@@ -43,14 +45,28 @@ pgqrsi_conn_on_notice(void *arg, const PGresult *result)
         conn->sync_cancelled = 1;
     /* An error that answers nothing: the server ends an idle session. */
     if (PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED) != NULL &&
-        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0)
+        strcmp(PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED), "FATAL") == 0) {
         conn->broken = 1;
+        conn->why = "the server ended the session";
+    }
 }
 
-pgqrs_status
-pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
+/*
+ * What the session of a borrowed connection may be set to, and why nothing else of it is looked at.
+ *
+ * Parameters are sent in binary form with their types named, and rows come back in binary form: DateStyle,
+ * TimeZone, IntervalStyle, bytea_output, extra_float_digits, lc_*, array_nulls and xmlbinary say how values
+ * are written as text, which happens nowhere. standard_conforming_strings and backslash_quote matter for
+ * literals: the only ones are names that we write ourselves, in a form that both settings read alike. Tables
+ * are named with their schema, functions and operators are found by exact types. The encoding does matter:
+ * text and JSON are converted from it, in binary form as well, so what is UTF-8 here would be stored as
+ * something else. Read-only transactions, timeouts, isolation, row security and synchronous_commit are the
+ * owner's choice, and what they refuse is told as the server says it.
+ */
+static pgqrs_status
+check_borrowed(const PGconn *connection, pgqrs_error *err)
 {
-    pgqrsi_conn *conn;
+    const char *encoding;
 
     if (connection == NULL || PQstatus(connection) != CONNECTION_OK)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
@@ -59,6 +75,24 @@ pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
                                 "refused a PGconn that is not idle in a transaction: BEGIN one on it first, "
                                 "and roll back one that failed");
+    encoding = pg_encoding_to_char(PQclientEncoding(connection));
+    if (strcmp(encoding, "UTF8") != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused a PGconn whose client encoding is \"%s\", since payloads are UTF-8: call "
+            "PQsetClientEncoding(connection, \"UTF8\") before the transaction",
+            encoding);
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrsi_conn_borrow(PGconn *connection, pgqrsi_conn **out, pgqrs_error *err)
+{
+    pgqrs_status status = check_borrowed(connection, err);
+    pgqrsi_conn *conn;
+
+    if (status != PGQRS_OK)
+        return status;
     conn = calloc(1, sizeof(*conn));
     if (conn == NULL)
         return pgqrsi_error_memory(err);
@@ -96,16 +130,22 @@ pgqrsi_conn_is_stale(pgqrsi_conn *conn)
 {
     if (conn->broken)
         return 1;
-    /* Until there is nothing more to read: behind a farewell comes the end of file. */
-    while (pgqrsi_conn_wait(conn->pg, POLLIN, 0) != PGQRSI_WAIT_TIMEOUT) {
-        if (!PQconsumeInput(conn->pg) || PQstatus(conn->pg) != CONNECTION_OK)
+    /* Until there is nothing more to read: after a farewell comes the end of file. */
+    for (int reads = 0; pgqrsi_conn_wait(conn->pg, POLLIN, 0) != PGQRSI_WAIT_TIMEOUT; reads++) {
+        if (!pgqrsi_conn_consume(conn) || PQstatus(conn->pg) != CONNECTION_OK)
             return 1;
         PQisBusy(conn->pg); /* hands a farewell to pgqrsi_conn_on_notice */
-        if (conn->broken)
+        if (conn->broken || reads == IDLE_READS)
             return 1;
     }
     /* Notices and parameter changes may arrive on an idle connection; a pending result may not. */
     return PQtransactionStatus(conn->pg) != PQTRANS_IDLE;
+}
+
+const char *
+pgqrsi_conn_why(const pgqrsi_conn *conn)
+{
+    return conn->why;
 }
 
 /* The answer is lost: whether the statement was carried out is not known. */
@@ -113,147 +153,81 @@ pgqrs_status
 pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err)
 {
     conn->broken = 1;
+    conn->why = why;
     return pgqrsi_error_set(err, PGQRS_EUNKNOWN,
                             "%s: %s after it was sent, so it may or may not have been carried out", name,
                             why);
 }
 
+void
+pgqrsi_conn_drop_notifications(pgqrsi_conn *conn)
+{
+    PGnotify *notify;
+
+    while (!conn->borrowed && (notify = PQnotifies(conn->pg)) != NULL)
+        PQfreemem(notify);
+}
+
+int
+pgqrsi_conn_consume(pgqrsi_conn *conn)
+{
+    if (!PQconsumeInput(conn->pg))
+        return 0;
+    pgqrsi_conn_drop_notifications(conn);
+    return 1;
+}
+
+/* Waits for `events` and reads what has come. A server that never stops to send is ready at any time, so the
+ * clock is looked at as well; what has arrived by the deadline is read once. NULL, or why it is over. */
+static const char *
+wait_and_consume(pgqrsi_conn *conn, short events, int64_t deadline_ms, int *is_last)
+{
+    *is_last = pgqrsi_clock_left_ms(deadline_ms) == 0;
+    switch (pgqrsi_conn_wait(conn->pg, events, deadline_ms)) {
+    case PGQRSI_WAIT_READY:
+        return pgqrsi_conn_consume(conn) ? NULL : "the connection was lost";
+    case PGQRSI_WAIT_TIMEOUT:
+        return "the deadline passed";
+    default:
+        return "the connection was lost";
+    }
+}
+
 pgqrs_status
 pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqrs_error *err)
 {
+    int is_last = 0;
+
     for (;;) {
         int pending = PQflush(conn->pg);
+        const char *why = NULL;
 
         if (pending == 0)
             return PGQRS_OK;
         if (pending < 0)
-            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
-        switch (pgqrsi_conn_wait(conn->pg, POLLIN | POLLOUT, deadline_ms)) {
-        case PGQRSI_WAIT_READY:
-            if (!PQconsumeInput(conn->pg))
-                return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
-            break;
-        case PGQRSI_WAIT_TIMEOUT:
-            return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
-        case PGQRSI_WAIT_FAILED:
-            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
-        }
+            why = "the connection was lost";
+        else if (is_last)
+            why = "the deadline passed";
+        else
+            why = wait_and_consume(conn, POLLIN | POLLOUT, deadline_ms, &is_last);
+        if (why != NULL)
+            return pgqrsi_conn_lost(conn, name, why, err);
     }
 }
 
 pgqrs_status
 pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
 {
-    while (PQisBusy(conn->pg)) {
-        pgqrsi_wait wait = pgqrsi_conn_wait(conn->pg, POLLIN, deadline_ms);
+    int is_last = 0;
 
-        if (wait == PGQRSI_WAIT_TIMEOUT)
-            return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
-        if (wait == PGQRSI_WAIT_FAILED || !PQconsumeInput(conn->pg))
-            return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
+    while (PQisBusy(conn->pg)) {
+        const char *why =
+            is_last ? "the deadline passed" : wait_and_consume(conn, POLLIN, deadline_ms, &is_last);
+
+        if (why != NULL)
+            return pgqrsi_conn_lost(conn, name, why, err);
     }
     *out = PQgetResult(conn->pg);
-    return PGQRS_OK;
-}
-
-/* What to do about it, where that is the same whatever the statement was. */
-static const char *
-advice(pgqrs_status status)
-{
-    switch (status) {
-    case PGQRS_EDENIED:
-        return "; ask the owner of the schema for that privilege";
-    case PGQRS_ETIMEDOUT:
-        return "; the server is busy or somebody holds a lock: try again";
-    case PGQRS_ECONNECT:
-        return "; name the server that can be written to";
-    default:
-        return "";
-    }
-}
-
-/* The server's primary message only: its detail may quote a row, and so a payload. */
-pgqrs_status
-pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err)
-{
-    const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
-    const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
-    pgqrs_status status;
-
-    status = pgqrsi_sqlstate_of_statement(sqlstate);
-    pgqrsi_error_set(err, status, "%s: the server reported: %s (SQLSTATE %s)%s", name,
-                     message != NULL ? message : "no message", sqlstate, advice(status));
-    pgqrsi_error_set_sqlstate(err, sqlstate);
-    return status;
-}
-
-/* FATAL and PANIC end the session. Whether a commit was under way then is not known. */
-int
-pgqrsi_conn_ends_session(const PGresult *result)
-{
-    const char *severity = PQresultErrorField(result, PG_DIAG_SEVERITY_NONLOCALIZED);
-
-    return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
-}
-
-/* libpq makes results up as well, when the connection is gone or there is no memory for what the server
- * sent: then that is lost, and it may have been a success. */
-int
-pgqrsi_conn_is_of_server(const PGresult *result)
-{
-    return PQresultErrorField(result, PG_DIAG_SQLSTATE) != NULL;
-}
-
-pgqrs_status
-pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
-                    pgqrs_error *err)
-{
-    pgqrs_status status = PGQRS_OK;
-    PGresult *kept = NULL;
-
-    for (;;) {
-        PGresult *result = NULL;
-        pgqrs_status waited = pgqrsi_conn_await(conn, name, deadline_ms, &result, err);
-
-        if (waited != PGQRS_OK) {
-            PQclear(kept);
-            return waited;
-        }
-        if (result == NULL)
-            break;
-        switch (PQresultStatus(result)) {
-        case PGRES_COMMAND_OK:
-        case PGRES_TUPLES_OK:
-            PQclear(kept);
-            kept = result;
-            continue;
-        default:
-            if (pgqrsi_conn_ends_session(result))
-                status = pgqrsi_conn_lost(conn, name, "the server ended the session", err);
-            else if (!pgqrsi_conn_is_of_server(result))
-                status = pgqrsi_conn_lost(conn, name,
-                                          PQstatus(conn->pg) != CONNECTION_OK
-                                              ? "the connection was lost"
-                                              : "the answer was lost for want of memory",
-                                          err);
-            else if (status == PGQRS_OK)
-                status = pgqrsi_conn_server_error(name, result, err);
-            PQclear(result);
-        }
-    }
-    if (PQstatus(conn->pg) != CONNECTION_OK && !conn->broken)
-        status = pgqrsi_conn_lost(conn, name, "the connection was lost", err);
-    if (status == PGQRS_OK && conn->sync_cancelled)
-        status = pgqrsi_error_set(
-            err, PGQRS_EUNKNOWN,
-            "%s: the server stopped waiting for its standby: it is stored on the primary, but "
-            "perhaps nowhere else",
-            name);
-    if (status != PGQRS_OK) {
-        PQclear(kept);
-        return status;
-    }
-    *out = kept;
     return PGQRS_OK;
 }
 
@@ -263,6 +237,7 @@ finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGres
 {
     pgqrs_status status;
 
+    *out = NULL;
     if (!sent) {
         conn->broken = 1;
         return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: could not be sent: the connection is lost", name);
@@ -271,94 +246,50 @@ finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGres
     status = pgqrsi_conn_flush(conn, name, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
-    return pgqrsi_conn_collect(conn, name, deadline_ms, out, err);
+    return pgqrsi_conn_collect(conn, name, 0, deadline_ms, out, err);
 }
 
-unsigned char *
-pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement)
+/* Success, but not what the statement returns: see shape.h. */
+static pgqrs_status
+check_shape(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
+            const PGresult *result, pgqrs_error *err)
 {
-    if (conn->borrowed || conn->pooled)
-        return NULL;
-    if (statement->serial >= conn->prepared_size) {
-        size_t size = (size_t)statement->serial + 64;
-        unsigned char *grown = realloc(conn->prepared, size);
+    const char *why =
+        pgqrsi_shape_mismatch(statement->shape, pgqrsi_shape_limit(statement->shape, params), result);
 
-        if (grown == NULL)
-            return NULL;
-        memset(grown + conn->prepared_size, 0, size - conn->prepared_size);
-        conn->prepared = grown;
-        conn->prepared_size = size;
-    }
-    return &conn->prepared[statement->serial];
+    return why == NULL ? PGQRS_OK : pgqrsi_conn_lost(conn, statement->name, why, err);
 }
 
-int
-pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params)
-{
-    Oid types[PGQRSI_PARAMS_MAX];
-    char name[24];
-    int count = params != NULL ? params->count : 0;
-
-    for (int i = 0; i < count; i++)
-        types[i] = params->at[i].type;
-    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
-    return PQsendPrepare(conn->pg, name, statement->text, count, types);
-}
-
-int
-pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
-                           int by_name)
-{
-    const char *values[PGQRSI_PARAMS_MAX];
-    int lengths[PGQRSI_PARAMS_MAX];
-    int formats[PGQRSI_PARAMS_MAX];
-    Oid types[PGQRSI_PARAMS_MAX];
-    int count = params != NULL ? params->count : 0;
-    char name[24];
-
-    for (int i = 0; i < count; i++) {
-        values[i] = params->at[i].is_null ? NULL : params->bytes.data + params->at[i].offset;
-        lengths[i] = params->at[i].length;
-        formats[i] = 1;
-        types[i] = params->at[i].type;
-    }
-    if (!by_name)
-        return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats, 1);
-    snprintf(name, sizeof(name), "pgqrs_%u", statement->serial);
-    return PQsendQueryPrepared(conn->pg, name, count, values, lengths, formats, 1);
-}
-
-/* A statement is prepared when it is run for the second time on a connection: a command that runs each once
- * saves the round trip. *by_name is 1 if it is to be run by name. Want of memory just means that it is not.
- */
+/* Prepares the statement first, if it has been run before; see prepared.h. *by_name is 1 if it is to be run
+ * by name. Nothing of the statement itself has been sent when this fails. */
 static pgqrs_status
 prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
         int64_t deadline_ms, int *by_name, pgqrs_error *err)
 {
-    unsigned char *state = pgqrsi_conn_prepared(conn, statement);
+    uint64_t victim = 0;
+    pgqrsi_run_as run_as = pgqrsi_conn_plan(conn, statement, &victim);
     PGresult *result = NULL;
-    pgqrs_status status;
+    pgqrs_status status = PGQRS_OK;
 
-    *by_name = 0;
-    if (state == NULL)
-        return PGQRS_OK;
-    if (*state == PGQRSI_CONN_NEW) {
-        *state = PGQRSI_CONN_SEEN;
-        return PGQRS_OK;
-    }
-    if (*state == PGQRSI_CONN_SEEN) {
-        status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params), deadline_ms,
-                        &result, err);
+    *by_name = run_as != PGQRSI_RUN_UNNAMED;
+    if (run_as == PGQRSI_RUN_DROP_PREPARE) {
+        status =
+            finish(conn, statement->name, pgqrsi_conn_send_drop(conn, victim), deadline_ms, &result, err);
+        pgqrsi_prepared_settle(conn->prepared, victim, status == PGQRS_OK);
         PQclear(result);
-        if (status != PGQRS_OK)
-            return status == PGQRS_EUNKNOWN
-                       ? pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                          "%s: the connection was lost before it was sent", statement->name)
-                       : status;
-        *state = PGQRSI_CONN_PREPARED;
+        result = NULL;
     }
-    *by_name = 1;
-    return PGQRS_OK;
+    if (run_as >= PGQRSI_RUN_PREPARE) {
+        if (status == PGQRS_OK)
+            status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params),
+                            deadline_ms, &result, err);
+        pgqrsi_prepared_settle(conn->prepared, statement->serial, status == PGQRS_OK);
+        PQclear(result);
+    }
+    if (status == PGQRS_EUNKNOWN)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection was lost before it was sent",
+                                statement->name);
+    return status;
 }
 
 pgqrs_status
@@ -379,15 +310,15 @@ pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqr
     if (status == PGQRS_OK)
         status = finish(conn, statement->name, pgqrsi_conn_send_statement(conn, statement, params, by_name),
                         deadline_ms, &result, err);
+    if (status == PGQRS_OK)
+        status = check_shape(conn, statement, params, result, err);
     if (conn->borrowed && PQtransactionStatus(conn->pg) != PQTRANS_ACTIVE)
         PQsetnonblocking(conn->pg, was_nonblocking);
-    if (status != PGQRS_OK)
-        return status;
-    if (out != NULL)
+    if (status == PGQRS_OK && out != NULL)
         *out = (pgqrsi_rows *)result;
     else
         PQclear(result);
-    return PGQRS_OK;
+    return status;
 }
 
 pgqrs_status
@@ -399,7 +330,13 @@ pgqrsi_conn_script(pgqrsi_conn *conn, const char *name, const char *text, int64_
 
     if (conn->broken)
         return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", name);
-    status = finish(conn, name, PQsendQuery(conn->pg, text), deadline_ms, &result, err);
+    PQsetnonblocking(conn->pg, 1);
+    conn->sync_cancelled = 0;
+    if (!PQsendQuery(conn->pg, text))
+        return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
+    status = pgqrsi_conn_flush(conn, name, deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_conn_collect(conn, name, 1, deadline_ms, &result, err);
     PQclear(result);
     return status;
 }

@@ -15,6 +15,7 @@
 #ifndef PGQRSI_DB_CONN_H
 #define PGQRSI_DB_CONN_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <pgqrs/error.h>
@@ -33,6 +34,7 @@ typedef struct pgqrsi_conn_settings {
     int64_t connect_timeout_ms;
     int64_t operation_timeout_ms;
     const pgqrsi_statement *probe; /* the first statement of each connection */
+    atomic_int owns_sessions;      /* 1: a pooler in between is known to leave sessions alone */
 } pgqrsi_conn_settings;
 
 /** PGQRS_ECONFIG if `conninfo` cannot be parsed; its text, which may hold a password, is not repeated. */
@@ -51,6 +53,9 @@ void pgqrsi_conn_close(pgqrsi_conn *conn);
 
 int pgqrsi_conn_is_pooled(const pgqrsi_conn *conn);
 int pgqrsi_conn_is_broken(const pgqrsi_conn *conn);
+
+/** Why it is broken, as a clause that lives for ever; NULL if it is not or that is not known. */
+const char *pgqrsi_conn_why(const pgqrsi_conn *conn);
 
 /** For one that lay idle: 1 if the server has ended it or it is out of step meanwhile. Does not block. */
 int pgqrsi_conn_is_stale(pgqrsi_conn *conn);

@@ -7,24 +7,20 @@
 #include <libpq-fe.h>
 
 #include "db/conn.h"
+#include "db/prepared.h"
 
 struct pgqrsi_conn {
     PGconn *pg;
     int borrowed;
     int pooled;         /* a pooler is in between: no prepared statements, no session state */
+    int backend;        /* the server's process id, which notifications name */
     int broken;         /* see the diagram in conn.h; never reset */
+    const char *why;    /* a clause about why it is broken; NULL: it is not, or the server said it in words */
+    int in_transaction; /* what the server said last */
+    int unfit;          /* the server said what makes this session useless: it breaks when that is answered */
     int sync_cancelled; /* the server said that it stopped waiting for a standby; reset before each statement
                          */
-    unsigned char *prepared; /* by serial: PGQRSI_CONN_NEW and so on */
-    size_t prepared_size;
-};
-
-/* How far a statement has come on one connection. */
-enum {
-    PGQRSI_CONN_NEW = 0,      /* never run here */
-    PGQRSI_CONN_SEEN = 1,     /* run once, unnamed */
-    PGQRSI_CONN_PREPARED = 2, /* can be run by name */
-    PGQRSI_CONN_PREPARING = 3 /* its preparation is under way in a pipe */
+    pgqrsi_prepared *prepared; /* NULL until a statement is run that can be prepared */
 };
 
 typedef enum pgqrsi_wait { PGQRSI_WAIT_READY, PGQRSI_WAIT_TIMEOUT, PGQRSI_WAIT_FAILED } pgqrsi_wait;
@@ -47,12 +43,13 @@ void pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_setting
                               pgqrsi_params *params);
 pgqrs_status pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err);
 
-/** How far `statement` has come here; NULL if it cannot be prepared. */
-unsigned char *pgqrsi_conn_prepared(pgqrsi_conn *conn, const pgqrsi_statement *statement);
+/** How to run `statement` here: unprepared on a borrowed connection, through a pooler, and out of memory. */
+pgqrsi_run_as pgqrsi_conn_plan(pgqrsi_conn *conn, const pgqrsi_statement *statement, uint64_t *victim);
 
-/** Hands a statement to libpq; 0 on failure. */
+/** Hands libpq the preparation of a statement, the end of one, a statement; 0 on failure. */
 int pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement,
                              const pgqrsi_params *params);
+int pgqrsi_conn_send_drop(pgqrsi_conn *conn, uint64_t serial);
 int pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
                                const pgqrsi_params *params, int by_name);
 
@@ -65,14 +62,32 @@ pgqrs_status pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t dead
 pgqrs_status pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
                                pgqrs_error *err);
 
-/** Reads every result of what was sent, so that the connection is idle again. Keeps the last one. */
-pgqrs_status pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
-                                 pgqrs_error *err);
+/** Reads every result of what was sent, so that the connection is idle again: one, or any number if `script`
+ * is 1. Keeps the last one. A result that is out of place breaks the connection. */
+pgqrs_status pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int script, int64_t deadline_ms,
+                                 PGresult **out, pgqrs_error *err);
 
-/** Reports a failure that the server told. */
-pgqrs_status pgqrsi_conn_server_error(const char *name, const PGresult *result, pgqrs_error *err);
+/** Reports a failure that the server told. Some say that the session is of no use any more: it is read-only,
+ * or has lost what was prepared. */
+pgqrs_status pgqrsi_conn_server_error(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                                      pgqrs_error *err);
 
-/** Reports that an answer is lost, and breaks the connection. PGQRS_EUNKNOWN. */
+/** A result that is neither success nor an error of the server's own: reports it and breaks the connection.
+ * PGQRS_EUNKNOWN. */
+pgqrs_status pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                                      pgqrs_error *err);
+
+/** Success, with rows or without. */
+int pgqrsi_conn_is_success(const PGresult *result);
+
+/** Frees notifications that have arrived on a connection that does not listen; a borrowed one keeps them. */
+void pgqrsi_conn_drop_notifications(pgqrsi_conn *conn);
+
+/** Reads what has arrived; 0 if the connection is lost. Drops notifications. */
+int pgqrsi_conn_consume(pgqrsi_conn *conn);
+
+/** Reports that an answer is lost, and breaks the connection. `why` is a clause, and lives for ever.
+ * PGQRS_EUNKNOWN. */
 pgqrs_status pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_error *err);
 
 /** FATAL and PANIC end the session. Whether a commit was under way then is not known. */

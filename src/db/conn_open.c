@@ -12,42 +12,8 @@
 
 #define LOCK_TIMEOUT_MS 2000
 
-/* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and later
- * messages would show it. */
-static int
-has_stray_at(const char *conninfo)
-{
-    const char *first = strchr(conninfo, '@');
-
-    return (strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0) &&
-           first != NULL && strchr(first + 1, '@') != NULL;
-}
-
-static int
-parses(const char *conninfo)
-{
-    PQconninfoOption *options = PQconninfoParse(conninfo, NULL);
-
-    PQconninfoFree(options);
-    return options != NULL;
-}
-
-pgqrs_status
-pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
-{
-    if (has_stray_at(conninfo))
-        return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
-    /* libpq does not tell whether memory was short: the second try and the empty string do. */
-    if (parses(conninfo) || parses(conninfo))
-        return PGQRS_OK;
-    if (!parses(""))
-        return pgqrsi_error_memory(err);
-    return pgqrsi_error_set(
-        err, PGQRS_ECONFIG,
-        "the DSN is neither local:, nor a URI like postgresql://user@host:5432/database, nor "
-        "key=value pairs like \"host=... dbname=...\"");
-}
+/* In place of a process id: the session is ours. */
+#define OWN_SESSION (-1)
 
 /* Ours first: what the DSN says overrides it, but for the encoding. */
 static PGconn *
@@ -105,6 +71,15 @@ advice(pgqrs_status status)
     }
 }
 
+/* Whether libpq refused what it was told, before it tried to connect: there is nothing else to tell that by.
+ * What it quotes then is no password: the values of port and database have been looked at in dsn.c. */
+static int
+is_about_settings(const char *message)
+{
+    return (strncmp(message, "invalid ", 8) == 0 && strstr(message, " value") != NULL) ||
+           strncmp(message, "definition of service ", 22) == 0;
+}
+
 pgqrs_status
 pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
 {
@@ -117,23 +92,32 @@ pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
      * and where a password is missing there is no SQLSTATE. */
     if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(conn->pg))
         status = PGQRS_EAUTH;
+    if (status == PGQRS_ECONNECT && is_about_settings(message))
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "cannot connect to the server: %.*s; correct that in the DSN or the environment", (int)length,
+            message);
     status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length, message,
                               advice(status));
     pgqrsi_error_set_sqlstate(err, sqlstate);
     return status;
 }
 
+/* What has arrived by the deadline is read once: a server that never stops to send is ready at any time. */
 static pgqrs_status
 await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 {
     PostgresPollingStatusType polling = PGRES_POLLING_WRITING;
+    int is_last = 0;
 
-    for (;;) {
-        if (polling == PGRES_POLLING_OK)
-            return PGQRS_OK;
+    while (polling != PGRES_POLLING_OK) {
+        int is_over = is_last;
+
         if (polling == PGRES_POLLING_FAILED)
             return pgqrsi_conn_refused(conn, err);
-        if (pgqrsi_conn_wait(conn->pg, polling == PGRES_POLLING_WRITING ? POLLIN | POLLOUT : POLLIN,
+        is_last = pgqrsi_clock_left_ms(deadline_ms) == 0;
+        if (is_over ||
+            pgqrsi_conn_wait(conn->pg, polling == PGRES_POLLING_WRITING ? POLLIN | POLLOUT : POLLIN,
                              deadline_ms) == PGQRSI_WAIT_TIMEOUT)
             return pgqrsi_error_set(
                 err, PGQRS_ETIMEDOUT,
@@ -141,12 +125,13 @@ await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
                 "in the DSN, or raise connection_timeout_seconds");
         polling = PQconnectPoll(conn->pg);
     }
+    return PGQRS_OK;
 }
 
 void
 pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, pgqrsi_params *params)
 {
-    pgqrsi_params_add_int(params, PQbackendPID(conn->pg));
+    pgqrsi_params_add_int(params, settings->owns_sessions ? OWN_SESSION : PQbackendPID(conn->pg));
     pgqrsi_params_add_int(params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
     pgqrsi_params_add_int(params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
                                       ? settings->operation_timeout_ms / 2
@@ -156,12 +141,27 @@ pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *se
 pgqrs_status
 pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err)
 {
+    const char *encoding = pg_encoding_to_char(PQclientEncoding(conn->pg));
+
     conn->pooled = pgqrsi_rows_int(rows, 0, 0) == 0;
-    if (pgqrsi_rows_int(rows, 0, 1) == 0)
-        return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                            "cannot use this server: it is a standby, which cannot be written to; name the "
-                            "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    conn->backend = (int)pgqrsi_rows_int(rows, 0, 3);
+    if (pgqrsi_rows_int(rows, 0, 1) != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONNECT,
+            "cannot use this server: it is a standby, which cannot be written to; name the "
+            "primary in the DSN, or all hosts with target_session_attrs=read-write");
+    if (pgqrsi_rows_int(rows, 0, 2) != 0)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONNECT,
+            "cannot use this session: it is read-only, since default_transaction_read_only is on for the "
+            "server, the database, the role or in the DSN; set it to off there, and look whether the "
+            "server's disk is full");
+    if (strcmp(encoding, "UTF8") != 0)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "cannot use this session: its client_encoding is \"%s\" though UTF8 was "
+                                "asked for; connect to the server itself, or correct the pooler",
+                                encoding);
+    return PGQRS_OK;
 }
 
 /* The first statement: see connection/probe.sql. */

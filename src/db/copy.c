@@ -13,7 +13,18 @@
 /* What is handed to libpq at once: it keeps a copy. */
 #define PIECE_BYTES ((size_t)65536)
 
+/* Of the rows that are copied: id, payload, worker. */
+#define COLUMNS 3
+
+/* The OID of a built-in type never changes. */
+#define OID_INT8 20
+
+#define LOST "the connection was lost"
+
 #define COUNT ":count"
+/* How often it is read from before the end of the rows; nothing is due then. */
+#define IDLE_READS 16
+
 #define COUNT_MAX_DIGITS 20
 
 struct copying {
@@ -60,30 +71,66 @@ with_count(const char *text, size_t count)
 }
 
 /* The end of the rows has not been sent, so the server stores none of them. In the middle of a COPY a
- * connection is of no use for anything else. */
+ * connection is of no use for anything else. `why` is a clause. */
 static pgqrs_status
-not_stored(struct copying *copying)
+not_stored(struct copying *copying, const char *why)
 {
     copying->conn->broken = 1;
+    copying->conn->why = why;
     if (pgqrsi_clock_left_ms(copying->deadline_ms) == 0)
         return pgqrsi_error_set(copying->err, PGQRS_ETIMEDOUT,
                                 "%s: the deadline passed before all was sent, so nothing was stored: try "
                                 "again, with fewer messages or a larger operation_timeout_ms",
                                 copying->name);
-    return pgqrsi_error_set(copying->err, PGQRS_ECONNECT,
-                            "%s: the connection was lost before all was sent, so nothing was stored",
-                            copying->name);
+    return pgqrsi_error_set(copying->err, PGQRS_ECONNECT, "%s: %s before all was sent, so nothing was stored",
+                            copying->name, why);
 }
 
-/* In text: a string of several statements has no other form. */
-static void
+/* One column of numbers in text: a string of several statements has no other form. */
+static int
+is_list_of_ids(const PGresult *result, size_t count)
+{
+    if (PQnfields(result) != 1 || PQfformat(result, 0) != 0 || PQftype(result, 0) != OID_INT8 ||
+        (size_t)PQntuples(result) != count)
+        return 0;
+    for (int i = 0; i < PQntuples(result); i++)
+        if (PQgetisnull(result, i, 0))
+            return 0;
+    return 1;
+}
+
+static pgqrs_status
 take_ids(struct copying *copying, const PGresult *result)
 {
-    if ((size_t)PQntuples(result) != copying->copy->count)
-        return;
+    if (copying->has_ids || !is_list_of_ids(result, copying->copy->count))
+        return not_stored(copying, "the server answered with other rows than it was asked for");
     for (size_t i = 0; i < copying->copy->count; i++)
         copying->copy->ids[i] = strtoll(PQgetvalue(result, (int)i, 0), NULL, 10);
     copying->has_ids = 1;
+    return PGQRS_OK;
+}
+
+/* One result before the rows. A refusal is told once, and then only the end of the answer may follow. */
+static pgqrs_status
+take_begin(struct copying *copying, const PGresult *result, pgqrs_status status)
+{
+    switch (PQresultStatus(result)) {
+    case PGRES_TUPLES_OK:
+        return take_ids(copying, result);
+    case PGRES_COPY_IN:
+        if (status == PGQRS_OK && copying->has_ids && PQnfields(result) == COLUMNS && PQbinaryTuples(result))
+            return PGQRS_OK;
+        return not_stored(copying, "the server asked for other rows than it was offered");
+    default:
+        break;
+    }
+    if (pgqrsi_conn_ends_session(result) || !pgqrsi_conn_is_of_server(result)) {
+        (void)pgqrsi_conn_out_of_place(copying->conn, copying->name, result, NULL);
+        return not_stored(copying, copying->conn->why);
+    }
+    if (status == PGQRS_OK)
+        status = pgqrsi_conn_server_error(copying->conn, copying->name, result, copying->err);
+    return status;
 }
 
 /* Until the server waits for rows, or has refused. */
@@ -94,25 +141,25 @@ begin(struct copying *copying)
 
     for (;;) {
         PGresult *result = NULL;
-        ExecStatusType kind;
+        int is_copying;
 
         if (pgqrsi_conn_await(copying->conn, copying->name, copying->deadline_ms, &result, NULL) != PGQRS_OK)
-            return not_stored(copying);
+            return not_stored(copying, copying->conn->why);
         if (result == NULL)
-            return status != PGQRS_OK ? status : not_stored(copying);
-        kind = PQresultStatus(result);
-        if (kind == PGRES_TUPLES_OK)
-            take_ids(copying, result);
-        else if (kind == PGRES_COPY_IN)
-            status = copying->has_ids ? PGQRS_OK : not_stored(copying);
-        else if (pgqrsi_conn_ends_session(result) || !pgqrsi_conn_is_of_server(result))
-            status = not_stored(copying);
-        else if (status == PGQRS_OK)
-            status = pgqrsi_conn_server_error(copying->name, result, copying->err);
+            break;
+        status = take_begin(copying, result, status);
+        is_copying = PQresultStatus(result) == PGRES_COPY_IN;
         PQclear(result);
-        if (kind == PGRES_COPY_IN || copying->conn->broken)
+        if (status == PGQRS_OK && copying->conn->broken) /* by a farewell */
+            return not_stored(copying, copying->conn->why);
+        if (is_copying || copying->conn->broken)
             return status;
     }
+    if (status == PGQRS_OK)
+        return not_stored(copying, "the server answered without asking for rows");
+    if (copying->conn->unfit)
+        copying->conn->broken = 1;
+    return status;
 }
 
 /* A refusal of the server's that comes meanwhile is read at the end: until then it drops what we send. */
@@ -126,13 +173,13 @@ hand_over(struct copying *copying)
     if (size == 0 || copying->status != PGQRS_OK)
         return;
     if (pgqrsi_clock_left_ms(copying->deadline_ms) == 0) {
-        copying->status = not_stored(copying);
+        copying->status = not_stored(copying, LOST);
     } else if (PQputCopyData(conn->pg, copying->piece, (int)size) != 1) {
-        copying->status =
-            PQstatus(conn->pg) == CONNECTION_OK ? pgqrsi_error_memory(copying->err) : not_stored(copying);
+        copying->status = PQstatus(conn->pg) == CONNECTION_OK ? pgqrsi_error_memory(copying->err)
+                                                              : not_stored(copying, LOST);
         conn->broken = 1;
     } else if (pgqrsi_conn_flush(conn, copying->name, copying->deadline_ms, NULL) != PGQRS_OK) {
-        copying->status = not_stored(copying);
+        copying->status = not_stored(copying, LOST);
     }
 }
 
@@ -185,7 +232,7 @@ put_row(struct copying *copying, size_t i)
     const pgqrsi_copy *copy = copying->copy;
     pgqrs_slice payload = copy->payloads[i];
 
-    put_int16(copying, 3);
+    put_int16(copying, COLUMNS);
     put_int32(copying, sizeof(int64_t));
     put_int64(copying, copy->ids[i]);
     put_int32(copying, (int32_t)(payload.size + sizeof(jsonb_version)));
@@ -202,10 +249,10 @@ put_row(struct copying *copying, size_t i)
 /* A session that the server has ended meanwhile is noticed before the end is sent: then nothing is unknown.
  */
 static int
-is_gone(const pgqrsi_conn *conn)
+is_gone(pgqrsi_conn *conn)
 {
-    while (pgqrsi_conn_wait(conn->pg, POLLIN, 0) != PGQRSI_WAIT_TIMEOUT)
-        if (!PQconsumeInput(conn->pg))
+    for (int reads = 0; pgqrsi_conn_wait(conn->pg, POLLIN, 0) != PGQRSI_WAIT_TIMEOUT; reads++)
+        if (!pgqrsi_conn_consume(conn) || reads == IDLE_READS)
             return 1;
     return 0;
 }
@@ -222,7 +269,7 @@ send_rows(struct copying *copying)
     put_int16(copying, -1);
     hand_over(copying);
     if (copying->status == PGQRS_OK && is_gone(copying->conn))
-        copying->status = not_stored(copying);
+        copying->status = not_stored(copying, LOST);
     return copying->status;
 }
 
@@ -237,7 +284,7 @@ end(struct copying *copying)
         return pgqrsi_conn_lost(conn, copying->name, "the connection was lost", copying->err);
     status = pgqrsi_conn_flush(conn, copying->name, copying->deadline_ms, copying->err);
     if (status == PGQRS_OK)
-        status = pgqrsi_conn_collect(conn, copying->name, copying->deadline_ms, &result, copying->err);
+        status = pgqrsi_conn_collect(conn, copying->name, 0, copying->deadline_ms, &result, copying->err);
     PQclear(result);
     return status;
 }
@@ -252,7 +299,7 @@ run(struct copying *copying, const char *text)
     conn->sync_cancelled = 0;
     if (!PQsendQuery(conn->pg, text) ||
         pgqrsi_conn_flush(conn, copying->name, copying->deadline_ms, NULL) != PGQRS_OK)
-        return not_stored(copying);
+        return not_stored(copying, LOST);
     status = begin(copying);
     if (status == PGQRS_OK)
         status = send_rows(copying);

@@ -1,4 +1,4 @@
-#include "db/pipe.h"
+#include "db/pipe_internal.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -6,45 +6,19 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "db/conn_internal.h"
 #include "db/rows_internal.h"
 
-/* What libpq owes us a result for. */
-struct item {
-    const char *name;     /* of the statement, for errors; belongs to its scope */
-    unsigned char *state; /* of one that is being prepared; NULL: the statement itself */
-};
+/* Steps of connecting in one go. */
+#define CONNECT_STEPS 16
 
-struct segment {
-    void *arg;
-    size_t item_count; /* each statement is one or two items */
-    size_t answered;   /* items with a result */
-    struct item items[2 * PGQRSI_PIPE_STATEMENTS];
-    pgqrsi_answer answer;
-};
-
-struct pgqrsi_pipe {
-    const pgqrsi_conn_settings *settings;
-    pgqrsi_pipe_state state;
-    pgqrsi_conn *conn; /* NULL if CLOSED */
-    PostgresPollingStatusType polling;
-    int64_t connect_by_ms;
-    int failed; /* something could not be sent: see pgqrsi_pipe_progress */
-    int probing;
-    /* Segments in the order of sending, in a ring: `taken` up to `sent` are under way or not taken yet, those
-     * below `complete` have their answers, and the one at `sent` is being made. */
-    uint64_t taken, complete, sent;
-    struct segment segments[PGQRSI_PIPE_SEGMENTS];
-};
-
-static struct segment *
-at(pgqrsi_pipe *pipe, uint64_t number)
+struct pgqrsi_pipe_segment *
+pgqrsi_pipe_at(pgqrsi_pipe *pipe, uint64_t number)
 {
     return &pipe->segments[number % PGQRSI_PIPE_SEGMENTS];
 }
 
-static void
-clear_rows(pgqrsi_answer *answer)
+void
+pgqrsi_pipe_clear_rows(pgqrsi_answer *answer)
 {
     for (size_t i = 0; i < answer->count; i++) {
         pgqrsi_rows_free(answer->rows[i]);
@@ -53,7 +27,7 @@ clear_rows(pgqrsi_answer *answer)
 }
 
 static void
-reset(struct segment *segment)
+reset(struct pgqrsi_pipe_segment *segment)
 {
     segment->arg = NULL;
     segment->item_count = 0;
@@ -73,12 +47,12 @@ pgqrsi_pipe_new(const pgqrsi_conn_settings *settings, pgqrsi_pipe **out, pgqrs_e
     return PGQRS_OK;
 }
 
-static void
-drop_answers(pgqrsi_pipe *pipe)
+void
+pgqrsi_pipe_drop_answers(pgqrsi_pipe *pipe)
 {
     for (uint64_t i = pipe->taken; i <= pipe->sent; i++) {
-        clear_rows(&at(pipe, i)->answer);
-        pgqrsi_error_release(&at(pipe, i)->answer.error);
+        pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, i)->answer);
+        pgqrsi_error_release(&pgqrsi_pipe_at(pipe, i)->answer.error);
         if (i == pipe->sent)
             break;
     }
@@ -90,7 +64,7 @@ pgqrsi_pipe_free(pgqrsi_pipe *pipe)
     if (pipe == NULL)
         return;
     pgqrsi_pipe_close(pipe);
-    drop_answers(pipe);
+    pgqrsi_pipe_drop_answers(pipe);
     free(pipe);
 }
 
@@ -106,7 +80,7 @@ pgqrsi_pipe_open(pgqrsi_pipe *pipe, pgqrs_error *err)
     pipe->connect_by_ms = pgqrsi_clock_ms() + pipe->settings->connect_timeout_ms;
     pipe->failed = 0;
     pipe->probing = 0;
-    reset(at(pipe, pipe->sent));
+    reset(pgqrsi_pipe_at(pipe, pipe->sent));
     return PGQRS_OK;
 }
 
@@ -121,21 +95,21 @@ pgqrsi_pipe_close(pgqrsi_pipe *pipe)
     pipe->conn = NULL;
     pipe->state = PGQRSI_PIPE_CLOSED;
     for (uint64_t i = pipe->complete; i < pipe->sent; i++)
-        pgqrsi_error_release(&at(pipe, i)->answer.error); /* of one that was answered in part */
+        pgqrsi_error_release(&pgqrsi_pipe_at(pipe, i)->answer.error); /* of one that was answered in part */
     if (pipe->probing)
         pipe->complete = pipe->taken = pipe->sent;
     pipe->probing = 0;
     for (; pipe->complete < pipe->sent; pipe->complete++) {
-        struct segment *segment = at(pipe, pipe->complete);
+        struct pgqrsi_pipe_segment *segment = pgqrsi_pipe_at(pipe, pipe->complete);
 
-        clear_rows(&segment->answer);
+        pgqrsi_pipe_clear_rows(&segment->answer);
         segment->answer.status = pgqrsi_error_set(
             &segment->answer.error, PGQRS_EUNKNOWN,
             "%s: the connection was lost after it was sent, so it may or may not have been carried out",
             segment->item_count > 0 ? segment->items[0].name : "");
     }
-    clear_rows(&at(pipe, pipe->sent)->answer);
-    reset(at(pipe, pipe->sent));
+    pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, pipe->sent)->answer);
+    reset(pgqrsi_pipe_at(pipe, pipe->sent));
 }
 
 pgqrsi_pipe_state
@@ -163,7 +137,7 @@ pgqrsi_pipe_events(const pgqrsi_pipe *pipe)
 int
 pgqrsi_pipe_backend(const pgqrsi_pipe *pipe)
 {
-    return pipe->conn != NULL ? PQbackendPID(pipe->conn->pg) : 0;
+    return pipe->conn != NULL ? pipe->conn->backend : 0;
 }
 
 int
@@ -186,133 +160,60 @@ pgqrsi_pipe_room(const pgqrsi_pipe *pipe)
     return PGQRSI_PIPE_SEGMENTS - 1 - (size_t)(pipe->sent - pipe->taken);
 }
 
+/* Adds what was handed to libpq, if it took it. */
 static void
-add_item(struct segment *segment, const pgqrsi_statement *statement, unsigned char *state)
+add_item(pgqrsi_pipe *pipe, struct pgqrsi_pipe_item item, int sent)
 {
-    segment->items[segment->item_count++] = (struct item){ statement->name, state };
+    struct pgqrsi_pipe_segment *segment = pgqrsi_pipe_at(pipe, pipe->sent);
+
+    segment->items[segment->item_count++] = item;
+    if (!sent)
+        pipe->failed = 1;
 }
 
 void
 pgqrsi_pipe_send(pgqrsi_pipe *pipe, const pgqrsi_statement *statement, const pgqrsi_params *params)
 {
-    struct segment *segment = at(pipe, pipe->sent);
-    unsigned char *state;
-    int by_name;
+    pgqrsi_answer *answer = &pgqrsi_pipe_at(pipe, pipe->sent)->answer;
+    struct pgqrsi_pipe_item item = { .name = statement->name, .shape = statement->shape };
+    uint64_t victim = 0;
+    pgqrsi_run_as run_as;
 
     if (pipe->conn == NULL || pipe->failed)
         return;
-    if (segment->answer.count == PGQRSI_PIPE_STATEMENTS ||
+    if (answer->count == PGQRSI_PIPE_STATEMENTS ||
         (params != NULL && (params->bytes.failed || params->failed))) {
         pipe->failed = 1;
         return;
     }
-    state = pgqrsi_conn_prepared(pipe->conn, statement);
-    if (state != NULL && *state == PGQRSI_CONN_SEEN) {
-        if (!pgqrsi_conn_send_prepare(pipe->conn, statement, params))
-            pipe->failed = 1;
-        *state = PGQRSI_CONN_PREPARING;
-        add_item(segment, statement, state);
+    item.limit = pgqrsi_shape_limit(statement->shape, params);
+    run_as = pgqrsi_conn_plan(pipe->conn, statement, &victim);
+    if (run_as == PGQRSI_RUN_DROP_PREPARE) {
+        item.kind = PGQRSI_ITEM_DROP;
+        item.serial = victim;
+        add_item(pipe, item, pgqrsi_conn_send_drop(pipe->conn, victim));
     }
-    by_name = state != NULL && *state >= PGQRSI_CONN_PREPARED;
-    if (state != NULL && *state == PGQRSI_CONN_NEW)
-        *state = PGQRSI_CONN_SEEN;
-    if (!pgqrsi_conn_send_statement(pipe->conn, statement, params, by_name))
-        pipe->failed = 1;
-    add_item(segment, statement, NULL);
-    segment->answer.count++;
+    item.serial = statement->serial;
+    if (run_as >= PGQRSI_RUN_PREPARE) {
+        item.kind = PGQRSI_ITEM_PREPARE;
+        add_item(pipe, item, pgqrsi_conn_send_prepare(pipe->conn, statement, params));
+    }
+    item.kind = PGQRSI_ITEM_STATEMENT;
+    add_item(pipe, item,
+             pgqrsi_conn_send_statement(pipe->conn, statement, params, run_as != PGQRSI_RUN_UNNAMED));
+    answer->count++;
 }
 
 void
 pgqrsi_pipe_sync(pgqrsi_pipe *pipe, void *arg)
 {
-    at(pipe, pipe->sent)->answer.arg = arg;
+    pgqrsi_pipe_at(pipe, pipe->sent)->answer.arg = arg;
     if (pipe->conn == NULL)
         return;
     if (!pipe->failed && !PQpipelineSync(pipe->conn->pg))
         pipe->failed = 1;
     pipe->sent++;
-    reset(at(pipe, pipe->sent));
-}
-
-/* One result of the oldest segment that is not complete. The first failure of a segment is its failure: what
- * follows in it was not carried out. */
-static void
-take_result(pgqrsi_pipe *pipe, PGresult *result)
-{
-    struct segment *segment = at(pipe, pipe->complete);
-    pgqrsi_answer *answer = &segment->answer;
-    const struct item *item = &segment->items[segment->answered];
-    ExecStatusType kind = PQresultStatus(result);
-    int is_ok = kind == PGRES_COMMAND_OK || kind == PGRES_TUPLES_OK;
-
-    if (segment->answered == segment->item_count)
-        item = NULL; /* the commit failed */
-    else
-        segment->answered++;
-    if (item != NULL && item->state != NULL) {
-        *item->state = is_ok ? PGQRSI_CONN_PREPARED : PGQRSI_CONN_SEEN;
-    } else if (item != NULL && is_ok) {
-        size_t place = 0;
-
-        for (size_t i = 0; i + 1 < segment->answered; i++)
-            place += segment->items[i].state == NULL;
-        answer->rows[place] = (pgqrsi_rows *)result;
-        return;
-    }
-    if (!is_ok && kind != PGRES_PIPELINE_ABORTED && answer->status == PGQRS_OK) {
-        const char *name = segment->item_count == 0 ? "" : item != NULL ? item->name : segment->items[0].name;
-
-        if (pgqrsi_conn_ends_session(result) || !pgqrsi_conn_is_of_server(result))
-            answer->status =
-                pgqrsi_conn_lost(pipe->conn, name, "the server ended the session", &answer->error);
-        else
-            answer->status = pgqrsi_conn_server_error(name, result, &answer->error);
-    }
-    PQclear(result);
-}
-
-static void
-complete(pgqrsi_pipe *pipe)
-{
-    struct segment *segment = at(pipe, pipe->complete);
-    pgqrsi_answer *answer = &segment->answer;
-
-    if (answer->status == PGQRS_OK && pipe->conn->sync_cancelled)
-        answer->status = pgqrsi_error_set(
-            &answer->error, PGQRS_EUNKNOWN,
-            "%s: the server stopped waiting for its standby: it is stored on the primary, but "
-            "perhaps nowhere else",
-            segment->item_count > 0 ? segment->items[0].name : "");
-    pipe->conn->sync_cancelled = 0;
-    if (answer->status != PGQRS_OK)
-        clear_rows(answer);
-    pipe->complete++;
-}
-
-/* Takes what has been read. Between the results of two statements libpq returns NULL. */
-static void
-take_results(pgqrsi_pipe *pipe)
-{
-    int nothing = 0;
-
-    while (pipe->complete < pipe->sent && nothing < 2 && !PQisBusy(pipe->conn->pg)) {
-        PGresult *result = PQgetResult(pipe->conn->pg);
-
-        if (result == NULL) {
-            nothing++;
-            continue;
-        }
-        nothing = 0;
-        if (PQresultStatus(result) == PGRES_PIPELINE_SYNC) {
-            PQclear(result);
-            complete(pipe);
-        } else {
-            take_result(pipe, result);
-        }
-        if (pipe->conn->broken)
-            return;
-    }
-    PQisBusy(pipe->conn->pg); /* hands on a farewell that answers nothing */
+    reset(pgqrsi_pipe_at(pipe, pipe->sent));
 }
 
 static pgqrs_status
@@ -340,9 +241,13 @@ go_on_connecting(pgqrsi_pipe *pipe, pgqrs_error *err)
                                 "port in the DSN, or raise connection_timeout_seconds");
     if (pipe->probing)
         return PGQRS_OK;
-    /* libpq wants to be called when its socket is ready only: otherwise it may block. */
-    while (pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0) !=
-           PGQRSI_WAIT_TIMEOUT) {
+    /* libpq wants to be called when its socket is ready only: otherwise it may block. Not for as long as a
+     * server goes on sending: the caller has other things to do. */
+    for (int i = 0;
+         i < CONNECT_STEPS &&
+         pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0) !=
+             PGQRSI_WAIT_TIMEOUT;
+         i++) {
         pipe->polling = PQconnectPoll(pipe->conn->pg);
         if (pipe->polling == PGRES_POLLING_FAILED)
             return pgqrsi_conn_refused(pipe->conn, err);
@@ -367,28 +272,11 @@ end_connecting(pgqrsi_pipe *pipe, pgqrs_error *err)
         status = pgqrsi_conn_probed(pipe->conn, answer.rows[0], err);
     else
         pgqrsi_error_move(err, &answer.error);
-    clear_rows(&answer);
+    pgqrsi_pipe_clear_rows(&answer);
     pgqrsi_error_release(&answer.error);
     if (status == PGQRS_OK)
         pipe->state = PGQRSI_PIPE_OPEN;
     return status;
-}
-
-/* Writes and reads what can be without waiting. */
-static pgqrs_status
-transfer(pgqrsi_pipe *pipe, pgqrs_error *err)
-{
-    PGconn *pg = pipe->conn->pg;
-    int is_alive;
-
-    if (pipe->failed || PQflush(pg) < 0)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                "the connection to the server was lost while sending, or memory is short");
-    is_alive = PQconsumeInput(pg);
-    take_results(pipe);
-    if (!is_alive || PQstatus(pg) != CONNECTION_OK || pipe->conn->broken)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT, "the connection to the server was lost");
-    return PGQRS_OK;
 }
 
 pgqrs_status
@@ -401,7 +289,7 @@ pgqrsi_pipe_progress(pgqrsi_pipe *pipe, pgqrs_error *err)
     if (pipe->state == PGQRSI_PIPE_CONNECTING)
         status = go_on_connecting(pipe, err);
     if (status == PGQRS_OK && (pipe->state == PGQRSI_PIPE_OPEN || pipe->probing))
-        status = transfer(pipe, err);
+        status = pgqrsi_pipe_transfer(pipe, err);
     if (status == PGQRS_OK && pipe->probing && pipe->complete == pipe->sent)
         status = end_connecting(pipe, err);
     if (status != PGQRS_OK)
@@ -414,8 +302,8 @@ pgqrsi_pipe_take(pgqrsi_pipe *pipe, pgqrsi_answer *out)
 {
     if (pipe->taken == pipe->complete)
         return 0;
-    *out = at(pipe, pipe->taken)->answer;
-    memset(&at(pipe, pipe->taken)->answer, 0, sizeof(*out));
+    *out = pgqrsi_pipe_at(pipe, pipe->taken)->answer;
+    memset(&pgqrsi_pipe_at(pipe, pipe->taken)->answer, 0, sizeof(*out));
     pipe->taken++;
     return 1;
 }
@@ -439,81 +327,4 @@ pgqrsi_pipe_take_notice(pgqrsi_pipe *pipe, pgqrsi_notice *out)
             return 1;
     }
     return 0;
-}
-
-/* Until all answers are there, or the deadline has passed. */
-static pgqrs_status
-await_answers(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrs_error *err)
-{
-    while (pipe->complete < pipe->sent) {
-        pgqrs_status status = transfer(pipe, NULL);
-
-        if (status != PGQRS_OK)
-            return pgqrsi_conn_lost(pipe->conn, name, "the connection was lost", err);
-        if (pipe->complete == pipe->sent)
-            break;
-        if (pgqrsi_conn_wait(pipe->conn->pg, pgqrsi_pipe_events(pipe), deadline_ms) == PGQRSI_WAIT_TIMEOUT)
-            return pgqrsi_conn_lost(pipe->conn, name, "the deadline passed", err);
-    }
-    return PGQRS_OK;
-}
-
-/* Waits for the answers to what was sent; the first one's is the result, even if the connection was lost
- * behind it. */
-static pgqrs_status
-take_first(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
-{
-    pgqrs_error detail = PGQRSI_ERROR_INIT;
-    pgqrs_status status = await_answers(pipe, name, deadline_ms, &detail);
-    pgqrsi_answer answer;
-
-    if (pgqrsi_pipe_take(pipe, &answer)) {
-        status = answer.status;
-        pgqrsi_error_move(&detail, &answer.error);
-        if (status == PGQRS_OK && out != NULL) {
-            *out = answer.rows[0];
-            answer.rows[0] = NULL;
-        }
-        clear_rows(&answer);
-        pgqrsi_error_release(&answer.error);
-    }
-    if (status != PGQRS_OK)
-        pgqrsi_error_move(err, &detail);
-    pgqrsi_error_release(&detail);
-    return status;
-}
-
-pgqrs_status
-pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count, int64_t deadline_ms,
-                     pgqrsi_rows **out, pgqrs_error *err)
-{
-    const char *name = sendings[0].statement->name;
-    pgqrsi_pipe *pipe = NULL;
-    pgqrs_status status;
-
-    if (sendings[0].params != NULL && (sendings[0].params->bytes.failed || sendings[0].params->failed))
-        return pgqrsi_error_memory(err);
-    if (conn->broken)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", name);
-    status = pgqrsi_pipe_new(NULL, &pipe, err);
-    if (status != PGQRS_OK)
-        return status;
-    PQsetnonblocking(conn->pg, 1);
-    conn->sync_cancelled = 0;
-    if (!PQenterPipelineMode(conn->pg)) {
-        free(pipe);
-        return pgqrsi_error_memory(err);
-    }
-    pipe->conn = conn;
-    pipe->state = PGQRSI_PIPE_OPEN;
-    for (size_t i = 0; i < count; i++) {
-        pgqrsi_pipe_send(pipe, sendings[i].statement, sendings[i].params);
-        pgqrsi_pipe_sync(pipe, NULL);
-    }
-    status = take_first(pipe, name, deadline_ms, out, err);
-    if (!conn->broken && !PQexitPipelineMode(conn->pg))
-        conn->broken = 1;
-    drop_answers(pipe);
-    free(pipe);
-    return status;
 }

@@ -45,7 +45,7 @@ typedef struct pgqrsi_answer {
 
 /** What somebody told us through NOTIFY. */
 typedef struct pgqrsi_notice {
-    char payload[64]; /* zero-terminated; longer ones are not ours and are left out */
+    char payload[1024]; /* zero-terminated; longer ones are not ours and are left out */
 } pgqrsi_notice;
 
 /** A closed pipe. `settings` must outlive it. */
@@ -69,7 +69,8 @@ pgqrsi_pipe_state pgqrsi_pipe_state_of(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_fd(const pgqrsi_pipe *pipe);
 short pgqrsi_pipe_events(const pgqrsi_pipe *pipe);
 
-/** Of the server's end, if OPEN: its process id, and whether a pooler is in between. */
+/** Of the server's end, if OPEN: its process id, as notifications name it, and whether a pooler may give the
+ * session to others between two transactions. */
 int pgqrsi_pipe_backend(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_is_pooled(const pgqrsi_pipe *pipe);
 
@@ -96,12 +97,13 @@ int pgqrsi_pipe_take_notice(pgqrsi_pipe *pipe, pgqrsi_notice *out);
 typedef struct pgqrsi_sending {
     const pgqrsi_statement *statement;
     const pgqrsi_params *params;
+    pgqrs_status *out_status; /* not of the first one: written if the server answered it; NULL: not wanted */
 } pgqrsi_sending;
 
 /**
  * Runs `count` statements on `conn`, each in a transaction of its own, in one exchange, and waits for all
- * answers until `deadline_ms`. *out and the status are the first one's; the others' rows and failures are
- * dropped.
+ * answers until `deadline_ms`. *out and the status are the first one's; of the others only the statuses are
+ * kept.
  */
 pgqrs_status pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count,
                                   int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err);

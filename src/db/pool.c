@@ -169,11 +169,17 @@ pgqrsi_pool_acquire(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, p
 }
 
 void
+pgqrsi_pool_discard(pgqrsi_pool *pool, pgqrsi_conn *conn)
+{
+    pgqrsi_conn_close(conn);
+    give_up_turn(pool);
+}
+
+void
 pgqrsi_pool_release(pgqrsi_pool *pool, pgqrsi_conn *conn)
 {
     if (pgqrsi_conn_is_broken(conn)) {
-        pgqrsi_conn_close(conn);
-        give_up_turn(pool);
+        pgqrsi_pool_discard(pool, conn);
         return;
     }
     pthread_mutex_lock(&pool->mutex);

@@ -27,6 +27,9 @@ pgqrs_status pgqrsi_pool_acquire(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_
 /** Takes it back; a broken one is closed. */
 void pgqrsi_pool_release(pgqrsi_pool *pool, pgqrsi_conn *conn);
 
+/** Takes it back and closes it, broken or not. */
+void pgqrsi_pool_discard(pgqrsi_pool *pool, pgqrsi_conn *conn);
+
 /** Guards what a client remembers of its queues and statements. Never held over a call to the server. */
 void pgqrsi_pool_lock(pgqrsi_pool *pool);
 void pgqrsi_pool_unlock(pgqrsi_pool *pool);

@@ -27,20 +27,25 @@ pgqrsi_rows_count(const pgqrsi_rows *rows)
     return rows != NULL ? PQntuples(result_of(rows)) : 0;
 }
 
+/* What is not there is NULL as well. */
 int
 pgqrsi_rows_is_null(const pgqrsi_rows *rows, int row, int column)
 {
-    return PQgetisnull(result_of(rows), row, column);
+    return rows == NULL || row >= PQntuples(result_of(rows)) || column >= PQnfields(result_of(rows)) ||
+           PQgetisnull(result_of(rows), row, column);
 }
 
 int64_t
 pgqrsi_rows_int(const pgqrsi_rows *rows, int row, int column)
 {
-    const char *bytes = PQgetvalue(result_of(rows), row, column);
+    const char *bytes;
     uint64_t eight;
     uint32_t four;
     uint16_t two;
 
+    if (pgqrsi_rows_is_null(rows, row, column))
+        return 0;
+    bytes = PQgetvalue(result_of(rows), row, column);
     switch (PQgetlength(result_of(rows), row, column)) {
     case 8:
         memcpy(&eight, bytes, sizeof(eight));

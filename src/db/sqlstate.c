@@ -50,3 +50,59 @@ pgqrsi_sqlstate_of_connection(const char *sqlstate)
 {
     return look_up(connection_rules, sqlstate);
 }
+
+/* Whether it begins with one of `prefixes`, which end with NULL. */
+static int
+is_among(const char *sqlstate, const char *const *prefixes)
+{
+    for (; *prefixes != NULL; prefixes++)
+        if (strncmp(sqlstate, *prefixes, strlen(*prefixes)) == 0)
+            return 1;
+    return 0;
+}
+
+/* The schema's owner may add triggers, constraints and policies: what those raise counts, too. */
+int
+pgqrsi_sqlstate_is_row(const char *sqlstate)
+{
+    static const char *const prefixes[] = {
+        "21",    /* cardinality violation, in a trigger */
+        "22",    /* data exception */
+        "23",    /* constraint violation */
+        "38",    /* external routine exception */
+        "39",    /* external routine invocation exception */
+        "42501", /* a policy of row security refuses the row; also a missing grant, which meets every row */
+        "44",    /* WITH CHECK OPTION violation */
+        "53200", /* out of memory */
+        "54",    /* program limit exceeded */
+        "P0",    /* raised by PL/pgSQL */
+        "XX",    /* internal error, such as an invalid memory allocation, or a damaged row */
+        NULL,
+    };
+
+    return is_among(sqlstate, prefixes);
+}
+
+int
+pgqrsi_sqlstate_is_lock(const char *sqlstate)
+{
+    return strcmp(sqlstate, "55P03") == 0;
+}
+
+int
+pgqrsi_sqlstate_try_later(const char *sqlstate)
+{
+    static const char *const prefixes[] = {
+        "08",    /* connection exception, of a foreign table */
+        "25006", /* read-only session: connect again */
+        "40",    /* serialization failure, deadlock */
+        "53",    /* insufficient resources: disk full, out of memory, too many connections */
+        "55006", /* object in use */
+        "55P03", /* lock not available */
+        "57",    /* operator intervention: statement timeout, shutdown, startup */
+        "58",    /* system error, such as an I/O error */
+        NULL,
+    };
+
+    return is_among(sqlstate, prefixes);
+}

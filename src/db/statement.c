@@ -9,7 +9,7 @@
 #include "base/error.h"
 
 void
-pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial)
+pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint64_t *next_serial)
 {
     memset(scope, 0, sizeof(*scope));
     scope->schema = schema;
@@ -53,6 +53,8 @@ static const struct {
     { "held", "pgqrs_messages_", "_held" },
     { "messages", "pgqrs_messages_", "" },
     { "archive", "pgqrs_archive_", "" },
+    { "keys", "pgqrs_keys_", "" },
+    { "frontier", "pgqrs_frontier_", "" },
 };
 
 /* Writes the table that a placeholder of a queue stands for; "" if it is no such placeholder. */
@@ -67,6 +69,23 @@ table_name(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder,
             snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix, scope->queue_id, tables[i].suffix);
 }
 
+/* A relation of the schema, as the text of a regclass. */
+static void
+append_qualified(const pgqrsi_scope *scope, const char *relation, pgqrsi_buffer *out)
+{
+    pgqrsi_buffer name = PGQRSI_BUFFER_INIT;
+
+    append_quoted(&name, scope->schema, '"');
+    pgqrsi_buffer_append_text(&name, ".");
+    pgqrsi_buffer_append_text(&name, relation);
+    pgqrsi_buffer_append(&name, "", 1);
+    if (name.failed)
+        out->failed = 1;
+    else
+        append_quoted(out, name.data, '\'');
+    pgqrsi_buffer_release(&name);
+}
+
 static void
 append_placeholder(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder, char quote,
                    pgqrsi_buffer *out)
@@ -74,20 +93,15 @@ append_placeholder(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *plac
     if (strcmp(placeholder, "schema") == 0) {
         append_quoted(out, scope->schema, quote);
     } else if (strcmp(placeholder, "sequence") == 0) {
-        pgqrsi_buffer name = PGQRSI_BUFFER_INIT;
-
-        append_quoted(&name, scope->schema, '"');
-        pgqrsi_buffer_append(&name, ".pgqrs_message_id_seq", sizeof(".pgqrs_message_id_seq"));
-        if (name.failed)
-            out->failed = 1;
-        else
-            append_quoted(out, name.data, quote);
-        pgqrsi_buffer_release(&name);
+        append_qualified(scope, "pgqrs_message_id_seq", out);
     } else {
         char table[64];
 
         table_name(scope, lane, placeholder, table, sizeof(table));
-        append_quoted(out, table, quote);
+        if (quote == '"')
+            append_quoted(out, table, quote);
+        else
+            append_qualified(scope, table, out);
     }
 }
 
@@ -156,6 +170,7 @@ pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane, co
         }
         statement->name = name;
         statement->text = text;
+        statement->shape = &pgqrsi_sql_texts[sql].shape;
         statement->serial = (*scope->next_serial)++;
     }
     *out = statement;

@@ -7,6 +7,8 @@
  *
  *     :"schema" :'schema' :'sequence'                          of every scope
  *     :"ready" :"held" :"messages" :"archive" :"leaf"          of a queue; leaf is the lane asked for
+ *     :"keys" :"frontier" :'frontier'                          of a queue; the last one with its schema, as
+ * is :'sequence'
  *
  * One thread at a time: the client guards its scopes.
  */
@@ -17,6 +19,7 @@
 
 #include <pgqrs/error.h>
 
+#include "db/shape.h"
 #include "migrations.h"
 #include "queries.h"
 
@@ -29,19 +32,20 @@ typedef struct pgqrsi_statement {
     char *
         name; /* for errors: the queue, if it is of one, and the file: "queue "mail": consumer_claim_ready" */
     char *text;
-    uint32_t serial; /* names it among all statements of the client, from 0 */
+    const pgqrsi_shape *shape; /* what it returns; NULL: nothing is known */
+    uint64_t serial;           /* names it among all statements of the client, from 0 */
 } pgqrsi_statement;
 
 typedef struct pgqrsi_scope {
     const char *schema;     /* belongs to the client */
     int64_t queue_id;       /* 0: no queue */
     const char *queue_name; /* for errors; belongs to the queue; NULL: no queue */
-    uint32_t *next_serial;
+    uint64_t *next_serial;
     pgqrsi_statement statements[PGQRSI_SQL_COUNT][2]; /* text is NULL until asked for */
 } pgqrsi_scope;
 
 /** The scope of a schema. For one of a queue set queue_id and queue_name afterwards. */
-void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint32_t *next_serial);
+void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint64_t *next_serial);
 void pgqrsi_scope_release(pgqrsi_scope *scope);
 
 /** The statement `sql`; it belongs to the scope. PGQRS_OK or PGQRS_ENOMEM. */

@@ -24,7 +24,8 @@ static pgqrs_status
 check_name(pgqrs_slice name, pgqrs_error *err)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyz0123456789-_";
-    int good = name.size >= 1 && name.size <= NAME_MAX_BYTES;
+    /* Commands would take a name that begins with "-" for an option. */
+    int good = name.size >= 1 && name.size <= NAME_MAX_BYTES && name.data[0] != '-';
 
     for (size_t i = 0; good && i < name.size; i++)
         good = name.data[i] != '\0' && strchr(allowed, name.data[i]) != NULL;
@@ -32,7 +33,7 @@ check_name(pgqrs_slice name, pgqrs_error *err)
         return PGQRS_OK;
     return pgqrsi_error_set(err, PGQRS_EINVAL,
                             "refused the name \"%.*s\" of a private server: give 1 to %d of a-z, 0-9, \"-\" "
-                            "and \"_\"",
+                            "and \"_\", not \"-\" first",
                             (int)(name.size > 64 ? 64 : name.size), name.data, NAME_MAX_BYTES);
 }
 

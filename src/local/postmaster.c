@@ -315,8 +315,8 @@ pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
 /* 1 if somebody listens at the socket that postmaster.pid names. A socket on a shared volume joins containers
  * that cannot see each other's processes; PostgreSQL's own checks see nothing there, and two servers on one
  * cluster would destroy it. */
-static int
-answers(const pgqrsi_postmaster *postmaster)
+int
+pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     int length, fd, heard;
@@ -348,7 +348,7 @@ pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account
         status = open_data(paths, account, &fd, &data, err);
     if (fd >= 0 && status == PGQRS_OK)
         status = wait_for_processes(&data, paths, account, deadline_ms, err);
-    if (fd >= 0 && status == PGQRS_OK && answers(&postmaster))
+    if (fd >= 0 && status == PGQRS_OK && pgqrsi_postmaster_answers(&postmaster))
         status = pgqrsi_error_set(
             err, PGQRS_ESYSTEM,
             "refused to start the private server \"%s\": one answers at \"%s\" already, but its "

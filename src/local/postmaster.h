@@ -51,6 +51,10 @@ pgqrs_status pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_acco
 pgqrs_status pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account,
                                      int64_t deadline_ms, pgqrs_error *err);
 
+/** Whether a server takes connections at the socket that postmaster.pid names. A READY server does not if a
+ * cleaner of /tmp has removed its socket. */
+int pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster);
+
 void pgqrsi_postmaster_release(pgqrsi_postmaster *postmaster);
 
 #endif

@@ -85,13 +85,38 @@ launch(struct server *server, pgqrs_error *err)
     return status == PGQRS_OK ? pgqrsi_cluster_start(&cluster, err) : status;
 }
 
+/* A server that its user has made to listen elsewhere than at a socket is believed. */
+static int
+is_reachable(const struct server *server)
+{
+    return server->postmaster.phase == PGQRSI_POSTMASTER_READY &&
+           (server->postmaster.socket_dir == NULL || pgqrsi_postmaster_answers(&server->postmaster));
+}
+
+/* Waits until a server that starts or stops has done so. One that lost its socket is stopped, since
+ * PostgreSQL makes the socket only as it starts: nobody can connect to it, and sessions that are open connect
+ * again. */
+static pgqrs_status
+settle(struct server *server, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    pgqrsi_postmaster_release(&server->postmaster);
+    status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
+                                      server->deadline_ms, err);
+    if (status != PGQRS_OK || server->postmaster.phase != PGQRSI_POSTMASTER_READY || is_reachable(server))
+        return status;
+    status = pgqrsi_postmaster_stop(&server->paths, &server->account, server->deadline_ms, err);
+    return status == PGQRS_OK ? look(server, err) : status;
+}
+
 /* Brings the server to where it takes connections, and leaves what is known of it in server->postmaster. */
 static pgqrs_status
 ensure_ready(struct server *server, pgqrs_error *err)
 {
     pgqrs_status status = look(server, err);
 
-    if (status != PGQRS_OK || server->postmaster.phase == PGQRSI_POSTMASTER_READY)
+    if (status != PGQRS_OK || is_reachable(server))
         return status;
     /* Before anything is made: without PostgreSQL nothing shall be left behind. */
     if (server->postmaster.phase == PGQRSI_POSTMASTER_GONE) {
@@ -102,14 +127,11 @@ ensure_ready(struct server *server, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = pgqrsi_folder_lock(&server->folder, &server->paths, &server->account, PGQRSI_FOLDER_CREATE,
                                     server->deadline_ms, err);
-    if (status != PGQRS_OK)
-        return status;
-    pgqrsi_postmaster_release(&server->postmaster);
-    status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
-                                      server->deadline_ms, err);
+    if (status == PGQRS_OK)
+        status = settle(server, err);
     if (status != PGQRS_OK || server->postmaster.phase == PGQRSI_POSTMASTER_READY)
         return status;
-    if (server->programs.major == 0) /* it was busy stopping when first looked at */
+    if (server->programs.major == 0) /* it was there when first looked at */
         status = find_programs(server, err);
     if (status == PGQRS_OK)
         status = launch(server, err);
@@ -128,6 +150,13 @@ ensure_ready(struct server *server, pgqrs_error *err)
 
 /* ---- Describing ---- */
 
+/* Whatever libpq would else take from its environment variables: PGHOSTADDR and the like would lead to some
+ * other server, or fail here. (PGSERVICE, PGTZ, PGDATESTYLE and PGGEQO have no keyword that says "none".) */
+#define INDEPENDENT                                                                                          \
+    " hostaddr='' options='' target_session_attrs='any' requirepeer='' sslmode='disable' "                   \
+    "gssencmode='disable' channel_binding='disable' sslrootcert='' ssl_min_protocol_version='' "             \
+    "ssl_max_protocol_version=''"
+
 /* A libpq connection string; the caller frees it. NULL if memory is short. A running server knows best where
  * its socket is: its user may have moved it. */
 static char *
@@ -138,7 +167,7 @@ build_conninfo(const struct server *server)
     const char *folder = is_told ? postmaster->socket_dir : server->paths.socket_dir;
     int port = is_told ? postmaster->port : PGQRSI_PATHS_PORT;
     pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
-    char rest[128];
+    char rest[384];
 
     pgqrsi_buffer_append_text(&text, "host='");
     for (const char *p = folder; *p != '\0'; p++) {
@@ -147,7 +176,8 @@ build_conninfo(const struct server *server)
         pgqrsi_buffer_append(&text, p, 1);
     }
     snprintf(rest, sizeof(rest),
-             "' port='%d' user='" PGQRSI_CLUSTER_USER "' dbname='" PGQRSI_CLUSTER_DATABASE "'", port);
+             "' port='%d' user='" PGQRSI_CLUSTER_USER "' dbname='" PGQRSI_CLUSTER_DATABASE "'" INDEPENDENT,
+             port);
     pgqrsi_buffer_append(&text, rest, strlen(rest) + 1);
     if (text.failed) {
         pgqrsi_buffer_release(&text);

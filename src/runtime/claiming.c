@@ -1,10 +1,12 @@
 #include "runtime/claiming.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "runtime/burial.h"
 #include "store/message.h"
 #include "store/payload.h"
 
@@ -68,8 +70,6 @@ limit_bytes(pgqrsi_work_queue *queue)
 
     if (most > PGQRSI_MAX_BATCH)
         most = PGQRSI_MAX_BATCH;
-    if (queue->most > 0 && most > queue->most)
-        most = queue->most;
     if (queue->claim.asked > most)
         queue->claim.asked = most > 1 ? most : 1;
 }
@@ -85,7 +85,7 @@ measure_bytes(pgqrsi_work_queue *queue, const pgqrs_message_list *list)
         queue->message_bytes += ((double)bytes / (double)count - queue->message_bytes) / 2;
 }
 
-/* Its leases ran out too often: it is not run. */
+/* Its leases ran out too often, or its id is none of ours: it is not run. */
 static void
 bury(pgqrsi_lease *lease)
 {
@@ -93,7 +93,10 @@ bury(pgqrsi_lease *lease)
 
     lease->is_over = 1;
     lease->job.stage = PGQRSI_JOB_RETURNED;
-    pgqrsi_failure_of_crashes(lease->job.message->crash_ct, text, sizeof(text));
+    if (lease->job.message->id > 0)
+        pgqrsi_failure_of_crashes(lease->job.message->crash_ct, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "its id is none that pgqrs gives out: enqueue without one");
     pgqrsi_job_explain(&lease->job, text);
     pgqrsi_lease_report(lease, PGQRSI_VERDICT_CRASHED);
 }
@@ -108,7 +111,8 @@ take_message(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_lease *
         pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
         return 0;
     }
-    if (lease->job.message->crash_ct >= pgqrsi_consumer_max_crashes(queue->held.consumer)) {
+    if (lease->job.message->id <= 0 ||
+        lease->job.message->crash_ct >= pgqrsi_consumer_max_crashes(queue->held.consumer)) {
         bury(lease);
         return 0;
     }
@@ -162,8 +166,6 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     *rows = NULL; /* belongs to the messages now */
     if (got == 0)
         claiming->empty_claims++;
-    if (got == asked && queue->most > 0)
-        queue->most *= 2;
     if (is_single)
         return; /* out of turn: it says nothing about the round */
     if (got == asked) {
@@ -189,12 +191,29 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
         queue->place = PGQRSI_PLACE_READY;
 }
 
-/* Of many messages one may be more than the server can hand out. */
-static int
-may_be_too_large(const pgqrsi_refusal *refusal)
+static void
+blind_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 {
-    return strncmp(refusal->sqlstate, "22", 2) == 0 || strncmp(refusal->sqlstate, "54", 2) == 0 ||
-           strcmp(refusal->sqlstate, "53200") == 0 || strcmp(refusal->sqlstate, "57014") == 0;
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
+
+    queue->is_claiming = 0;
+    pgqrsi_burial_claimed(queue, *rows);
+    queue->claim.is_blind = 0;
+}
+
+/* Fewer messages are asked for, at once, or the one that cannot be had is claimed without being read. Returns
+ * 0 if neither would help. */
+static int
+narrow(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal)
+{
+    pgqrsi_claim_next next = pgqrsi_claim_refused(&queue->claim, refusal->status, refusal->sqlstate);
+
+    queue->unreadable.is_wanted = queue->claim.is_blind = 0;
+    if (next == PGQRSI_CLAIM_BLINDLY)
+        pgqrsi_burial_want(queue, refusal);
+    if (next != PGQRSI_CLAIM_FAILED)
+        pgqrsi_polling_pause(&queue->polling, 0);
+    return next != PGQRSI_CLAIM_FAILED;
 }
 
 static void
@@ -202,10 +221,12 @@ claim_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
 {
     pgqrsi_claiming *claiming = request->owner;
     pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
-    int64_t now_ms = pgqrsi_clock_boot_ms(), asked = queue->claim.asked;
+    int64_t now_ms = pgqrsi_clock_boot_ms();
 
     queue->is_claiming = queue->is_single = 0;
     queue->place = PGQRSI_PLACE_ABOVE;
+    if (!refusal->is_shared && narrow(queue, refusal))
+        return;
     if (refusal->status == PGQRS_EUNKNOWN) {
         pgqrsi_polling_pause(&queue->polling, 0); /* the connection broke: that is told by itself */
         return;
@@ -222,8 +243,6 @@ claim_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
     }
     if (strcmp(refusal->sqlstate, "55P03") == 0)
         queue->held.apart_until_ms = now_ms + LOCKED_MS;
-    if (may_be_too_large(refusal))
-        queue->most = asked > 1 ? asked / 2 : 1;
     pgqrsi_events_trouble(claiming->holdings->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
                           refusal->message);
 }
@@ -248,7 +267,7 @@ send_claim(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
         return 0;
     request->owner = claiming;
     request->items = (void **)(void *)queue;
-    request->answered = claim_answered;
+    request->answered = queue->claim.is_blind ? blind_answered : claim_answered;
     request->failed = claim_failed;
     queue->is_claiming = 1;
     pgqrsi_polling_claim_sent(&queue->polling);
@@ -261,6 +280,13 @@ claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
 {
     if (queue->claim.asked <= 0 || !pgqrsi_dealing_may_claim(&claiming->dealing, queue, now_ms))
         return;
+    if (queue->unreadable.is_wanted) {
+        queue->claim.is_blind = !queue->unreadable.is_claimed;
+        queue->claim.place = queue->unreadable.place;
+        if (queue->claim.is_blind && !send_claim(claiming, queue, now_ms))
+            queue->claim.is_blind = 0;
+        return;
+    }
     if (!choose_place(queue, queue->place)) {
         queue->place = PGQRSI_PLACE_ABOVE;
         pgqrsi_polling_found_nothing(&queue->polling, can_hear(claiming), now_ms);
@@ -315,6 +341,7 @@ pgqrsi_claiming_send(pgqrsi_claiming *claiming, int64_t now_ms)
         return;
     if (!claiming->is_stopped)
         send_claims(claiming, now_ms);
+    pgqrsi_burial_send(claiming->queues, claiming->exchange, now_ms);
     pgqrsi_wakeups_send(claiming->queues, claiming->exchange, now_ms);
 }
 
@@ -355,7 +382,7 @@ claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_
     const pgqrsi_sending_as as = sending_as(claiming, queue, now_ms);
 
     if (polling->state >= PGQRSI_POLLING_CHECKING || queue->is_claiming || queue->held.is_gone ||
-        (polling->wants_lock && !can_lock))
+        (polling->wants_lock && !can_lock) || (queue->unreadable.is_wanted && queue->unreadable.is_claimed))
         return NEVER;
     if (polling->pause_ms > now_ms)
         return polling->pause_ms;
@@ -370,8 +397,10 @@ pgqrsi_claiming_due_ms(pgqrsi_claiming *claiming, int64_t now_ms)
 {
     const pgqrsi_sending_as as_session = { .traffic = PGQRSI_TRAFFIC_SESSION, .is_apart = 1 };
     int can_lock = pgqrsi_exchange_has_room(claiming->exchange, &as_session);
-    int64_t due_ms = pgqrsi_wakeups_due_ms(claiming->queues, claiming->exchange, now_ms), own_ms;
+    int64_t due_ms = pgqrsi_wakeups_due_ms(claiming->queues, claiming->exchange, now_ms);
+    int64_t own_ms = pgqrsi_burial_due_ms(claiming->queues, claiming->exchange);
 
+    due_ms = own_ms < due_ms ? own_ms : due_ms;
     if (claiming->is_stopped)
         return due_ms;
     own_ms = pgqrsi_suspects_due_ms(&claiming->suspects);

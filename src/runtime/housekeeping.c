@@ -45,7 +45,7 @@ hints_of(const pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, int6
 {
     pgqrsi_pool *pool = queue->held.consumer->client->pool;
     int64_t off_ms = hold_off_until_ms(housekeeping, queue);
-    pgqrsi_hints hints = { .is_known = 1, .is_complete = queue->is_complete_look };
+    pgqrsi_hints hints = { .is_known = 1, .is_complete = queue->refresh.is_complete };
     pgqrsi_frontier frontier;
 
     pgqrsi_pool_lock(pool);
@@ -100,7 +100,7 @@ go_on(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
 
     while (has_next && is_held_off(housekeeping, queue)) {
         queue->is_swept_later |= queue->refresh.step == PGQRSI_REFRESH_SWEEP;
-        pgqrsi_refresh_answer(&queue->refresh, NULL);
+        pgqrsi_refresh_answer(&queue->refresh, NULL, "");
         has_next = pgqrsi_refresh_next(&queue->refresh);
     }
     if (!has_next || queue->refresh.step > PGQRSI_REFRESH_PEEK_AGAIN) {
@@ -123,8 +123,8 @@ begin(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, pgqrsi_pollin
     pgqrsi_polling_look_sent(&queue->polling, now_ms);
     queue->is_refreshing = 1;
     queue->is_swept_later = 0;
-    queue->is_complete_look = look == PGQRSI_POLLING_COMPLETE_LOOK;
-    pgqrsi_refresh_begin(&queue->refresh, queue->held.consumer);
+    pgqrsi_refresh_begin(&queue->refresh, queue->held.consumer,
+                         look == PGQRSI_POLLING_COMPLETE_LOOK ? PGQRSI_LOOK_COMPLETE : PGQRSI_LOOK_USUAL);
     go_on(housekeeping, queue);
 }
 
@@ -163,7 +163,7 @@ step_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     pgqrsi_housekeeping *housekeeping = request->owner;
     pgqrsi_work_queue *queue = (pgqrsi_work_queue *)(void *)request->items;
 
-    pgqrsi_refresh_answer(&queue->refresh, *rows);
+    pgqrsi_refresh_answer(&queue->refresh, *rows, "");
     go_on(housekeeping, queue);
 }
 
@@ -192,7 +192,10 @@ step_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
             pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
                                   refusal->message);
     } else {
-        pgqrsi_refresh_answer(&queue->refresh, NULL);
+        if (pgqrsi_refresh_is_sweep(&queue->refresh))
+            pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
+                                  refusal->message);
+        pgqrsi_refresh_answer(&queue->refresh, NULL, refusal->sqlstate);
         go_on(housekeeping, queue);
     }
 }

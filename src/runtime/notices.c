@@ -19,16 +19,18 @@ cancelled(pgqrsi_work_queue *queue, int64_t id)
     pgqrsi_lease_end(lease);
 }
 
-/* "<key> <process id> ..." wakes the named ones, "cancel <key> <id>" takes a message away. */
+/* "1 wake <key> <process id> ..." wakes the named ones, "1 cancel <key> <id>" takes a message away. Others
+ * are of later versions. */
 static void
 take(pgqrsi_claiming *claiming, const char *payload, int64_t now_ms)
 {
-    int is_cancel = strncmp(payload, "cancel ", 7) == 0;
+    int is_cancel = strncmp(payload, "1 cancel ", 9) == 0;
     int64_t backend = pgqrsi_pipe_backend(claiming->exchange->claims.link.pipe);
+    pgqrsi_work_queue *queue = NULL;
     char *end = NULL;
-    pgqrsi_work_queue *queue =
-        pgqrsi_queues_of_key(claiming->queues, strtoll(payload + (is_cancel ? 7 : 0), &end, 10));
 
+    if (is_cancel || strncmp(payload, "1 wake ", 7) == 0)
+        queue = pgqrsi_queues_of_key(claiming->queues, strtoll(payload + (is_cancel ? 9 : 7), &end, 10));
     if (queue == NULL)
         return;
     if (is_cancel) {

@@ -7,6 +7,7 @@
  *   notices       what notifications say
  *   claiming      messages are asked for, and what is brought is handed to the handlers
  *   dealing       for how many there is room, and which queue is asked for how many
+ *   burial        messages that the server cannot hand out
  *   wakeups       the sleeper's locks, and waking other workers
  *   housekeeping  hints and sweeps
  *   finding       queues that were deleted and made again

@@ -10,6 +10,12 @@
 /* Waiting for another process that installs is part of it. */
 #define INSTALL_TIMEOUT_MS 60000
 
+/* How long the lock of those that install is waited for. Anybody may hold it, so then one goes on without. */
+#define LOCK_TIMEOUT_MS 20000
+
+/* Queues that are deleted in one transaction: each needs some thirty locks. */
+#define DELETE_AT_ONCE 20
+
 struct pgqrs_report {
     pgqrsi_rows *rows; /* own the text */
     size_t count;
@@ -76,9 +82,8 @@ install(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_err
 }
 
 static pgqrs_status
-uninstall(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
+check_removable(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
-    const pgqrsi_statement *statement = NULL;
     pgqrs_status status = pgqrsi_client_installed_version(
         client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &out->version_before, err);
 
@@ -91,6 +96,64 @@ uninstall(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_e
             "schema \"%s\" has version %d of pgqrs' tables and this library removes only its own, "
             "%d: use a pgqrs of that version, or upgrade the schema first",
             client->scope.schema, out->version_before, pgqrs_schema_version());
+    return status;
+}
+
+/* Before the first queue goes: what others built on the tables would keep the last step from being taken. */
+static pgqrs_status
+check_dependents(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
+{
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = check_removable(client, conn, out, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_run(
+            client,
+            &(pgqrsi_call){ .conn = conn, .sql = PGQRSI_SQL_ADMIN_DEPENDENTS, .effect = PGQRSI_READS },
+            pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &rows, err);
+    if (status == PGQRS_OK && pgqrsi_rows_count(rows) > 0) {
+        pgqrs_slice first = pgqrsi_rows_text(rows, 0, 0);
+
+        status = pgqrsi_error_set(err, PGQRS_ESERVER,
+                                  "uninstalling pgqrs from schema \"%s\" was refused: others depend on its "
+                                  "tables (%d, the first is %.*s): "
+                                  "drop them first",
+                                  client->scope.schema, pgqrsi_rows_count(rows), PGQRSI_SLICE_ARG(first));
+        pgqrsi_error_set_sqlstate(err, "2BP01");
+    }
+    pgqrsi_rows_free(rows);
+    return status;
+}
+
+/* A few queues. `version_now` is 0 when there is none left. */
+static pgqrs_status
+delete_some(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = check_removable(client, conn, out, err);
+
+    pgqrsi_params_add_int(&params, DELETE_AT_ONCE);
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_run(client,
+                                   &(pgqrsi_call){ .conn = conn,
+                                                   .sql = PGQRSI_SQL_ADMIN_DELETE_SOME,
+                                                   .effect = PGQRSI_WRITES,
+                                                   .params = &params },
+                                   pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &rows, err);
+    if (status == PGQRS_OK)
+        out->version_now = pgqrsi_rows_int(rows, 0, 0) > 0;
+    pgqrsi_rows_free(rows);
+    pgqrsi_params_release(&params);
+    return status;
+}
+
+static pgqrs_status
+remove_rest(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
+{
+    const pgqrsi_statement *statement = NULL;
+    pgqrs_status status = check_removable(client, conn, out, err);
+
     if (status != PGQRS_OK)
         return status;
     pgqrsi_pool_lock(client->pool);
@@ -104,25 +167,40 @@ uninstall(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_e
                               err);
 }
 
-/* Runs `work` in a transaction of its own. A connection whose transaction did not end is closed, which rolls
- * it back. */
+typedef pgqrs_status (*work)(pgqrs_client *, pgqrsi_conn *, pgqrs_installed *, pgqrs_error *);
+
 static pgqrs_status
-in_transaction(pgqrs_client *client,
-               pgqrs_status (*work)(pgqrs_client *, pgqrsi_conn *, pgqrs_installed *, pgqrs_error *),
-               pgqrs_installed *out, pgqrs_error *err)
+be_patient(pgqrs_client *client, pgqrsi_conn *conn, int64_t lock_timeout_ms, pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, lock_timeout_ms);
+    status = step(client, conn, PGQRSI_SQL_ADMIN_PATIENCE, &params, err);
+    pgqrsi_params_release(&params);
+    return status;
+}
+
+/* `out_is_locked` 0: the lock could not be had, and `todo` was not called. */
+static pgqrs_status
+attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqrs_installed *out,
+        pgqrs_error *err)
 {
     pgqrsi_conn *conn = NULL;
     pgqrs_status status = pgqrsi_conn_open(
         &client->settings, pgqrsi_clock_ms() + client->settings.connect_timeout_ms, &conn, err);
 
+    *out_is_locked = 1;
     if (status == PGQRS_OK)
         status = step(client, conn, PGQRSI_SQL_CONNECTION_BEGIN, NULL, err);
     if (status == PGQRS_OK)
-        status = step(client, conn, PGQRSI_SQL_ADMIN_PATIENCE, NULL, err);
-    if (status == PGQRS_OK)
+        status = be_patient(client, conn, LOCK_TIMEOUT_MS, err);
+    if (status == PGQRS_OK && with_lock) {
         status = step(client, conn, PGQRSI_SQL_ADMIN_LOCK, NULL, err);
+        *out_is_locked = status != PGQRS_ETIMEDOUT;
+    }
     if (status == PGQRS_OK)
-        status = work(client, conn, out, err);
+        status = todo(client, conn, out, err);
     if (status == PGQRS_EUNKNOWN)
         status = pgqrsi_error_set(
             err, PGQRS_ECONNECT,
@@ -130,6 +208,26 @@ in_transaction(pgqrs_client *client,
     if (status == PGQRS_OK)
         status = step(client, conn, PGQRSI_SQL_CONNECTION_COMMIT, NULL, err);
     pgqrsi_conn_close(conn);
+    return status;
+}
+
+/* Runs `todo` in a transaction of its own. A connection whose transaction did not end is closed, which rolls
+ * it back. */
+static pgqrs_status
+in_transaction(pgqrs_client *client, work todo, pgqrs_installed *out, pgqrs_error *err)
+{
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    int is_locked;
+    pgqrs_status status = attempt(client, todo, 1, &is_locked, out, &detail);
+
+    if (!is_locked) {
+        pgqrsi_error_release(&detail);
+        detail = (pgqrs_error)PGQRSI_ERROR_INIT;
+        status = attempt(client, todo, 0, &is_locked, out, &detail);
+    }
+    if (status != PGQRS_OK)
+        pgqrsi_error_move(err, &detail);
+    pgqrsi_error_release(&detail);
     return status;
 }
 
@@ -144,12 +242,16 @@ pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err
     return status;
 }
 
+/* In several transactions: one has room for the locks of so many queues only. */
 pgqrs_status
 pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *err)
 {
-    pgqrs_installed installed = { 0, 0 };
+    pgqrs_installed installed = { 0, 1 };
+    pgqrs_status status = in_transaction(client, check_dependents, &installed, err);
 
-    return in_transaction(client, uninstall, &installed, err);
+    while (status == PGQRS_OK && installed.version_now != 0)
+        status = in_transaction(client, delete_some, &installed, err);
+    return status == PGQRS_OK ? in_transaction(client, remove_rest, &installed, err) : status;
 }
 
 pgqrs_status

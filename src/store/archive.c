@@ -72,6 +72,7 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
 {
     static const pgqrs_archive_options defaults = PGQRS_ARCHIVE_OPTIONS_INIT;
     static const char *const outcomes[] = { NULL, "done", "dead" };
+    int has_outcome;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
@@ -82,9 +83,13 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, options->before_id != 0 ? options->before_id : INT64_MAX);
-    pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
     pgqrsi_params_add_int(&params, options->limit != 0 ? options->limit : DEFAULT_LIMIT);
-    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_PAGE, &params, &rows, err);
+    has_outcome = outcomes[options->outcome] != NULL;
+    if (has_outcome)
+        pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
+    status = pgqrsi_queue_read(client, queue,
+                               has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
+                               &params, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? make_list(rows, out, err) : status;
 }

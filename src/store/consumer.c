@@ -7,12 +7,9 @@
 #include "base/error.h"
 #include "base/name.h"
 #include "base/random.h"
+#include "db/sqlstate.h"
 #include "store/message.h"
 #include "store/payload.h"
-
-/* An empty answer is checked against the server's present state, unless that was asked so short a time ago.
- */
-#define EMPTY_RECHECK_MS 20
 
 /* Claims of a backlog by runs pay from so many messages on: see docs/decisions. */
 #define RUNS_MIN 32
@@ -24,14 +21,22 @@ struct request {
     pgqrs_slice type;
     int64_t deadline_ms;
     pgqrs_message_list *list; /* what has been claimed so far */
+    pgqrs_error refused;      /* why a sweep failed */
 };
+
+/* What took all of a call's time is asked for again in a tenth of the size, since each attempt costs as much.
+ */
+#define FEWER_IF_SLOW 5
+
+/* Claims of one place that the server refuses, before the place is left. */
+#define MAX_REFUSALS 32
 
 static const struct priorities {
     int64_t low, high;
 } band_priorities[PGQRSI_BAND_COUNT] = {
-    [PGQRSI_BAND_ABOVE] = { 1, INT16_MAX },
+    [PGQRSI_BAND_ABOVE] = { 1, PGQRSI_MAX_PRIORITY },
     [PGQRSI_BAND_DEFAULT] = { 0, 0 },
-    [PGQRSI_BAND_BELOW] = { INT16_MIN, -1 },
+    [PGQRSI_BAND_BELOW] = { PGQRSI_MIN_PRIORITY, -1 },
 };
 
 pgqrs_status
@@ -128,47 +133,60 @@ pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from)
 }
 
 static void
-begin_ready(pgqrsi_claim *claim)
+begin_ready(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
 {
-    pgqrsi_frontier frontier = frontier_of(claim->consumer);
+    pgqrsi_params *params = &claim->params;
 
-    /* Where a pooler is in between nothing bounds how long a statement waits for a lock. */
-    claim->by_runs = frontier.full && claim->asked >= RUNS_MIN && claim->type.data == NULL &&
-                     !claim->consumer->client->pooled;
-    claim->call.sql = claim->by_runs ? PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS : PGQRSI_SQL_CONSUMER_CLAIM_READY;
-    pgqrsi_params_add_int(&claim->params, frontier.bound);
-    pgqrsi_params_add_int(&claim->params, claim->asked);
-    pgqrsi_params_add_int(&claim->params, claim->lease_ms);
-    pgqrsi_params_add_int(&claim->params, claim->token);
-    pgqrsi_params_add_id(&claim->params, claim->consumer->worker_id);
-    if (claim->type.data != NULL) {
-        claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE;
-        pgqrsi_params_add_text(&claim->params, claim->type);
+    pgqrsi_params_add_int(params, frontier->bound);
+    if (claim->is_blind) {
+        claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_BLIND_READY;
+    } else {
+        /* Where a pooler is in between nothing bounds how long a statement waits for a lock. */
+        claim->by_runs = frontier->full && claim->asked >= RUNS_MIN && claim->type.data == NULL &&
+                         !claim->consumer->client->pooled;
+        claim->call.sql = claim->by_runs             ? PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS
+                          : claim->type.data != NULL ? PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE
+                                                     : PGQRSI_SQL_CONSUMER_CLAIM_READY;
+        pgqrsi_params_add_int(params, claim->asked);
     }
+    pgqrsi_params_add_int(params, claim->lease_ms);
+    pgqrsi_params_add_int(params, claim->token);
+    pgqrsi_params_add_id(params, claim->consumer->worker_id);
+    if (claim->type.data != NULL || claim->is_blind)
+        pgqrsi_params_add_text(params, claim->type);
 }
 
 static void
-begin_band(pgqrsi_claim *claim)
+begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
 {
     const struct priorities *priorities = &band_priorities[band_of(claim->place)];
+    pgqrsi_params *params = &claim->params;
 
-    claim->call.sql = PGQRSI_SQL_CONSUMER_CLAIM_HELD;
-    pgqrsi_params_add_int(&claim->params, priorities->low);
-    pgqrsi_params_add_int(&claim->params, priorities->high);
-    pgqrsi_params_add_int(&claim->params, claim->asked);
-    pgqrsi_params_add_int(&claim->params, claim->lease_ms);
-    pgqrsi_params_add_int(&claim->params, claim->token);
-    pgqrsi_params_add_id(&claim->params, claim->consumer->worker_id);
-    pgqrsi_params_add_text(&claim->params, claim->type);
+    claim->call.sql = claim->is_blind ? PGQRSI_SQL_CONSUMER_CLAIM_BLIND_HELD : PGQRSI_SQL_CONSUMER_CLAIM_HELD;
+    pgqrsi_params_add_int(params, priorities->low);
+    pgqrsi_params_add_int(params, priorities->high);
+    if (!claim->is_blind)
+        pgqrsi_params_add_int(params, claim->asked);
+    pgqrsi_params_add_int(params, claim->lease_ms);
+    pgqrsi_params_add_int(params, claim->token);
+    pgqrsi_params_add_id(params, claim->consumer->worker_id);
+    pgqrsi_params_add_text(params, claim->type);
+    if (!claim->is_blind)
+        pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
 }
 
 pgqrs_status
 pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err)
 {
+    pgqrsi_frontier frontier = frontier_of(claim->consumer);
     pgqrs_status status = new_token(&claim->token, err);
 
     if (status != PGQRS_OK)
         return status;
+    if (claim->is_blind)
+        claim->asked = 1;
+    else if (frontier.ask_max > 0 && claim->asked > frontier.ask_max)
+        claim->asked = frontier.ask_max;
     memset(&claim->params, 0, sizeof(claim->params));
     claim->by_runs = 0;
     claim->began_ms = pgqrsi_clock_ms();
@@ -176,9 +194,9 @@ pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err)
                                  .effect = PGQRSI_WRITES,
                                  .params = &claim->params };
     if (claim->place == PGQRSI_PLACE_READY)
-        begin_ready(claim);
+        begin_ready(claim, &frontier);
     else
-        begin_band(claim);
+        begin_band(claim, &frontier);
     return PGQRS_OK;
 }
 
@@ -195,12 +213,11 @@ end_ready(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list)
     pgqrsi_claimed claimed = { .asked = claim->asked,
                                .count = pgqrsi_rows_count(rows),
                                .began_ms = claim->began_ms,
-                               .by_runs = claim->by_runs };
+                               .by_runs = claim->by_runs,
+                               .by_type = claim->type.data != NULL };
 
     pgqrsi_message_list_add_ready(
         list, rows, &(pgqrsi_claim_facts){ claim->token, consumer->worker_id, claim->lease_ms });
-    if (claim->type.data != NULL)
-        return; /* it has left others behind, so it says nothing about the lane */
     if (claimed.count > 0) {
         const pgqrs_message *last = pgqrs_message_list_at(list, pgqrs_message_list_count(list) - 1);
 
@@ -218,6 +235,10 @@ pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *lis
 {
     pgqrs_consumer *consumer = claim->consumer;
 
+    pgqrsi_pool_lock(consumer->client->pool);
+    if (consumer->queue->frontier.ask_max > 0)
+        pgqrsi_frontier_granted(&consumer->queue->frontier);
+    pgqrsi_pool_unlock(consumer->client->pool);
     if (claim->place == PGQRSI_PLACE_READY) {
         end_ready(claim, rows, list);
         return;
@@ -228,6 +249,44 @@ pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *lis
         pgqrsi_pool_unlock(consumer->client->pool);
     }
     pgqrsi_message_list_add(list, rows);
+}
+
+/* The server took too long, or the answer was too large for one of the two sides. */
+static int
+is_too_much(pgqrs_status status, const char *sqlstate)
+{
+    return status == PGQRS_EUNKNOWN || status == PGQRS_ENOMEM || strcmp(sqlstate, "57014") == 0 ||
+           strcmp(sqlstate, "53200") == 0;
+}
+
+pgqrsi_claim_next
+pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlstate)
+{
+    int is_row = pgqrsi_sqlstate_is_row(sqlstate);
+
+    if (claim->is_blind || (!is_row && !is_too_much(status, sqlstate)))
+        return PGQRSI_CLAIM_FAILED;
+    pgqrsi_pool_lock(claim->consumer->client->pool);
+    pgqrsi_frontier_refused(&claim->consumer->queue->frontier,
+                            is_row ? claim->asked : claim->asked / FEWER_IF_SLOW);
+    pgqrsi_pool_unlock(claim->consumer->client->pool);
+    if (sqlstate[0] == '\0')
+        return PGQRSI_CLAIM_FAILED; /* the connection is lost as well, or time is up */
+    return claim->asked > 1 ? PGQRSI_CLAIM_ASK_FEWER : PGQRSI_CLAIM_BLINDLY;
+}
+
+int
+pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
+                    const char *reason, pgqrsi_failure *out)
+{
+    if (pgqrsi_rows_count(rows) == 0)
+        return 0;
+    /* What takes too long or too much memory now may be read later: it is charged an attempt. */
+    *out = (pgqrsi_failure){ .lease = { .id = pgqrsi_rows_int(rows, 0, 0), .token = claim->token },
+                             .last = is_too_much(PGQRS_OK, sqlstate) ? PGQRSI_LAST_BY_QUEUE : PGQRSI_LAST,
+                             .error = pgqrs_slice_of(reason),
+                             .charge = 1 };
+    return 1;
 }
 
 int32_t
@@ -241,8 +300,9 @@ pgqrsi_consumer_max_crashes(pgqrs_consumer *consumer)
     return max_crashes;
 }
 
-/* Messages whose leases ran out too often are not handed out again. One that cannot be buried now stays
- * leased for a while and is buried by whoever claims it next; the first failure is reported. */
+/* Messages whose leases ran out too often are not handed out again, nor those whose ids are not among those
+ * that pgqrs gives out. One that cannot be buried now stays leased for a while and is buried by whoever
+ * claims it next; the first failure is reported. */
 static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
@@ -253,7 +313,7 @@ bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pg
         const pgqrs_message *message = pgqrs_message_list_at(request->list, i);
         pgqrs_status status = PGQRS_OK;
 
-        if (message->crash_ct < max_crashes) {
+        if (message->id > 0 && message->crash_ct < max_crashes) {
             i++;
             continue;
         }
@@ -266,27 +326,76 @@ bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pg
     return failure;
 }
 
+/* One statement. */
+static pgqrs_status
+claim_once(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
+{
+    pgqrs_consumer *consumer = claim->consumer;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_claim_begin(claim, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    status = pgqrsi_client_run(consumer->client, &claim->call, request->deadline_ms, &rows, err);
+    if (status == PGQRS_OK)
+        pgqrsi_claim_end(claim, rows, request->list);
+    pgqrsi_claim_release(claim);
+    return status;
+}
+
+/* The head of the place cannot be sent: it is failed without being read, for the reason that the server gave.
+ */
+static pgqrs_status
+claim_blindly(pgqrsi_claim *claim, struct request *request, const pgqrs_error *reason, pgqrs_error *err)
+{
+    pgqrs_consumer *consumer = claim->consumer;
+    pgqrsi_failure failure;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    claim->is_blind = 1;
+    status = pgqrsi_claim_begin(claim, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_run(consumer->client, &claim->call, request->deadline_ms, &rows, err);
+    pgqrsi_claim_release(claim);
+    claim->is_blind = 0;
+    if (status == PGQRS_OK &&
+        pgqrsi_claim_burial(claim, rows, pgqrs_error_sqlstate(reason), pgqrs_error_message(reason), &failure))
+        status = pgqrsi_consumer_report_failure(consumer, &failure, request->deadline_ms, err);
+    pgqrsi_rows_free(rows);
+    return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
+}
+
+/* Claims from one place. Where the server refuses because of one message, that one is narrowed down to. */
 static pgqrs_status
 claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *request, int *out_is_sure,
             pgqrs_error *err)
 {
-    pgqrsi_claim claim = { .consumer = consumer,
-                           .place = place,
-                           .asked = missing(request),
-                           .lease_ms = request->lease_ms,
-                           .type = request->type };
+    pgqrsi_claim claim = {
+        .consumer = consumer, .place = place, .lease_ms = request->lease_ms, .type = request->type
+    };
     size_t first = pgqrs_message_list_count(request->list);
-    pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_claim_begin(&claim, err);
+    pgqrs_status status = PGQRS_OK;
+    int64_t got;
 
-    *out_is_sure = 1;
-    if (status != PGQRS_OK)
-        return status;
-    status = pgqrsi_client_run(consumer->client, &claim.call, request->deadline_ms, &rows, err);
-    if (status == PGQRS_OK)
-        pgqrsi_claim_end(&claim, rows, request->list);
-    pgqrsi_claim_release(&claim);
-    *out_is_sure = !claim.by_runs;
+    for (int i = 0; i < MAX_REFUSALS; i++) {
+        pgqrs_error detail = PGQRSI_ERROR_INIT;
+        pgqrsi_claim_next next = PGQRSI_CLAIM_FAILED;
+
+        claim.asked = missing(request);
+        status = claim_once(&claim, request, &detail);
+        if (status != PGQRS_OK)
+            next = pgqrsi_claim_refused(&claim, status, pgqrs_error_sqlstate(&detail));
+        if (next == PGQRSI_CLAIM_FAILED)
+            pgqrsi_error_move(status == PGQRS_OK ? NULL : err, &detail);
+        if (next == PGQRSI_CLAIM_BLINDLY)
+            status = claim_blindly(&claim, request, &detail, err);
+        pgqrsi_error_release(&detail);
+        if (next == PGQRSI_CLAIM_FAILED || (next == PGQRSI_CLAIM_BLINDLY && status != PGQRS_OK))
+            break;
+    }
+    got = (int64_t)(pgqrs_message_list_count(request->list) - first);
+    *out_is_sure = status != PGQRS_OK || (!claim.by_runs && got < claim.asked);
     if (status == PGQRS_OK && place != PGQRSI_PLACE_READY)
         status = bury_crashed(consumer, request, first, err);
     return status;
@@ -298,7 +407,8 @@ claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
     pgqrsi_place place = pgqrsi_claim_choose(consumer, PGQRSI_PLACE_ABOVE);
 
-    while (status == PGQRS_OK && place != PGQRSI_PLACE_NONE && missing(request) > 0) {
+    while (status == PGQRS_OK && place != PGQRSI_PLACE_NONE && missing(request) > 0 &&
+           !pgqrsi_message_list_is_full(request->list)) {
         int is_sure;
 
         status = claim_place(consumer, place, request, &is_sure, err);
@@ -307,23 +417,37 @@ claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     return status;
 }
 
+/* "Nothing is due" takes a look that covered everything, asked for after this call began: the claims pass
+ * over leases that have run out, over what was committed late, and over what this client has not heard of. */
 static pgqrs_status
 claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 {
     pgqrsi_frontier frontier = frontier_of(consumer);
+    int64_t began_ms = pgqrsi_clock_ms();
     pgqrs_status status = PGQRS_OK;
 
-    if (pgqrsi_frontier_is_stale(&frontier, pgqrsi_clock_ms()))
-        status = pgqrsi_consumer_refresh(consumer, request->deadline_ms, err);
+    if (pgqrsi_frontier_is_stale(&frontier, began_ms))
+        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_USUAL, request->deadline_ms, &request->refused,
+                                         err);
     if (status == PGQRS_OK)
         status = claim_round(consumer, request, err);
     if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
         return status;
     frontier = frontier_of(consumer);
-    if (pgqrsi_clock_ms() - frontier.peeked_ms < EMPTY_RECHECK_MS)
-        return PGQRS_OK;
-    status = pgqrsi_consumer_refresh(consumer, request->deadline_ms, err);
-    return status == PGQRS_OK ? claim_round(consumer, request, err) : status;
+    if (frontier.complete_ms <= began_ms)
+        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_COMPLETE, request->deadline_ms,
+                                         &request->refused, err);
+    frontier = frontier_of(consumer);
+    if (status == PGQRS_OK && pgqrsi_frontier_has_hope(&frontier, pgqrsi_clock_ms()))
+        status = claim_round(consumer, request, err);
+    if (status == PGQRS_OK && pgqrs_message_list_count(request->list) == 0 &&
+        request->refused.status != PGQRS_OK) {
+        /* Nothing that this caller gave is at fault. */
+        status = request->refused.status == PGQRS_EINVAL ? PGQRS_ESERVER : request->refused.status;
+        request->refused.status = status;
+        pgqrsi_error_move(err, &request->refused);
+    }
+    return status;
 }
 
 pgqrs_status
@@ -331,7 +455,9 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
                              pgqrs_message_list **out, pgqrs_error *err)
 {
     static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
-    struct request request = { .max = (int64_t)max, .deadline_ms = pgqrsi_client_deadline(consumer->client) };
+    struct request request = { .max = (int64_t)max,
+                               .deadline_ms = pgqrsi_client_deadline(consumer->client),
+                               .refused = PGQRSI_ERROR_INIT };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
@@ -361,6 +487,7 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
         status = PGQRS_OK;
         *out = request.list;
     }
+    pgqrsi_error_release(&request.refused);
     pgqrsi_error_release(&detail);
     return status;
 }
@@ -417,7 +544,6 @@ pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode
     pgqrsi_params_add_int(&params, id);
     pgqrsi_params_add_int(&params, consumer->lease_ms);
     pgqrsi_params_add_int(&params, token);
-    pgqrsi_params_add_id(&params, consumer->worker_id);
     pgqrsi_params_add_int(&params, mode == PGQRS_LEASE_TAKE_OVER);
     status = lease_in_lane(consumer, PGQRSI_LANE_READY, &params, deadline_ms, &list, err);
     if (status == PGQRS_OK && list == NULL)

@@ -38,6 +38,7 @@ typedef struct pgqrsi_claim {
     int64_t asked;
     int64_t lease_ms;
     pgqrs_slice type; /* { NULL, 0 }: all */
+    int is_blind;     /* one message, of which the server sends the id alone: it refused to send the rest */
     int64_t token;
     int64_t began_ms;
     int by_runs; /* the cheaper statement for a backlog: a short answer says nothing, ask again */
@@ -48,11 +49,30 @@ typedef struct pgqrsi_claim {
 /** The first place from `from` on where the hints say that something may be due. */
 pgqrsi_place pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from);
 
-/** Fills in what is to be run; consumer, place, asked, lease_ms and type are given. To be released. */
+/** Fills in what is to be run; consumer, place, asked, lease_ms, type and is_blind are given. `asked` is made
+ * smaller where the server refused to hand out as many. To be released. */
 pgqrs_status pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err);
 
 /** Takes what was claimed into `list`, which has room for `asked` and owns `rows` from now on. */
 void pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list);
+
+/** What to do about a claim that failed with `status` and `sqlstate`. One message that the server cannot send
+ * must not keep the others: fewer are asked for, down to one, and that one is claimed blindly and failed. */
+typedef enum pgqrsi_claim_next {
+    PGQRSI_CLAIM_FAILED,    /* the failure is the answer; a later claim may ask for fewer */
+    PGQRSI_CLAIM_ASK_FEWER, /* begin it again with half of `asked` */
+    PGQRSI_CLAIM_BLINDLY /* begin it again with is_blind, and report what it returns: pgqrsi_claim_burial */
+} pgqrsi_claim_next;
+
+pgqrsi_claim_next pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlstate);
+
+struct pgqrsi_failure;
+
+/** The failure to report of the message that a blind claim returned, for `reason`, which it points to and
+ * which the server gave with `sqlstate`. 0 if it returned none. */
+int pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
+                        const char *reason, struct pgqrsi_failure *out);
+
 void pgqrsi_claim_release(pgqrsi_claim *claim);
 
 /** How many leases that ran out make a message dead. */
@@ -96,16 +116,29 @@ pgqrsi_call pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, cons
                                 pgqrsi_params *params);
 void pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows);
 
+/** Reports it, waiting, in whichever lane the message lies. PGQRS_ELEASELOST. */
+pgqrs_status pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure,
+                                            int64_t deadline_ms, pgqrs_error *err);
+
 /** Cuts an error text where it is too long. PGQRS_EINVAL if it is not UTF-8. */
 pgqrs_status pgqrsi_failure_cut_error(pgqrs_slice *error, pgqrs_error *err);
 
 /** Why a message that crashed too often is dead. */
 void pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size);
 
+/** How much a look must cover. */
+typedef enum pgqrsi_look {
+    PGQRSI_LOOK_USUAL,   /* up to the head of the ready lane */
+    PGQRSI_LOOK_COMPLETE /* everything, so that "nothing is due" may be said: where that is expensive, bit by
+                            bit */
+} pgqrsi_look;
+
 /**
  * Asking for the hints of both lanes anew, with the sweep where it is needed, and what is due seldom.
  *
  *   FULL_SWEEP ---> PEEK ---> SWEEP ---> PEEK_AGAIN ---> SAVE ---> KEYS ---> ARCHIVE ---> over
+ *                    ^          |
+ *                    +----------+  the server refused to move something: go on after it
  *
  * each only if it is due. Only the peeks' failures matter: the rest is left to the next time.
  */
@@ -122,33 +155,49 @@ typedef enum pgqrsi_refresh_step {
 
 typedef struct pgqrsi_refresh {
     pgqrs_consumer *consumer;
+    pgqrsi_look look;
     pgqrsi_refresh_step step;
+    int is_complete;  /* everything was looked at since it began: see pgqrsi_frontier.complete_ms */
     int64_t first_ms; /* when it began */
     int64_t began_ms; /* the present statement */
-    int64_t from, to, bound;
-    int found_stragglers;
+    pgqrsi_range range;
+    int64_t bound;      /* that the peek was sent with */
+    int64_t stragglers; /* found by the last peek */
+    int64_t lowest;     /* the first of them */
+    int has_swept;
+    int is_narrowed; /* the server refused a sweep */
+    int tries;
     int64_t save; /* the low-water mark to save; 0: none */
     int keys, archive;
     pgqrsi_params params;
     pgqrsi_call call;
 } pgqrsi_refresh;
 
-void pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer);
+/** Elections for a slice of a full sweep that a client loses before it goes on without. */
+#define PGQRSI_ELECTIONS 3
+
+void pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer, pgqrsi_look look);
 
 /** 1 if there is a statement to be run, `refresh->call`; else 0. */
 int pgqrsi_refresh_next(pgqrsi_refresh *refresh);
 
-/** Its answer: rows, which stay the caller's, or NULL if it failed. */
-void pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows);
+/** Its answer: rows, which stay the caller's, or NULL and the server's SQLSTATE ("" if it has none) if it
+ * failed. */
+void pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const char *sqlstate);
 void pgqrsi_refresh_release(pgqrsi_refresh *refresh);
 
 /** 1 if the present step is a peek, whose failure matters. */
 int pgqrsi_refresh_is_peek(const pgqrsi_refresh *refresh);
 
-/** The whole of it, waiting. */
-pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, int64_t deadline_ms, pgqrs_error *err);
+/** 1 if the present step is a sweep, whose failure is told. */
+int pgqrsi_refresh_is_sweep(const pgqrsi_refresh *refresh);
 
-/** Archives the just claimed message as dead, because its leases ran out too often. */
+/** The whole of it, waiting. `refused` is written if a sweep failed. */
+pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look, int64_t deadline_ms,
+                                     pgqrs_error *refused, pgqrs_error *err);
+
+/** Archives the just claimed message as dead, because its leases ran out too often, or its id is none of
+ * ours. */
 pgqrs_status pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
                                   pgqrs_error *err);
 

@@ -86,7 +86,6 @@ pgqrsi_enqueue_pack(const pgqrs_producer *producer, const pgqrsi_outgoing *batch
     pgqrsi_params_add_id(params, producer->worker_id);
     if (!batch->has_options)
         return;
-    pgqrsi_params_add_int(params, producer->queue->id);
     pgqrsi_params_add_int(params, producer->key_retention_ms);
     pgqrsi_params_add_id(params, patience_ms);
 }
@@ -121,30 +120,37 @@ pgqrs_enqueued
 pgqrsi_enqueue_result(const pgqrsi_outgoing *batch, const pgqrsi_rows *rows, size_t i)
 {
     return (pgqrs_enqueued){ .id = pgqrsi_rows_int(rows, (int)i, 0),
-                             .duplicate = batch->has_options && pgqrsi_rows_int(rows, (int)i, 1) != 0 };
+                             .duplicate = batch->has_options && pgqrsi_rows_int(rows, (int)i, 1) != 0,
+                             .differs = batch->has_options && pgqrsi_rows_int(rows, (int)i, 2) != 0 };
 }
 
-/* Another transaction committed this key while our statement ran: the message of that one is the result. 0 if
- * the key is gone again. */
+/* Another transaction committed this key while our statement ran: the message of that one is the result. Its
+ * id is 0 if the key is gone again. */
 static pgqrs_status
-find_key(pgqrs_producer *producer, pgqrsi_conn *conn, pgqrs_slice key, int64_t deadline_ms, int64_t *out,
-         pgqrs_error *err)
+find_key(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *message, int64_t deadline_ms,
+         pgqrs_enqueued *out, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
 
-    pgqrsi_params_add_int(&params, producer->queue->id);
-    pgqrsi_params_add_text(&params, key);
-    status = pgqrsi_client_run(
-        producer->client,
-        &(pgqrsi_call){
-            .conn = conn, .sql = PGQRSI_SQL_PRODUCER_FIND_KEY, .effect = PGQRSI_READS, .params = &params },
-        deadline_ms, &rows, err);
+    pgqrsi_params_add_text(&params, message->options[0]->idempotency_key);
+    pgqrsi_params_add_json(&params, message->payloads[0]);
+    status = pgqrsi_client_run(producer->client,
+                               &(pgqrsi_call){ .scope = &producer->queue->scope,
+                                               .conn = conn,
+                                               .sql = PGQRSI_SQL_PRODUCER_FIND_KEY,
+                                               .effect = PGQRSI_READS,
+                                               .params = &params },
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
-    *out = pgqrsi_rows_count(rows) > 0 ? pgqrsi_rows_int(rows, 0, 0) : 0;
+    *out = (pgqrs_enqueued){ .duplicate = 1 };
+    if (pgqrsi_rows_count(rows) > 0) {
+        out->id = pgqrsi_rows_int(rows, 0, 0);
+        out->differs = pgqrsi_rows_int(rows, 0, 1) != 0;
+    }
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
@@ -158,9 +164,8 @@ find_or_insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoin
 
     for (int attempt = 0; attempt < MAX_KEY_ATTEMPTS; attempt++) {
         pgqrsi_rows *rows = NULL;
-        pgqrs_status status = find_key(producer, conn, options->idempotency_key, deadline_ms, &out->id, err);
+        pgqrs_status status = find_key(producer, conn, &alone, deadline_ms, out, err);
 
-        out->duplicate = 1;
         if (status != PGQRS_OK || out->id != 0)
             return status;
         status = insert(producer, conn, &alone, deadline_ms, &rows, err);

@@ -59,8 +59,9 @@ fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure
 }
 
 /* The ready lane, then the held one: see lease.c. */
-static pgqrs_status
-fail(pgqrs_consumer *consumer, pgqrsi_failure *failure, int64_t deadline_ms, pgqrs_error *err)
+pgqrs_status
+pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure, int64_t deadline_ms,
+                               pgqrs_error *err)
 {
     pgqrs_status status = fail_in_lane(consumer, PGQRSI_LANE_READY, failure, deadline_ms, err);
 
@@ -124,7 +125,7 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     if (status == PGQRS_OK)
         status = pgqrsi_failure_cut_error(&failure.error, err);
     if (status == PGQRS_OK)
-        status = fail(consumer, &failure, deadline_ms, err);
+        status = pgqrsi_consumer_report_failure(consumer, &failure, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
     if (!failure.dead)
@@ -147,7 +148,10 @@ pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int
     pgqrsi_failure failure = { .lease = pgqrs_message_lease(message), .last = PGQRSI_LAST };
     char text[96];
 
-    pgqrsi_failure_of_crashes(message->crash_ct, text, sizeof(text));
+    if (message->id > 0)
+        pgqrsi_failure_of_crashes(message->crash_ct, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "its id is none that pgqrs gives out: enqueue without one");
     failure.error = pgqrs_slice_of(text);
-    return fail(consumer, &failure, deadline_ms, err);
+    return pgqrsi_consumer_report_failure(consumer, &failure, deadline_ms, err);
 }

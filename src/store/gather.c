@@ -22,7 +22,7 @@ struct pgqrsi_flight {
     /* The leader's: */
     int64_t
         deadline_ms; /* the latest of all members': nobody's time is cut short, and those with less leave */
-    int tested;      /* whether anybody sleeps over the queue */
+    int tested;      /* the test whether a worker sleeps over the queue was carried out */
     pgqrsi_outgoing batch;
     pgqrs_slice payloads[MAX_MEMBERS];
     const pgqrs_enqueue_options *options[MAX_MEMBERS];
@@ -149,9 +149,8 @@ inform(pgqrsi_request *member, const pgqrsi_outgoing *batch, const pgqrsi_rows *
     pgqrsi_error_set_sqlstate(&member->error, pgqrs_error_sqlstate(detail));
 }
 
-/* The outcome is known: tells all members, and whoever leads the next flight first. Returns whether there is
- * such a one. */
-static int
+/* The outcome is known: tells all members, and first of all the caller that leads the next flight. */
+static void
 land(pgqrsi_request *leader, struct pgqrsi_flight *flight, const pgqrsi_rows *rows, pgqrs_status status,
      const pgqrs_error *detail)
 {
@@ -169,7 +168,6 @@ land(pgqrsi_request *leader, struct pgqrsi_flight *flight, const pgqrsi_rows *ro
     for (size_t i = 0; i + 1 < flight->count; i++) /* the last one is the leader */
         if (flight->members[i] != NULL)
             pgqrsi_waiter_post(&flight->members[i]->waiter);
-    return next != NULL;
 }
 
 /* The caller leads: to be called with the lock, which it gives back. */
@@ -185,8 +183,9 @@ lead(pgqrsi_request *leader)
     board(&producer->queue->line, leader, &flight);
     pgqrsi_pool_unlock(producer->client->pool);
     status = fly(leader, &flight, &rows, &detail);
-    /* A next flight leaves now, and sends the test whether anybody sleeps if one is due. */
-    if (!land(leader, &flight, rows, status, &detail) && status == PGQRS_OK && !flight.tested)
+    land(leader, &flight, rows, status, &detail);
+    /* Whatever flight leaves next may fail, or wait for a lock, so this one sees to its own commit. */
+    if (status == PGQRS_OK && !flight.tested)
         pgqrsi_queue_wake_finish(producer->client, producer->queue, flight.count, flight.deadline_ms);
     pgqrsi_rows_free(rows);
     pgqrsi_error_release(&detail);

@@ -200,6 +200,11 @@ pass_all(struct ending *ending, pgqrs_error *err)
     /* An earlier call under the same lease may have done it, and its answer been lost. */
     if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_ARCHIVE)
         status = pass(ending, PGQRSI_SQL_CONSUMER_ARCHIVED, PGQRSI_LANE_READY, err);
+    /* A row that somebody else has locked was passed over, so that the others did not wait for it. */
+    if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_EXTEND)
+        status = pass(ending, PGQRSI_SQL_CONSUMER_EXTEND_WAIT, PGQRSI_LANE_READY, err);
+    if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_EXTEND)
+        status = pass(ending, PGQRSI_SQL_CONSUMER_EXTEND_WAIT, PGQRSI_LANE_HELD, err);
     if (status != PGQRS_OK && status != PGQRS_EUNKNOWN && ending->open_count < ending->count)
         status = pgqrsi_error_set(
             err, PGQRS_EUNKNOWN,

@@ -45,6 +45,12 @@ pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, pgqrs_error *
     return PGQRS_OK;
 }
 
+int
+pgqrsi_message_list_is_full(const pgqrs_message_list *list)
+{
+    return list->part_count == PGQRSI_MESSAGE_LIST_PARTS;
+}
+
 static int
 compare(const void *left, const void *right)
 {

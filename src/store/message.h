@@ -17,11 +17,14 @@ void pgqrsi_message_read(const pgqrsi_rows *rows, int row, pgqrs_message *out);
 /** An empty list with room for `capacity` messages. */
 pgqrs_status pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, pgqrs_error *err);
 
-/** How many results may be added to one list: a dequeue goes through the lanes twice, with five claims each
- * time. */
-#define PGQRSI_MESSAGE_LIST_PARTS 12
+/** How many results may be added to one list. */
+#define PGQRSI_MESSAGE_LIST_PARTS 16
 
-/** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. */
+/** 1 if no more results may be added to it. */
+int pgqrsi_message_list_is_full(const pgqrs_message_list *list);
+
+/** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. It must not be
+ * full. */
 void pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows);
 
 /** What the rows of claim_ready.sql leave out, because it is the same for all of them. */

@@ -14,6 +14,8 @@
 #define PGQRSI_MAX_BATCH 10000
 #define PGQRSI_MAX_DELAY_MS INT64_C(315360000000) /* 10 years of 365 days */
 #define PGQRSI_MAX_LEASE_MS INT64_C(604800000)    /* 7 days */
+#define PGQRSI_MIN_PRIORITY (-100)
+#define PGQRSI_MAX_PRIORITY 100
 
 /** PGQRS_EINVAL, naming `what` and where it is wrong. `index` is the place in a batch, or -1. */
 pgqrs_status pgqrsi_payload_check(const pgqrs_client *client, const char *what, pgqrs_slice json,

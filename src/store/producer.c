@@ -88,7 +88,8 @@ check_options(const pgqrs_client *client, const pgqrs_enqueue_options *options, 
                                 "refused enqueue options: begin with PGQRS_ENQUEUE_OPTIONS_INIT");
     status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("priority", options->priority, INT16_MIN, INT16_MAX, err);
+        status =
+            pgqrsi_range_check("priority", options->priority, PGQRSI_MIN_PRIORITY, PGQRSI_MAX_PRIORITY, err);
     if (status == PGQRS_OK && options->idempotency_key.data != NULL)
         status = pgqrsi_name_check("idempotency key", options->idempotency_key, PGQRSI_KEY_MAX_BYTES, err);
     if (status == PGQRS_OK && options->type.data != NULL)

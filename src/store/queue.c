@@ -117,6 +117,7 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
 {
     pgqrsi_rows *rows = NULL;
     pgqrsi_queue *queue = NULL;
+    int is_hidden;
     pgqrs_status status =
         run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS }, name,
                       deadline_ms, &rows, err);
@@ -127,10 +128,17 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
         pgqrsi_rows_free(rows);
         return no_such_queue(client, name, err);
     }
-    queue = pgqrsi_queue_found(client, rows);
+queue = pgqrsi_queue_found(client, rows);
+    is_hidden = pgqrsi_rows_int(rows, 0, 8) != 0;
     pgqrsi_rows_free(rows);
     if (queue == NULL)
         return pgqrsi_error_memory(err);
+    if (is_hidden)
+        return pgqrsi_error_set(
+            err, PGQRS_EDENIED,
+            "row security hides messages of queue \"%s\" from this user: disable it on the queue's "
+            "tables, or use a role that it does not apply to",
+            queue->name);
     *out = queue;
     return PGQRS_OK;
 }

@@ -1,40 +1,52 @@
 /*
- * Waking workers that sleep over a queue, by whoever makes something claimable there: enqueues, releases,
- * retries.
+ * Waking workers that sleep over a queue, by the calls that make something claimable there: enqueues,
+ * releases, retries.
  *
- * The test whether somebody sleeps (wake/wake.sql) goes to the server behind the commit, without waiting in
- * between. So that it costs next to nothing, a client sends it once in PGQRSI_WAKE_MS for each queue:
+ * The test whether a worker sleeps (wake/wake.sql) is sent to the server after the commit, without waiting in
+ * between. Each commit is owed one, and each call sees to its own:
  *
- *   a call that is sent that long after the last test was sent sends the test behind itself;
- *   another one, when its answer comes, is done if it is still not that long; else it sends the test alone.
+ *   a call that is sent PGQRSI_WAKE_AHEAD_MS after the last test was sent sends the test after itself;
+ *   another one, when its answer comes, looks for a test that covers its commit:
+ *     one that was sent less than PGQRSI_WAKE_MS ago, and is known to have been carried out: nothing to do;
+ *     one that was sent less than PGQRSI_WAKE_MS ago by itself, and is under way: the commit is left to it;
+ *     none: the call sends the test by itself.
  *
- * So a message that no test was sent for was committed within PGQRSI_WAKE_MS of a test. Whoever slept then
- * was woken by that, and who went to sleep since looks a second time, later than that after it locked itself
- * in (wake/sleep.sql). Hence no trailing test, and no timer. A test that is lost with its connection costs
- * time only: workers also look by themselves.
+ * A test that follows a call covers no other commit before it is answered: the call may wait for a lock, or
+ * fail. A test that failed leaves what it was to cover owed, and the next call sends a test whenever the last
+ * one was. So a client sends few tests, and needs no timer: docs/decisions/0010.
  */
 #ifndef PGQRSI_STORE_WAKE_H
 #define PGQRSI_STORE_WAKE_H
 
 #include "client.h"
 
+/** A test covers commits that are known this long after it was sent: a worker that went to sleep since looks
+ * a second time, later than that after it locked itself in (wake/sleep.sql). */
 #define PGQRSI_WAKE_MS 5
+
+/** So that there is a newer test, and an answer to it, before the last one is too old. */
+#define PGQRSI_WAKE_AHEAD_MS 3
 
 struct pgqrsi_queue; /* store/queue.h */
 
-/** What a queue remembers: zero-initialised; guarded by pgqrsi_pool_lock. */
+/** What a queue remembers: zero-initialised; guarded by pgqrsi_pool_lock. Times are of this process's clock,
+ * 0: never. */
 typedef struct pgqrsi_wakes {
-    int64_t sent_ms; /* when the last test was sent, by this process's clock; 0: never */
+    int64_t sent_ms;    /* when the last test was sent */
+    int64_t alone_ms;   /* when the test was sent that is under way by itself */
+    int64_t covered_ms; /* when the last test was sent that is known to have been carried out */
+    int64_t owed_ms;    /* when the last commit was known that no test covers so far */
+    size_t owed;        /* how many messages those commits were; 0: none */
 } pgqrsi_wakes;
 
-/** pgqrsi_client_run of a call that makes `count` messages claimable, now or later. Sends the test behind it
- * if one is due, and writes to *tested whether it did. On a caller's own connection no test is sent. */
+/** pgqrsi_client_run of a call that makes `count` messages claimable, now or later. Sends the test after it
+ * if one is due, and writes to *tested whether that was carried out. On a caller's own connection no test is
+ * sent. */
 pgqrs_status pgqrsi_queue_wake_send(pgqrs_client *client, struct pgqrsi_queue *queue, const pgqrsi_call *call,
                                     size_t count, int64_t deadline_ms, pgqrsi_rows **out, int *tested,
                                     pgqrs_error *err);
 
-/** Behind a call that succeeded and did not send the test: sends it now, if one is due. Needless if another
- * call follows certainly and at once. */
+/** After a call that succeeded and whose own test was not carried out: sees that one covers its commit. */
 void pgqrsi_queue_wake_finish(pgqrs_client *client, struct pgqrsi_queue *queue, size_t count,
                               int64_t deadline_ms);
 

@@ -61,7 +61,7 @@ story_open_database(struct story *s)
                    "pid <> pg_backend_pid()");
     ts_sql(s->sql, "SELECT pgqrs_delete_queue(queue_name) FROM pgqrs_queues; "
                    "TRUNCATE pgqrs_queues, pgqrs_workers, pgqrs_keys RESTART IDENTITY; "
-                   "ALTER SEQUENCE pgqrs_message_id_seq RESTART");
+                   "ALTER SEQUENCE ts_queue_id RESTART; ALTER SEQUENCE pgqrs_message_id_seq RESTART");
 }
 
 /* Opens the story on a queue with those options. */

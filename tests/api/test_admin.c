@@ -239,6 +239,8 @@ uninstalling_stops_at_what_others_built_on_it(void **state)
     struct place *p = *state;
 
     place_install(p);
+    ts_number_queues(p->sql, "somewhere");
+    ts_sql(p->sql, "REVOKE ALL ON FUNCTION pgqrs_draw_queue_id() FROM PUBLIC");
     place_use(p);
     for (size_t i = 0; i < sizeof(built) / sizeof(built[0]); i++) {
         char *before, *after;

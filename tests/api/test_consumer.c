@@ -130,10 +130,10 @@ static void
 send_of_all_priorities(struct story *s, int64_t *expected)
 {
     expected[5] = story_send_priority(s, -1);
-    expected[6] = story_send_priority(s, -32768);
+    expected[6] = story_send_priority(s, -100);
     expected[3] = story_send(s, "1");
     expected[1] = story_send_priority(s, 5);
-    expected[0] = story_send_priority(s, 32767);
+    expected[0] = story_send_priority(s, 100);
     expected[4] = story_send(s, "2");
     expected[2] = story_send_priority(s, 5);
 }

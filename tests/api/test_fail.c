@@ -30,6 +30,9 @@ lease_now(struct story *s, int64_t id)
     TS_OK(pgqrs_consumer_lease(s->consumer, id, PGQRS_LEASE_IF_FREE, &list, s->err), s->err);
     lease = pgqrs_message_lease(story_only(list));
     pgqrs_message_list_free(list);
+    /* A tool's lease is no hand-out, and pauses are measured from one. */
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET dequeued_at = clock_timestamp() WHERE id = %lld",
+           (long long)id);
     return lease;
 }
 

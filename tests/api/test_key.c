@@ -139,7 +139,7 @@ send_while_another_holds_the_key(struct story *s, const char *verb)
     PGconn *other = ts_connect(s->dsn);
     pthread_t thread;
 
-    ts_sql(other, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, now() + interval '1 day')");
+    ts_sql(other, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
     pthread_create(&thread, NULL, send_the_key, &sender);
     ts_wait_until(s->sql, STORY_WAIT_MS,
                   "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "

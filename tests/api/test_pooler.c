@@ -1,8 +1,9 @@
 /*
  * Through a PgBouncer in transaction mode: everything works, and nothing stays behind on a session that the
- * next client is given.
+ * next client is given. In session mode it is as without one.
  */
 #include "place.h"
+#include "running.h"
 
 #include <pgqrs/transaction.h>
 
@@ -224,6 +225,76 @@ a_transaction_of_ones_own_works_through_it(void **state)
     pgqrs_client_close(client);
 }
 
+static pgqrs_job_outcome
+done(pgqrs_job *job, void *arg)
+{
+    (void)job;
+    (void)arg;
+    return PGQRS_JOB_DONE;
+}
+
+/* It hardly looks by itself, so the message must have been told. */
+static void
+in_session_mode_a_worker_is_woken(void **state)
+{
+    struct story *s = *state;
+    ts_pgbouncer *sessions;
+    pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    pgqrs_client *client;
+    pgqrs_worker *worker;
+
+    setenv("PGQRS_TEST_POOL_MODE", "session", 1);
+    sessions = ts_pgbouncer_start(s->dsn);
+    unsetenv("PGQRS_TEST_POOL_MODE");
+    client = ts_client(ts_pgbouncer_dsn(sessions), NULL);
+    assert_int_equal(pgqrs_client_is_pooled(client), 0);
+    options.poll_ms = 60000;
+    queue.lease_ms = 3600000;
+    worker = running_new_on(s, client, &options);
+    running_add(s, worker, "jobs", &queue, done, NULL);
+    TS_OK(pgqrs_worker_start(worker, s->err), s->err);
+    for (int i = 1; i <= 3; i++) {
+        ts_wait_until(
+            s->sql, RUNNING_WAIT_MS,
+            "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE "
+            "l.locktype = 'advisory' AND l.mode = 'ShareLock' AND d.datname = current_database()");
+        story_send(s, "1");
+        running_await(s, i);
+    }
+    running_end(s, worker);
+    pgqrs_client_close(client);
+    ts_pgbouncer_stop(sessions);
+}
+
+/* Others come and go meanwhile, which moves sessions about. */
+static void
+in_transaction_mode_no_client_takes_a_session_for_its_own(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *clients[8];
+    PGconn *plain[3];
+
+    pgqrs_client_close(pooled_client(s));
+    for (size_t i = 0; i < 3; i++) {
+        plain[i] = ts_connect(ts_pgbouncer_dsn(pooler));
+        ts_sql(plain[i], "BEGIN");
+    }
+    for (size_t i = 0; i < 8; i++) {
+        ts_sql(plain[i % 3], i % 2 == 0 ? "COMMIT" : "BEGIN");
+        clients[i] = pooled_client(s);
+        assert_int_equal(pgqrs_client_is_pooled(clients[i]), 1);
+    }
+    for (size_t i = 0; i < 8; i++)
+        pgqrs_client_close(clients[i]);
+    for (size_t i = 0; i < 3; i++) {
+        ts_sql(plain[i], "ROLLBACK; BEGIN");
+        assert_int_equal(ts_int(plain[i], "SELECT count(*) FROM pg_listening_channels()"), 0);
+    }
+    for (size_t i = 0; i < 3; i++)
+        PQfinish(plain[i]);
+}
+
 int
 main(void)
 {
@@ -235,6 +306,8 @@ main(void)
         STORY_TEST(it_can_be_installed_through_it),
         STORY_TEST(a_transaction_of_ones_own_works_through_it),
         STORY_TEST(a_batch_that_is_copied_goes_through_it),
+        STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own),
+        RUNNING_TEST(in_session_mode_a_worker_is_woken),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -95,7 +95,7 @@ a_batch_with_options_keeps_each_with_its_message(void **state)
 
     late.delay_ms = 3600000;
     late.type = text("late");
-    urgent.priority = 32767;
+    urgent.priority = 100;
     urgent.headers = text("{}");
     TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
     for (int i = 0; i < 4; i++) {
@@ -110,7 +110,7 @@ a_batch_with_options_keeps_each_with_its_message(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT id FROM " HELD
                                     " WHERE message_type = 'late' AND vt > now() + interval '59 min'"),
                      enqueued[1].id);
-    assert_int_equal(ts_int(s->sql, "SELECT id FROM " HELD " WHERE priority = 32767 AND headers = '{}'"),
+    assert_int_equal(ts_int(s->sql, "SELECT id FROM " HELD " WHERE priority = 100 AND headers = '{}'"),
                      enqueued[3].id);
 }
 

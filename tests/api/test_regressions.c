@@ -161,7 +161,7 @@ a_batch_that_is_stored_is_not_reported_as_not_stored(void **state)
     pthread_t thread;
 
     TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &batch.producer, s->err), s->err);
-    ts_sql(first, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, now() + interval '1 day')");
+    ts_sql(first, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
     ts_sql(second, "BEGIN");
     pthread_create(&thread, NULL, send_batch, &batch);
     ts_wait_until(s->sql, STORY_WAIT_MS,

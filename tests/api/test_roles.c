@@ -68,6 +68,7 @@ set_up(void **state)
     ts_sql(f->sql, "CREATE SCHEMA " SCHEMA);
     f->owner = ts_client(f->dsn, "schema", SCHEMA, NULL);
     TS_OK(pgqrs_admin_install(f->owner, NULL, f->err), f->err);
+    ts_number_queues(f->sql, SCHEMA);
     for (int i = 1; i <= QUEUE_ID; i++) {
         char name[16];
 

@@ -235,7 +235,7 @@ crashes_are_counted_apart_from_failures(void **state)
     id = story_send_with(s, "2", &options);
     ts_sql(s->sql, "UPDATE pgqrs_messages SET crash_ct = 2, read_ct = 2");
     ts_sql(s->sql,
-           "UPDATE pgqrs_messages SET lease_token = 5, dequeued_at = clock_timestamp() - interval '1 min', "
+           "UPDATE pgqrs_messages SET lease_token = 5, dequeued_at = clock_timestamp() - interval '1 s', "
            "read_ct = 3, vt = clock_timestamp() - interval '1 ms' WHERE id = %lld",
            (long long)id);
     /* then that one is buried without a handler, and the other still has its attempts. */

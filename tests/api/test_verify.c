@@ -33,8 +33,9 @@ static const struct damage damages[] = {
       "pgqrs_messages_1_ready", "not attached" },
     { "INSERT INTO pgqrs_workers (queue_id, host_name, process_id) VALUES (77, 'h', 1)",
       "DELETE FROM pgqrs_workers WHERE queue_id = 77", "worker ", "queue that is not there" },
-    { "INSERT INTO pgqrs_keys VALUES (77, 'k', 4711, now())", "DELETE FROM pgqrs_keys WHERE queue_id = 77",
-      "key of message 4711", "queue that is not there" },
+    { "CREATE TABLE pgqrs_keys_77 ()", "DROP TABLE pgqrs_keys_77", "pgqrs_keys_77", "no queue has" },
+    { "CREATE SEQUENCE pgqrs_frontier_77", "DROP SEQUENCE pgqrs_frontier_77", "pgqrs_frontier_77",
+      "no queue has" },
     { "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
       "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
       "pgqrs_messages_1_held_id_idx", "invalid" },
@@ -56,6 +57,8 @@ every_damage_is_found(void **state)
     struct place *p = *state;
 
     place_install(p);
+    ts_number_queues(p->sql, "somewhere");
+    ts_sql(p->sql, "REVOKE ALL ON FUNCTION pgqrs_draw_queue_id() FROM PUBLIC");
     place_use(p);
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
         ts_sql(p->sql, "%s", damages[i].done);
@@ -177,7 +180,7 @@ functions_look_for_names_where_nobody_else_can_write(void **state)
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA
                                     " AND NOT EXISTS ("
                                     "SELECT FROM unnest(proconfig) AS c(setting) WHERE setting = "
-                                    "'search_path=pg_catalog, somewhere, pg_temp')"),
+                                    "'search_path=pg_catalog, pg_temp')"),
                      0);
     assert_int_equal(
         ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA " AND prosecdef"), 0);
@@ -192,7 +195,7 @@ temporary_tables_do_not_shadow_ours(void **state)
     place_install(p);
     ts_sql(p->sql, "CREATE TEMP TABLE pgqrs_queues (LIKE pgqrs_queues INCLUDING ALL); "
                    "CREATE TEMP TABLE pgqrs_keys (LIKE pgqrs_keys)");
-    assert_int_equal(ts_int(p->sql, "SELECT somewhere.pgqrs_create_queue('real')"), 1);
+    assert_true(ts_int(p->sql, "SELECT somewhere.pgqrs_create_queue('real')") > 0);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_temp.pgqrs_queues"), 0);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM somewhere.pgqrs_queues"), 1);
     ts_sql(p->sql, "DISCARD TEMP");

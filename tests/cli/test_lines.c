@@ -167,11 +167,28 @@ waiting_ends_when_somebody_wakes_it(void **state)
     close(wake[1]);
 }
 
+static void
+a_byte_order_mark_at_the_start_is_left_out(void **state)
+{
+    static const char text[] = "\xef\xbb\xbfone\n\xef\xbb\xbftwo\n";
+    cli_lines lines;
+    int fd = file_of(text, sizeof(text) - 1);
+
+    (void)state;
+    assert_int_equal(cli_lines_init(&lines, fd, 6), 0);
+    expect_line(&lines, "one");
+    expect_line(&lines, "\xef\xbb\xbftwo");
+    assert_int_equal(lines.bytes, sizeof(text) - 1);
+    cli_lines_release(&lines);
+    close(fd);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ends_of_lines_are_left_out),
+        cmocka_unit_test(a_byte_order_mark_at_the_start_is_left_out),
         cmocka_unit_test(the_limit_counts_the_line_without_its_end),
         cmocka_unit_test(lines_of_every_length_survive_the_edges_of_the_buffer),
         cmocka_unit_test(an_endless_line_is_not_gathered),

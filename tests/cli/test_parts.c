@@ -1,4 +1,4 @@
-/* The small pure parts of the command: JSON out, suggestions, passwords in connection strings, exit codes. */
+/* The small pure parts of the command: JSON out, suggestions, exit codes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,6 @@
 
 #include <cmocka.h>
 
-#include "../../cli/dsn.c"
 #include "../../cli/exit.c"
 #include "../../cli/json.c"
 #include "../../cli/suggest.c"
@@ -85,30 +84,6 @@ near_names_are_suggested_and_far_ones_are_not(void **state)
 }
 
 static void
-passwords_are_noticed(void **state)
-{
-    static const char *const with[] = { "postgresql://u:secret@h/db",
-                                        "postgres://:x@/db",
-                                        "host=h password=x",
-                                        "password = 'x y'",
-                                        "postgresql://h/db?password=x",
-                                        "postgresql://h/db?a=b&password=x",
-                                        "host=h sslpassword=x" };
-    static const char *const without[] = {
-        "postgresql://u@h:5432/db", "local:",          "host=h user=u",
-        "host=h passfile=/x",       "dbname=password", "postgresql://h:5432/db?application_name=a@b"
-    };
-
-    (void)state;
-    for (size_t i = 0; i < sizeof(with) / sizeof(with[0]); i++)
-        if (!cli_dsn_has_password(with[i]))
-            fail_msg("no password seen in %s", with[i]);
-    for (size_t i = 0; i < sizeof(without) / sizeof(without[0]); i++)
-        if (cli_dsn_has_password(without[i]))
-            fail_msg("a password seen in %s", without[i]);
-}
-
-static void
 every_status_has_an_exit_code_that_is_explained(void **state)
 {
     static const pgqrs_status statuses[] = {
@@ -135,7 +110,6 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_are_escaped_for_json_and_for_terminals),
         cmocka_unit_test(near_names_are_suggested_and_far_ones_are_not),
-        cmocka_unit_test(passwords_are_noticed),
         cmocka_unit_test(every_status_has_an_exit_code_that_is_explained),
     };
 

@@ -21,7 +21,7 @@ struct story {
     PGconn *sql;
     struct hands hands;
     pgqrsi_scope scope; /* renders the library's own statements, to run them at a chosen moment */
-    uint32_t serial;
+    uint64_t serial;
     uint64_t seed;
     /* For stories with several processes: */
     pgqrs_lease *leases;
@@ -65,26 +65,43 @@ story_end(void **state)
     return 0;
 }
 
-/* Runs the sweep so that it moves everything that is leased, as if in flight for long, tokens kept. */
-static inline long
-sweep(struct story *story, PGconn *connection)
+/* Sends the sweep over all ids, with this bound and limit of time in flight; returns at once. */
+static inline void
+send_sweep(struct story *story, PGconn *connection, const char *bound, const char *in_flight_ms)
 {
     char queue[24];
-    const char *const values[] = { "0", "9223372036854775807", "0", "0", "1000", queue };
+    const char *const values[] = { "0", "9223372036854775807", bound, in_flight_ms, "1000", queue, "1" };
     const pgqrsi_statement *statement = NULL;
-    PGresult *result;
-    long moved;
 
     snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
     TS_OK(
         pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_CONSUMER_SWEEP, PGQRSI_LANE_READY, &statement, NULL),
         NULL);
-    result = PQexecParams(connection, statement->text, 6, NULL, values, NULL, NULL, 0);
+    if (!PQsendQueryParams(connection, statement->text, 7, NULL, values, NULL, NULL, 0))
+        ts_fail("the sweep could not be sent: %s", PQerrorMessage(connection));
+}
+
+/* Waits for its answer: how many messages it has moved. */
+static inline long
+swept(PGconn *connection)
+{
+    PGresult *result = PQgetResult(connection);
+    long moved;
+
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         ts_fail("the sweep failed: %s", PQerrorMessage(connection));
     moved = atol(PQgetvalue(result, 0, 1));
     PQclear(result);
+    TS_TRUE(PQgetResult(connection) == NULL);
     return moved;
+}
+
+/* Runs the sweep so that it moves everything that is leased, as if in flight for long, tokens kept. */
+static inline long
+sweep(struct story *story, PGconn *connection)
+{
+    send_sweep(story, connection, "0", "0");
+    return swept(connection);
 }
 
 /* Sends and claims `count` messages; their leases are then known to all processes that are forked. */

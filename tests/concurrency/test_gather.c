@@ -7,6 +7,7 @@
  */
 #include "fixture.h"
 
+#include <poll.h>
 #include <pthread.h>
 
 #include "src/client.h" /* by its full path: the support has one of that name */
@@ -16,7 +17,7 @@
 #include "store/producer.h"
 
 #define TIMEOUT_MS 30000
-#define GRACE_MS 1500
+#define GRACE_MS 10000 /* generous: without a deadline it would be the 27 s of statement_timeout */
 #define PASSENGERS 20
 
 struct caller {
@@ -143,15 +144,16 @@ gather_begin(void **state)
 
     story_begin(state);
     story = *state;
-    ts_sql(story->sql,
-           "CREATE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-           "IF NEW.payload = '\"bad\"' THEN RAISE EXCEPTION 'no such thing' USING ERRCODE = 'P4711'; END IF; "
-           "IF jsonb_typeof(NEW.payload) = 'object' AND NEW.payload ? 'lock' THEN "
-           "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); END IF; "
-           "RETURN NEW; END$$; "
-           "CREATE TRIGGER wait_or_refuse BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
-           "EXECUTE FUNCTION wait_or_refuse()",
-           (long long)story->scope.queue_id);
+    ts_sql(
+        story->sql,
+        "CREATE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$BEGIN "
+        "IF NEW.payload = '\"bad\"' THEN RAISE EXCEPTION 'no such thing' USING ERRCODE = 'P4711'; END IF; "
+        "IF jsonb_typeof(NEW.payload) = 'object' AND NEW.payload ? 'lock' THEN "
+        "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); END IF; "
+        "RETURN NEW; END$$; "
+        "CREATE TRIGGER wait_or_refuse BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
+        "EXECUTE FUNCTION wait_or_refuse()",
+        (long long)story->scope.queue_id);
     return 0;
 }
 
@@ -381,6 +383,94 @@ an_unknown_outcome_is_told_to_all_of_the_flight_and_repeated_for_none(void **sta
     release(callers, 5);
 }
 
+/* As if a test whether a worker sleeps had been sent just now, of which nothing is known yet. */
+static void
+pretend_a_test_is_fresh(struct story *story)
+{
+    pgqrs_producer *producer = story->hands.producer;
+
+    pgqrsi_pool_lock(producer->client->pool);
+    producer->queue->wakes.sent_ms = pgqrsi_clock_ms() + 60000;
+    pgqrsi_pool_unlock(producer->client->pool);
+}
+
+/* A worker's listener, asleep over the queue. */
+static PGconn *
+fall_asleep(struct story *story)
+{
+    PGconn *sleeper = ts_connect(story->dsn);
+    const pgqrsi_statement *sleep = NULL;
+    char queue[24];
+    const char *const values[] = { queue };
+    PGresult *result;
+
+    snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleep, NULL),
+          NULL);
+    ts_sql(sleeper, "LISTEN pgqrs");
+    result = PQexecParams(sleeper, sleep->text, 1, NULL, values, NULL, NULL, 0);
+    TS_TRUE(PQresultStatus(result) == PGRES_TUPLES_OK);
+    PQclear(result);
+    return sleeper;
+}
+
+static void
+await_notification(PGconn *sleeper)
+{
+    int64_t until_ms = pgqrsi_clock_ms() + WAIT_MS;
+    PGnotify *notify;
+
+    while ((notify = PQnotifies(sleeper)) == NULL) {
+        struct pollfd entry = { .fd = PQsocket(sleeper), .events = POLLIN };
+
+        if (pgqrsi_clock_ms() > until_ms)
+            ts_fail("a sleeper was not woken, though messages are stored");
+        poll(&entry, 1, 100);
+        TS_TRUE(PQconsumeInput(sleeper));
+    }
+    PQfreemem(notify);
+}
+
+/* Each flight that lands is followed by one that waits for a lock, and never comes to its end. */
+static void
+flights_that_landed_wake_whatever_becomes_of_the_next_ones(void **state)
+{
+    struct story *story = *state;
+    pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
+    struct caller first[PGQRSI_MAX_FLIGHTS], next[PGQRSI_MAX_FLIGHTS];
+    pgqrs_producer *producers[PGQRSI_MAX_FLIGHTS];
+    PGconn *sleeper;
+
+    pretend_a_test_is_fresh(story);
+    fill_runways(story, first);
+    hold(story, 2);
+    for (int i = 0; i < PGQRSI_MAX_FLIGHTS; i++) {
+        options.worker_id = i + 1; /* they cannot fly together */
+        TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("jobs"), &options, &producers[i],
+                                  story->hands.err),
+              story->hands.err);
+        prepare(&next[i], story, "{\"lock\": 2}");
+        next[i].producer = producers[i];
+        start(&next[i]);
+    }
+    await_waiting(story, PGQRSI_MAX_FLIGHTS);
+    sleeper = fall_asleep(story);
+    let_go(story, 1);
+    join_runways(first);
+    await_held(story, PGQRSI_MAX_FLIGHTS);
+    await_notification(sleeper);
+    ts_sql(story->sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                       "WHERE datname = current_database() AND wait_event = 'advisory'");
+    for (int i = 0; i < PGQRSI_MAX_FLIGHTS; i++) {
+        join(&next[i]);
+        TS_IS(PGQRS_EUNKNOWN, next[i].status, next[i].err);
+        pgqrs_producer_close(producers[i]);
+    }
+    let_go(story, 2);
+    release(next, PGQRSI_MAX_FLIGHTS);
+    PQfinish(sleeper);
+}
+
 static void
 a_deadline_that_passes_in_line_stores_nothing(void **state)
 {
@@ -608,6 +698,7 @@ main(void)
         GATHER(messages_with_keys_fly_together_too),
         GATHER(nobody_waits_for_the_transaction_that_has_the_key_of_another),
         GATHER(an_unknown_outcome_is_told_to_all_of_the_flight_and_repeated_for_none),
+        GATHER(flights_that_landed_wake_whatever_becomes_of_the_next_ones),
         GATHER(a_deadline_that_passes_in_line_stores_nothing),
         GATHER(a_deadline_that_passes_in_flight_is_unknown_and_ends_no_other),
         GATHER(large_messages_fly_apart),

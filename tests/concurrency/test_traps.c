@@ -134,6 +134,129 @@ a_lease_lasts_as_long_as_was_asked_for(void **state)
     free(before);
 }
 
+/* What sets a time from now on, by the server's clock. */
+enum timed { CLAIM_READY, CLAIM_TYPE, CLAIM_RUNS, CLAIM_HELD, CLAIM_ONE, EXTEND, RELEASE, FAIL, TIMED_COUNT };
+
+#define RUN                                                                                                  \
+    40 /* messages: a claim that is handed so many, all that it asked for, is followed by one by runs */
+#define WARM                                                                                                 \
+    3 /* claims, after which the statement is prepared: preparing it would wait for the lock as well */
+
+static void
+claim_of(struct hands *hands, size_t max, const char *type)
+{
+    pgqrs_dequeue_options options = PGQRS_DEQUEUE_OPTIONS_INIT;
+    pgqrs_message_list *list = NULL;
+
+    if (type != NULL)
+        options.type = pgqrs_slice_of(type);
+    TS_OK(pgqrs_consumer_dequeue_batch(hands->consumer, max, &options, &list, hands->err), hands->err);
+    TS_TRUE(pgqrs_message_list_count(list) == max);
+    pgqrs_message_list_free(list);
+}
+
+static void
+set_a_time(struct story *story, struct hands *hands, enum timed what)
+{
+    pgqrs_fail_options failure = PGQRS_FAIL_OPTIONS_INIT;
+    pgqrs_message_list *list = NULL;
+    pgqrs_lease lease = story->leases[0];
+
+    failure.delay_ms = LEASE_MS;
+    switch (what) {
+    case CLAIM_ONE:
+        TS_OK(pgqrs_consumer_lease(hands->consumer, lease.id, PGQRS_LEASE_TAKE_OVER, &list, hands->err),
+              hands->err);
+        pgqrs_message_list_free(list);
+        break;
+    case EXTEND:
+        TS_OK(pgqrs_consumer_extend_visibility(hands->consumer, lease, LEASE_MS, hands->err), hands->err);
+        break;
+    case RELEASE:
+        TS_OK(pgqrs_consumer_release(hands->consumer, lease, LEASE_MS, hands->err), hands->err);
+        break;
+    case FAIL:
+        TS_OK(pgqrs_consumer_fail(hands->consumer, lease, &failure, NULL, hands->err), hands->err);
+        break;
+    default:
+        claim_of(hands, what == CLAIM_RUNS ? RUN : 1, what == CLAIM_TYPE ? "timed" : NULL);
+        break;
+    }
+}
+
+/* Another process, which has connected and, if it is to claim, claimed before the tables are locked. */
+static void
+set_a_time_when_told(void *context, int what)
+{
+    struct story *story = context;
+    struct hands hands;
+
+    hands_open(&hands, story->dsn, LEASE_MS);
+    for (int i = 0; what < CLAIM_ONE && i < (what == CLAIM_RUNS ? 1 : WARM); i++)
+        set_a_time(story, &hands, (enum timed)what);
+    atomic_fetch_add(&story->shared->arrived, 1);
+    while (!atomic_load(&story->shared->stop))
+        usleep(500);
+    set_a_time(story, &hands, (enum timed)what);
+    hands_close(&hands);
+}
+
+static void
+prepare_for(struct story *story, enum timed what)
+{
+    pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
+
+    take_many(story, 1); /* for those that need a lease */
+    if (what == CLAIM_RUNS)
+        crowd_send(&story->hands, 1, 2 * RUN);
+    else if (what < CLAIM_ONE) {
+        options.type = pgqrs_slice_of("timed");
+        options.priority = what == CLAIM_HELD;
+        for (int i = 0; i <= WARM; i++)
+            TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), &options, NULL,
+                                         story->hands.err),
+                  story->hands.err);
+    }
+}
+
+/* Given a statement that waits for a lock, whatever it sets begins when it goes on, not when it was sent: a
+ * lease would else be shorter than was asked for, or over before it is known. */
+static void
+a_time_is_counted_from_the_end_of_a_wait(void **state)
+{
+    struct story *story = *state;
+    PGconn *own = ts_connect(story->dsn);
+
+    for (int what = 0; what < TIMED_COUNT; what++) {
+        int expected = what == CLAIM_RUNS ? RUN : 1;
+        char *before;
+        pid_t child;
+
+        prepare_for(story, (enum timed)what);
+        atomic_store(&story->shared->arrived, 0);
+        atomic_store(&story->shared->stop, 0);
+        child = crowd_spawn(set_a_time_when_told, story, what);
+        while (atomic_load(&story->shared->arrived) == 0)
+            usleep(500);
+        ts_sql(own, "BEGIN; LOCK TABLE pgqrs_messages_%lld_ready, pgqrs_messages_%lld_held IN SHARE MODE",
+               (long long)story->scope.queue_id, (long long)story->scope.queue_id);
+        atomic_store(&story->shared->stop, 1);
+        ts_wait_until(story->sql, WAIT_MS,
+                      "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND "
+                      "wait_event_type = 'Lock'");
+        before = ts_text(own, "SELECT clock_timestamp()");
+        ts_sql(own, "COMMIT");
+        crowd_join(&child, 1, WAIT_MS);
+        if (ts_int(story->sql,
+                   "SELECT count(*) FROM pgqrs_messages WHERE vt >= '%s'::timestamptz + interval '%d ms'",
+                   before, LEASE_MS) != expected)
+            ts_fail("statement %d counts its time from before its wait for a lock", what);
+        ts_sql(story->sql, "TRUNCATE pgqrs_messages");
+        free(before);
+    }
+    PQfinish(own);
+}
+
 /* Both arrive before either goes on. */
 static void
 meet(struct story *story, int round)
@@ -204,6 +327,7 @@ main(void)
         cmocka_unit_test(an_enqueue_does_not_notify_when_nobody_sleeps),
         STORY(a_time_is_the_clocks_and_not_the_transactions),
         STORY(a_lease_lasts_as_long_as_was_asked_for),
+        STORY(a_time_is_counted_from_the_end_of_a_wait),
         STORY(batches_in_opposite_order_do_not_deadlock),
     };
 

@@ -10,6 +10,7 @@
 #include "src/client.h" /* by its full path: the support has one of that name */
 
 #include "base/clock.h"
+#include "proxy.h"
 #include "store/producer.h"
 #include "store/wake.h"
 
@@ -68,14 +69,20 @@ hear(struct sleeper *sleeper, int max, int quiet_ms)
     }
 }
 
+/* As if a test had been sent then, and carried out if `is_answered`. */
+static void
+set_last_test_of(pgqrs_producer *producer, int64_t sent_ms, int is_answered)
+{
+    pgqrsi_pool_lock(producer->client->pool);
+    producer->queue->wakes.sent_ms = sent_ms;
+    producer->queue->wakes.covered_ms = is_answered ? sent_ms : 0;
+    pgqrsi_pool_unlock(producer->client->pool);
+}
+
 static void
 set_last_test(struct story *story, int64_t sent_ms)
 {
-    pgqrs_producer *producer = story->hands.producer;
-
-    pgqrsi_pool_lock(producer->client->pool);
-    producer->queue->wakes.sent_ms = sent_ms;
-    pgqrsi_pool_unlock(producer->client->pool);
+    set_last_test_of(story->hands.producer, sent_ms, 1);
 }
 
 static void
@@ -190,7 +197,7 @@ many_enqueues_in_a_row_send_few_tests(void **state)
         enqueue(story, "1");
     took_ms = pgqrsi_clock_ms() - began_ms;
     heard = hear(&sleeper, INT32_MAX, 200);
-    if (heard < 1 || heard > took_ms / PGQRSI_WAKE_MS + 1)
+    if (heard < 1 || heard > took_ms / PGQRSI_WAKE_AHEAD_MS + 1)
         ts_fail("%d tests were sent in %lld ms", heard, (long long)took_ms);
     PQfinish(sleeper.pg);
 }
@@ -229,13 +236,40 @@ a_call_just_behind_a_test_sends_none(void **state)
     PQfinish(sleeper.pg);
 }
 
+/* From now on a message "slow" waits, while it is stored, until let_slow_ones_go(). */
+static void
+hold_slow_ones(struct story *story)
+{
+    ts_sql(story->sql,
+           "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$BEGIN "
+           "PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END$$; "
+           "CREATE TRIGGER wait BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
+           "WHEN (NEW.payload = '\"slow\"') EXECUTE FUNCTION wait(); SELECT pg_advisory_lock(1)",
+           (long long)story->scope.queue_id);
+}
+
+static void
+await_slow_ones(struct story *story, int count)
+{
+    ts_wait_until(story->sql, WAIT_MS,
+                  "SELECT count(*) = %d FROM pg_stat_activity "
+                  "WHERE datname = current_database() AND wait_event = 'advisory'",
+                  count);
+}
+
+static void
+let_slow_ones_go(struct story *story)
+{
+    ts_sql(story->sql, "SELECT pg_advisory_unlock(1)");
+}
+
 static void *
-enqueue_one(void *context)
+enqueue_slow(void *context)
 {
     struct story *story = context;
     pgqrs_error *err = pgqrs_error_new();
 
-    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, err), err);
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("\"slow\""), NULL, NULL, err), err);
     pgqrs_error_free(err);
     return NULL;
 }
@@ -245,30 +279,25 @@ static void
 slow_calls_wake(struct story *story, int count)
 {
     enum { SOON_MS = 300 };
-    PGconn *own = ts_connect(story->dsn);
     pthread_t threads[8];
     struct sleeper sleeper;
 
     open_sleeper(story, &sleeper);
     /* Given calls that are sent when the last test is fresh, and are held up */
-    ts_sql(own, "BEGIN; LOCK TABLE pgqrs_messages_%lld_ready IN SHARE MODE",
-           (long long)story->scope.queue_id);
-    set_last_test(story, pgqrsi_clock_ms() + SOON_MS);
+    hold_slow_ones(story);
+    set_last_test(story, pgqrsi_clock_ms() + 60000);
     for (int i = 0; i < count; i++)
-        TS_TRUE(pthread_create(&threads[i], NULL, enqueue_one, story) == 0);
-    ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = %d FROM pg_stat_activity "
-                  "WHERE datname = current_database() AND wait_event_type = 'Lock'",
-                  count < PGQRSI_MAX_FLIGHTS ? count : PGQRSI_MAX_FLIGHTS);
-    /* and somebody who falls asleep and looks twice meanwhile, */
+        TS_TRUE(pthread_create(&threads[i], NULL, enqueue_slow, story) == 0);
+    await_slow_ones(story, count < PGQRSI_MAX_FLIGHTS ? count : PGQRSI_MAX_FLIGHTS);
+    /* and a worker that falls asleep and looks twice meanwhile, */
     run(&sleeper, sleeper.sleep->text);
-    assert_int_equal(hear(&sleeper, 1, SOON_MS + 2 * PGQRSI_WAKE_MS), 0);
-    /* when they are stored, that one is woken, by each flight if the machine is slow. */
-    ts_sql(own, "COMMIT");
+    set_last_test(story, pgqrsi_clock_ms());
+    assert_int_equal(hear(&sleeper, 1, SOON_MS), 0);
+    /* when they are stored, that worker is woken, by each flight if the machine is slow. */
+    let_slow_ones_go(story);
     assert_int_not_equal(hear(&sleeper, 1, WAIT_MS), 0);
     for (int i = 0; i < count; i++)
         TS_TRUE(pthread_join(threads[i], NULL) == 0);
-    PQfinish(own);
     PQfinish(sleeper.pg);
 }
 
@@ -282,6 +311,136 @@ static void
 calls_that_wait_for_others_send_the_test_too(void **state)
 {
     slow_calls_wake(*state, 8);
+}
+
+/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot rely on
+ * it. */
+static void
+a_call_does_not_rely_on_a_test_that_waits_behind_another(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+    pthread_t thread;
+    int heard;
+
+    open_sleeper(story, &sleeper);
+    hold_slow_ones(story);
+    TS_TRUE(pthread_create(&thread, NULL, enqueue_slow, story) == 0);
+    await_slow_ones(story, 1);
+    run(&sleeper, sleeper.sleep->text);
+    set_last_test_of(story->hands.producer, pgqrsi_clock_ms() + 60000, 0);
+    enqueue(story, "2");
+    heard = hear(&sleeper, 1, WAIT_MS);
+    let_slow_ones_go(story);
+    TS_TRUE(pthread_join(thread, NULL) == 0);
+    assert_int_equal(heard, 1);
+    PQfinish(sleeper.pg);
+}
+
+static void *
+enqueue_plain(void *context)
+{
+    enqueue(context, "1");
+    return NULL;
+}
+
+/* A client whose connection fails on demand. */
+struct cut {
+    ts_proxy *proxy;
+    struct story story; /* only dsn and hands */
+    struct sleeper sleeper;
+};
+
+static void
+open_cut(struct story *story, struct cut *cut)
+{
+    memset(cut, 0, sizeof(*cut));
+    cut->proxy = ts_proxy_start(story->dsn);
+    cut->story.dsn = ts_format("%s application_name=cut", ts_proxy_dsn(cut->proxy));
+    hands_open(&cut->story.hands, cut->story.dsn, LEASE_MS);
+    for (int i = 0; i < 3; i++) { /* the statements are prepared then */
+        set_last_test_of(cut->story.hands.producer, 0, 0);
+        enqueue(&cut->story, "1");
+    }
+    open_sleeper(story, &cut->sleeper);
+    run(&cut->sleeper, cut->sleeper.sleep->text);
+}
+
+static void
+close_cut(struct cut *cut)
+{
+    PQfinish(cut->sleeper.pg);
+    hands_close(&cut->story.hands);
+    ts_proxy_stop(cut->proxy);
+    free(cut->story.dsn);
+}
+
+/* Stored and told so, but the server never saw the test. */
+static void
+a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
+{
+    struct story *story = *state;
+    pgqrs_producer *producer;
+    struct cut cut;
+    pthread_t thread;
+    long bytes;
+
+    open_cut(story, &cut);
+    producer = cut.story.hands.producer;
+    /* Given how long a call is that sends no test, */
+    set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
+    ts_proxy_pass(cut.proxy);
+    enqueue(&cut.story, "1");
+    bytes = ts_proxy_passed(cut.proxy, TS_PROXY_TO_SERVER);
+    assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
+    /* when one is sent with a test, which does not arrive, */
+    ts_sql(story->sql, "TRUNCATE pgqrs_messages");
+    set_last_test_of(producer, 0, 0);
+    ts_proxy_arm(cut.proxy, TS_PROXY_TO_SERVER, bytes, TS_PROXY_MUTE);
+    TS_TRUE(pthread_create(&thread, NULL, enqueue_plain, &cut.story) == 0);
+    ts_wait_until(story->sql, WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_messages");
+    while (ts_proxy_passed(cut.proxy, TS_PROXY_TO_CLIENT) == 0 || !ts_proxy_has_failed(cut.proxy))
+        usleep(500);
+    assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
+    ts_proxy_pass(cut.proxy);
+    ts_sql(story->sql,
+           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' AND "
+           "datname = current_database()");
+    /* then it is sent again over another connection. */
+    assert_int_equal(hear(&cut.sleeper, 1, WAIT_MS), 1);
+    TS_TRUE(pthread_join(thread, NULL) == 0);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
+    close_cut(&cut);
+}
+
+/* The caller had no time left for a test, so the next call sends it, however short ago the last one was. */
+static void
+a_message_that_may_be_stored_is_left_to_the_next_call(void **state)
+{
+    struct story *story = *state;
+    pgqrs_client *client = NULL;
+    pgqrs_producer *producer = NULL;
+    struct cut cut;
+
+    open_cut(story, &cut);
+    client = ts_client(cut.story.dsn, "operation_timeout_ms", "300", NULL);
+    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("jobs"), NULL, &producer, story->hands.err),
+          story->hands.err);
+    ts_sql(story->sql, "TRUNCATE pgqrs_messages");
+    set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
+    ts_proxy_arm(cut.proxy, TS_PROXY_TO_CLIENT, 0, TS_PROXY_MUTE);
+    TS_IS(PGQRS_EUNKNOWN, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
+    assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
+    ts_proxy_pass(cut.proxy);
+    set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
+    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("2"), NULL, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear(&cut.sleeper, 1, WAIT_MS), 1);
+    pgqrs_producer_close(producer);
+    pgqrs_client_close(client);
+    close_cut(&cut);
 }
 
 struct shared {
@@ -370,6 +529,9 @@ main(void)
         STORY(a_call_just_behind_a_test_sends_none),
         STORY(a_call_that_took_long_sends_the_test_behind_its_commit),
         STORY(calls_that_wait_for_others_send_the_test_too),
+        STORY(a_call_does_not_rely_on_a_test_that_waits_behind_another),
+        STORY(a_test_that_is_lost_with_its_connection_is_sent_again),
+        STORY(a_message_that_may_be_stored_is_left_to_the_next_call),
         STORY(no_sleeper_is_missed),
     };
 

@@ -1,6 +1,7 @@
 /*
- * Does pgqrsi_json_check accept exactly what a server's jsonb accepts? Generates texts, most of them damaged
- * a little, and compares the two verdicts. A difference is shrunk to the smallest text that still shows it.
+ * Does pgqrsi_json_check accept exactly what a server's jsonb accepts, and is what jsonb prints never longer
+ * than pgqrsi_json_check says? Generates texts, most of them damaged a little, and compares the two verdicts.
+ * A difference is shrunk to the smallest text that still shows it.
  *
  * Use: PGQRS_TEST_DSN=... json_differential [COUNT [SEED]]       (20000 texts, a seed from the clock)
  * The database's encoding must be UTF8. Exit: 0 no difference, 1 a difference, 2 could not be run.
@@ -22,11 +23,11 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The SQLSTATE of the refusal, or nothing. Bytes that are not UTF-8 are refused as they would be on their way
- * in. */
+/* The SQLSTATE of the refusal, or "=" and how many bytes are printed. Bytes that are not UTF-8 are refused as
+ * they would be on their way in. */
 static const char create_function[] =
     "CREATE FUNCTION pg_temp.json_refusal(bytes bytea) RETURNS text LANGUAGE plpgsql AS $$ "
-    "BEGIN PERFORM pg_catalog.convert_from(bytes, 'UTF8')::jsonb; RETURN ''; "
+    "BEGIN RETURN '=' || octet_length(convert_from(bytes, 'UTF8')::jsonb::text); "
     "EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$";
 static const char ask_batch[] =
     "SELECT pg_temp.json_refusal(bytes) FROM unnest($1::bytea[]) WITH ORDINALITY AS u (bytes, n) ORDER BY n";
@@ -99,9 +100,10 @@ add_number(pgqrsi_buffer *text)
 }
 
 static const char *const string_parts[] = {
-    "a",    "path/to",        "\\n", "\\\"",     "\\\\",         "\\/",
-    "\\b",  "\\u0041",        " ",   "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80",
-    "\x7f", "\\ud83d\\ude00", "%s;", "\xc2\x80", "\\uFFFF",      "\xef\xbf\xbf",
+    "a",       "path/to",        "\\n",     "\\\"",     "\\\\",         "\\/",
+    "\\b",     "\\u0041",        " ",       "\xc3\xa9", "\xe6\x97\xa5", "\xf0\x9f\x98\x80",
+    "\x7f",    "\\ud83d\\ude00", "\\u0001", "\\u001F",  "\\u00e9",      "\\u007f",
+    "\\u0022", "\\u005c",        "%s;",     "\xc2\x80", "\\uFFFF",      "\xef\xbf\xbf",
 };
 
 static void
@@ -260,9 +262,9 @@ generate(pgqrsi_buffer *text)
         stop("generating a text", "out of memory");
 }
 
-/* verdicts[i]: 1 if the server accepts texts[i]. */
+/* answers[i]: how many bytes texts[i] has when the server prints it; 0 if the server refuses it. */
 static void
-ask(PGconn *conn, const pgqrsi_buffer *texts, size_t count, int *verdicts)
+ask(PGconn *conn, const pgqrsi_buffer *texts, size_t count, uint64_t *answers)
 {
     static const Oid type = BYTEA_ARRAY_OID;
     static const int format = 1;
@@ -293,33 +295,37 @@ ask(PGconn *conn, const pgqrsi_buffer *texts, size_t count, int *verdicts)
         const char *sqlstate = PQgetvalue(result, i, 0);
 
         /* Class 22 says that the text is wrong; anything else says nothing about the text. */
-        if (*sqlstate != '\0' && strncmp(sqlstate, "22", 2) != 0)
+        if (*sqlstate != '=' && strncmp(sqlstate, "22", 2) != 0)
             stop("the server's check of a text", sqlstate);
-        verdicts[i] = *sqlstate == '\0';
+        answers[i] = *sqlstate == '=' ? strtoull(sqlstate + 1, NULL, 10) : 0;
     }
     PQclear(result);
 }
 
 /* The depth is the one bound of ours that the server does not have and that texts of this size reach. */
 static int
-differs(const pgqrsi_buffer *text, int server_accepts)
+differs(const pgqrsi_buffer *text, uint64_t printed)
 {
     pgqrsi_json_fault fault = { NULL, 0 };
-    int accepts = pgqrsi_json_check((pgqrs_slice){ text->data, text->size }, &fault);
+    uint64_t bound = 0;
+    int accepts = pgqrsi_json_check((pgqrs_slice){ text->data, text->size }, &bound, &fault);
 
     if (!accepts && strstr(fault.problem, "deep") != NULL)
         return 0;
-    return accepts != server_accepts;
+    return accepts != (printed > 0) || bound < printed;
 }
 
 static void
-print_difference(const pgqrsi_buffer *text, int server_accepts)
+print_difference(const pgqrsi_buffer *text, uint64_t printed)
 {
     pgqrsi_json_fault fault = { "accepted", 0 };
+    uint64_t bound = 0;
 
-    pgqrsi_json_check((pgqrs_slice){ text->data, text->size }, &fault);
-    printf("difference: the server %s, pgqrsi_json_check says \"%s\" at byte %zu, of %zu bytes:\n",
-           server_accepts ? "accepts" : "refuses", fault.problem, fault.offset, text->size);
+    pgqrsi_json_check((pgqrs_slice){ text->data, text->size }, &bound, &fault);
+    printf("difference: the server %s and prints %" PRIu64
+           " bytes, pgqrsi_json_check says \"%s\" at byte %zu "
+           "and at most %" PRIu64 ", of %zu bytes:\n",
+           printed > 0 ? "accepts" : "refuses", printed, fault.problem, fault.offset, bound, text->size);
     for (size_t i = 0; i < text->size; i++) {
         unsigned char byte = (unsigned char)text->data[i];
 
@@ -333,7 +339,8 @@ static int
 shrink_by(PGconn *conn, pgqrsi_buffer *text, size_t piece)
 {
     size_t at = 0;
-    int verdict, was_shrunk = 0;
+    uint64_t verdict;
+    int was_shrunk = 0;
 
     while (at + piece <= text->size) {
         pgqrsi_buffer smaller = PGQRSI_BUFFER_INIT;
@@ -359,7 +366,7 @@ static void
 shrink(PGconn *conn, pgqrsi_buffer *text)
 {
     size_t piece = text->size / 2;
-    int verdict;
+    uint64_t verdict;
 
     while (piece > 0) {
         int was_shrunk = shrink_by(conn, text, piece);
@@ -396,12 +403,27 @@ connect_to_server(void)
     return conn;
 }
 
+/* Over all accepted texts: what the server printed, and at most printed according to us. */
+static uint64_t all_printed, all_bounds;
+
+static void
+compare_lengths(const pgqrsi_buffer *text, uint64_t printed)
+{
+    pgqrsi_json_fault fault;
+    uint64_t bound = 0;
+
+    if (printed == 0 || !pgqrsi_json_check((pgqrs_slice){ text->data, text->size }, &bound, &fault))
+        return;
+    all_printed += printed;
+    all_bounds += bound;
+}
+
 /* Compares up to BATCH texts. Returns how many of them the server accepts. */
 static size_t
 compare_batch(PGconn *conn, size_t count)
 {
     static pgqrsi_buffer texts[BATCH];
-    static int verdicts[BATCH];
+    static uint64_t verdicts[BATCH];
     size_t accepted = 0;
 
     for (size_t i = 0; i < count; i++)
@@ -412,7 +434,8 @@ compare_batch(PGconn *conn, size_t count)
             shrink(conn, &texts[i]);
             exit(1);
         }
-        accepted += (size_t)verdicts[i];
+        accepted += verdicts[i] > 0;
+        compare_lengths(&texts[i], verdicts[i]);
         pgqrsi_buffer_release(&texts[i]);
     }
     return accepted;
@@ -430,8 +453,12 @@ main(int argc, char **argv)
     random_state = seed;
     for (size_t done = 0; done < count; done += BATCH)
         accepted += compare_batch(conn, count - done < BATCH ? count - done : BATCH);
-    printf("no difference; the server accepts %zu of them\n", accepted);
+    printf("no difference; the server accepts %zu of them and prints %" PRIu64 " bytes, of at most %" PRIu64
+           "\n",
+           accepted, all_printed, all_bounds);
     PQfinish(conn);
+    if (all_bounds > all_printed + all_printed / 20)
+        stop("comparing lengths", "what is printed at most was overestimated by more than a twentieth");
     if (count >= 1000 && (accepted < count / 10 || accepted > count / 10 * 9))
         stop("generating a mixture",
              "nearly all texts got the same verdict, so the comparison proves little");

@@ -13,7 +13,7 @@
 
 static char *dsn;
 static PGconn *sql; /* set up as the library sets up its connections */
-static uint32_t serials;
+static uint64_t serials;
 static pgqrsi_scope schema, queue;
 
 struct probe {
@@ -46,6 +46,7 @@ connect_as_the_library_does(void)
     if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "t") != 0)
         ts_fail("the probe failed: %s", PQerrorMessage(connection));
     PQclear(result);
+    ts_sql(connection, "SET search_path = public"); /* for what the tests say themselves */
     return connection;
 }
 
@@ -143,19 +144,19 @@ static const struct probe ready_probes[] = {
       "0, 1, 1000, 1, NULL, 'a'",
       { "Tid Scan on pgqrs_messages_1_ready", "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_SWEEP,
-      "0, 1000, 1000, 5000, 1000, 1",
+      "0, 1000, 1000, 5000, 1000, 1, 0",
       { "Tid Scan on pgqrs_messages_1_ready", "Index Cond: ((id > $1) AND (id <= $2))" } },
 };
 
 static const struct probe held_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_HELD,
-      "1, 32767, 1, 1000, 1, NULL, NULL",
+      "1, 100, 1, 1000, 1, NULL, NULL, NULL",
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
-        ".priority) AND (vt <= statement_timestamp()))", "Recursive Union" } },
+        ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Recursive Union" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
-      "0, 0, 1000, 5000",
-      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: (priority = p", "Index Cond: (id > $1)",
-        "Index Cond: ((id > $2) AND (id <= $3))" } },
+      "0, 0, 1000, 5000, NULL, NULL, NULL",
+      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: ((priority = p", "Index Cond: (id > $1)",
+        "Index Cond: ((id > $2) AND (id <= $" } },
 };
 
 /* Those of both lanes. */
@@ -174,6 +175,12 @@ static const struct probe ending_probes[] = {
       { "Index Scan", "_id_idx", "Index Cond: ((id >= ($1)[1]) AND (id <= " } },
     { PGQRSI_SQL_CONSUMER_EXTEND,
       "'{1}', '{1}', 1",
+      { "Tid Scan", "Index Scan", "_id_idx", "Index Cond: (id = ANY ($1))" } },
+    { PGQRSI_SQL_CONSUMER_EXTEND_WAIT,
+      "'{1}', '{1}', 1",
+      { "Index Scan", "_id_idx", "Index Cond: (id = ANY ($1))" } },
+    { PGQRSI_SQL_CONSUMER_LEASE_STATE,
+      "'{1}', '{1}'",
       { "Index Scan", "_id_idx", "Index Cond: (id = ANY ($1))" } },
     { PGQRSI_SQL_CONSUMER_RELEASE,
       "'{1}', '{1}', 1",
@@ -181,7 +188,7 @@ static const struct probe ending_probes[] = {
     { PGQRSI_SQL_CONSUMER_FAIL,
       "1, 1, 0, 0, '', 1, 1",
       { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
-    { PGQRSI_SQL_CONSUMER_CLAIM_ONE, "1, 1, 1, 1, 0", { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
+    { PGQRSI_SQL_CONSUMER_CLAIM_ONE, "1, 1, 1, 0", { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -286,11 +293,11 @@ the_held_lane_is_probed_and_not_read(void **state)
                       NULL));
     PQclear(PQprepare(sql, "peek", statement(&queue, PGQRSI_SQL_CONSUMER_PEEK, PGQRSI_LANE_READY), 0, NULL));
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE claim(-32768, 32767, 10, 1000, 1, NULL, NULL)");
+    ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL)");
     assert_in_range(index_rows_read() - before, 10, 100);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000)");
+    ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000, NULL, NULL, NULL)");
     assert_in_range(index_rows_read() - before, 5, 100);
     ts_sql(sql, "DEALLOCATE ALL");
 }

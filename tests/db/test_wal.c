@@ -13,7 +13,7 @@ static char *dsn;
 static PGconn *sql;
 static pgqrs_client *client;
 static pgqrs_producer *producer;
-static uint32_t serials;
+static uint64_t serials;
 static pgqrsi_scope queue;
 
 static const char *

@@ -1,6 +1,9 @@
 /*
- * A process that was frozen beyond its lease changes nothing once somebody else has the message; and as long
- * as nobody has it, its late call still counts.
+ * A process that was frozen beyond its lease changes nothing once another consumer has the message; and as
+ * long as no other consumer has it, its late call still counts.
+ *
+ * A batch whose ids lie close together is ended by other statements than one whose ids lie far apart, so both
+ * are tried, in both lanes.
  */
 #include "../concurrency/crowd.h"
 
@@ -321,6 +324,207 @@ a_late_holder_that_nobody_replaced_is_accepted(void **state)
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
 }
 
+/* Messages of one claim. Ids that lie further apart than this by far are looked up one by one. */
+#define BATCH 3
+#define FAR_APART 100
+
+/* One batch of a holder who has lost the message in the middle to the test's own consumer. */
+struct batch {
+    struct hands holder;
+    pgqrs_lease leases[BATCH];
+    pgqrs_status said[BATCH];
+    pgqrs_message_list *replacement;
+};
+
+static void
+send_batch(struct story *story, int32_t priority, int distance)
+{
+    for (int i = 0; i < BATCH; i++) {
+        ts_sql(story->sql, "SELECT nextval('pgqrs_message_id_seq') FROM generate_series(2, %d)", distance);
+        send_one(story, priority);
+    }
+}
+
+static void
+take_batch(struct story *story, struct batch *batch)
+{
+    size_t count = 0;
+
+    hands_open(&batch->holder, story->dsn, LONG_LEASE_MS);
+    while (count < BATCH) {
+        pgqrs_message_list *list = NULL;
+
+        TS_OK(pgqrs_consumer_dequeue_batch(batch->holder.consumer, BATCH - count, NULL, &list,
+                                           batch->holder.err),
+              batch->holder.err);
+        for (size_t i = 0; i < pgqrs_message_list_count(list); i++)
+            batch->leases[count++] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+        pgqrs_message_list_free(list);
+    }
+}
+
+static void
+take_over(struct story *story, struct batch *batch, int64_t id)
+{
+    TS_OK(pgqrs_consumer_lease(story->hands.consumer, id, PGQRS_LEASE_TAKE_OVER, &batch->replacement,
+                               story->hands.err),
+          story->hands.err);
+}
+
+static void
+drop_batch(struct batch *batch)
+{
+    pgqrs_message_list_free(batch->replacement);
+    hands_close(&batch->holder);
+}
+
+static void
+end_all(struct batch *batch, enum way way, const pgqrs_lease *leases)
+{
+    struct hands *holder = &batch->holder;
+    pgqrs_status status;
+
+    switch (way) {
+    case WAY_ARCHIVE_BATCH:
+        status =
+            pgqrs_consumer_archive_batch(holder->consumer, leases, NULL, BATCH, batch->said, holder->err);
+        break;
+    case WAY_DELETE_BATCH:
+        status = pgqrs_consumer_delete_batch(holder->consumer, leases, BATCH, batch->said, holder->err);
+        break;
+    case WAY_EXTEND_BATCH:
+        status = pgqrs_consumer_extend_visibility_batch(holder->consumer, leases, BATCH, 1000, batch->said,
+                                                        holder->err);
+        break;
+    default:
+        status =
+            pgqrs_consumer_release_batch(holder->consumer, leases, BATCH, 60000, batch->said, holder->err);
+        break;
+    }
+    TS_OK(status, holder->err);
+}
+
+static char *
+fingerprint_of(struct story *story, int64_t id)
+{
+    return ts_text(story->sql,
+                   "SELECT coalesce((SELECT m::text || m.tableoid || m.ctid || m.xmin FROM pgqrs_messages AS "
+                   "m WHERE id = %lld), 'gone') || (SELECT count(*) FROM pgqrs_archive WHERE id = %lld)",
+                   (long long)id, (long long)id);
+}
+
+/* Given a holder of three messages of which another consumer has taken the second, when the holder ends all
+ * three by one call, then the second is refused and untouched, and the others are ended. */
+static void
+only_what_is_held_is_ended(struct story *story, enum way way, int32_t priority, int distance)
+{
+    struct batch batch;
+    char *before, *after;
+
+    send_batch(story, priority, distance);
+    take_batch(story, &batch);
+    take_over(story, &batch, batch.leases[1].id);
+    before = fingerprint_of(story, batch.leases[1].id);
+    end_all(&batch, way, batch.leases);
+    after = fingerprint_of(story, batch.leases[1].id);
+    for (int i = 0; i < BATCH; i++)
+        if (batch.said[i] != (i == 1 ? PGQRS_ELEASELOST : PGQRS_OK))
+            ts_fail("way %d, priority %d, %d ids apart: message %d was answered %s", way, priority, distance,
+                    i, pgqrs_status_name(batch.said[i]));
+    if (strcmp(before, after) != 0)
+        ts_fail("way %d, priority %d, %d ids apart: a message of another consumer was changed", way, priority,
+                distance);
+    ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
+    free(before);
+    free(after);
+    drop_batch(&batch);
+}
+
+static void
+a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or_far(void **state)
+{
+    for (int way = WAY_ARCHIVE_BATCH; way <= WAY_RELEASE_BATCH; way++)
+        for (int32_t priority = 0; priority <= 5; priority += 5)
+            for (int distance = 1; distance <= FAR_APART; distance += FAR_APART - 1)
+                only_what_is_held_is_ended(*state, (enum way)way, priority, distance);
+}
+
+/* Given a holder whose three leases have tokens of their own, when it names each message with the token of
+ * the next one, then nothing is ended. */
+static void
+only_its_own_token_ends_a_message(struct story *story, enum way way, int32_t priority, int distance)
+{
+    pgqrs_lease mixed[BATCH];
+    struct batch batch;
+    char *before, *after;
+
+    send_batch(story, priority, distance);
+    take_batch(story, &batch);
+    for (int i = 0; i < BATCH; i++) {
+        batch.replacement = NULL;
+        TS_OK(pgqrs_consumer_lease(batch.holder.consumer, batch.leases[i].id, PGQRS_LEASE_TAKE_OVER,
+                                   &batch.replacement, batch.holder.err),
+              batch.holder.err);
+        batch.leases[i] = pgqrs_message_lease(pgqrs_message_list_at(batch.replacement, 0));
+        if (i + 1 < BATCH)
+            pgqrs_message_list_free(batch.replacement);
+    }
+    for (int i = 0; i < BATCH; i++)
+        mixed[i] = (pgqrs_lease){ batch.leases[i].id, batch.leases[(i + 1) % BATCH].token };
+    before = fingerprint(story);
+    end_all(&batch, way, mixed);
+    after = fingerprint(story);
+    for (int i = 0; i < BATCH; i++)
+        if (batch.said[i] != PGQRS_ELEASELOST)
+            ts_fail("way %d, priority %d, %d ids apart: message %d was ended by the token of another", way,
+                    priority, distance, i);
+    assert_string_equal(before, after);
+    ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
+    free(before);
+    free(after);
+    drop_batch(&batch);
+}
+
+static void
+a_token_counts_for_its_own_message_only(void **state)
+{
+    for (int way = WAY_ARCHIVE_BATCH; way <= WAY_RELEASE_BATCH; way++)
+        for (int32_t priority = 0; priority <= 5; priority += 5)
+            for (int distance = 1; distance <= FAR_APART; distance += FAR_APART - 1)
+                only_its_own_token_ends_a_message(*state, (enum way)way, priority, distance);
+}
+
+/* The ids of a run may enclose messages that the batch does not name. */
+static void
+what_lies_between_the_ids_of_a_batch_stays(void **state)
+{
+    struct story *story = *state;
+
+    for (int32_t priority = 0; priority <= 5; priority += 5) {
+        for (int way = WAY_ARCHIVE_BATCH; way <= WAY_DELETE_BATCH; way++) {
+            struct batch batch = { .replacement = NULL };
+            pgqrs_status said[2];
+            pgqrs_lease ends[2];
+            struct hands *holder = &batch.holder;
+
+            send_batch(story, priority, 1);
+            take_batch(story, &batch);
+            ends[0] = batch.leases[0];
+            ends[1] = batch.leases[2];
+            if (way == WAY_ARCHIVE_BATCH)
+                TS_OK(pgqrs_consumer_archive_batch(holder->consumer, ends, NULL, 2, said, holder->err),
+                      holder->err);
+            else
+                TS_OK(pgqrs_consumer_delete_batch(holder->consumer, ends, 2, said, holder->err), holder->err);
+            assert_int_equal(said[0], PGQRS_OK);
+            assert_int_equal(said[1], PGQRS_OK);
+            assert_int_equal(ts_int(story->sql, "SELECT id FROM pgqrs_messages"), batch.leases[1].id);
+            ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
+            drop_batch(&batch);
+        }
+    }
+}
+
 int
 main(void)
 {
@@ -335,6 +539,11 @@ main(void)
                                         story_end),
         cmocka_unit_test_setup_teardown(a_late_holder_that_nobody_replaced_is_accepted, story_begin,
                                         story_end),
+        cmocka_unit_test_setup_teardown(
+            a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or_far, story_begin,
+            story_end),
+        cmocka_unit_test_setup_teardown(a_token_counts_for_its_own_message_only, story_begin, story_end),
+        cmocka_unit_test_setup_teardown(what_lies_between_the_ids_of_a_batch_stays, story_begin, story_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

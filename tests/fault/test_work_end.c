@@ -286,6 +286,69 @@ more_children_than_usual_run_at_once(void **state)
     fixture_close(&f);
 }
 
+/* A server that is slow, or a lock, must not cost a lease. */
+static void
+a_lease_lasts_half_a_minute_if_nothing_else_is_said(void **state)
+{
+    struct fixture f;
+    const char *const argv[] = { ts_command(), "work", "jobs", "--", "sh", "-c", PATIENT, NULL };
+    ts_process *worker;
+
+    (void)state;
+    fixture_open(&f);
+    fixture_send_numbers(&f, 1);
+    worker = ts_spawn(&(ts_invocation){
+        .argv = argv, .env = (const char *const[]){ f.dsn_variable, f.folder_variable, NULL } });
+    await_pid(&f, "pid");
+    assert_int_equal(ts_int(f.sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt - dequeued_at = interval '30 s' "
+                            "OR vt > clock_timestamp() + interval '6 s'"),
+                     1);
+    fixture_touch(&f, "go");
+    ts_kill(worker, SIGTERM);
+    expect_end(worker, 0, WORK_WAIT_MS, NULL);
+    fixture_close(&f);
+}
+
+/* The server refuses to archive the message, as if something were wrong with more than that. */
+static void
+refuse_one(const char *sqlstate)
+{
+    struct fixture f;
+    ts_process *worker;
+    ts_result result;
+
+    fixture_open(&f);
+    ts_sql(f.sql, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                  "RAISE EXCEPTION 'refused on purpose' USING ERRCODE = TG_ARGV[0]; END $$");
+    ts_sql(f.sql,
+           "CREATE TRIGGER refuse BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION refuse('%s')",
+           sqlstate);
+    fixture_send_numbers(&f, 1);
+    worker = work_with_grace(&f, "60", "echo 1");
+    ts_wait_output(worker, "trying again", WORK_WAIT_MS);
+    pause_ms(1500); /* longer than it thinks about it */
+    assert_true(ts_is_running(ts_process_pid(worker)));
+    ts_kill(worker, SIGTERM);
+    ts_wait_output(worker, "claiming no more", WORK_WAIT_MS);
+    ts_kill(worker, SIGTERM);
+    ts_wait(worker, WORK_WAIT_MS, &result);
+    if (result.exit_code != 143)
+        ts_fail("refused with %s it ended with %d: %s", sqlstate, result.exit_code, result.err);
+    ts_result_release(&result);
+    fixture_close(&f);
+}
+
+static void
+a_message_that_the_server_refuses_does_not_end_the_work(void **state)
+{
+    static const char *const sqlstates[] = { "22023", "54000", "42883", "3F000", "42501" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(sqlstates) / sizeof(sqlstates[0]); i++)
+        refuse_one(sqlstates[i]);
+}
+
 int
 main(void)
 {
@@ -301,6 +364,8 @@ main(void)
         cmocka_unit_test(what_became_of_messages_is_said),
         cmocka_unit_test(a_child_that_could_not_be_started_costs_no_attempt),
         cmocka_unit_test(more_children_than_usual_run_at_once),
+        cmocka_unit_test(a_lease_lasts_half_a_minute_if_nothing_else_is_said),
+        cmocka_unit_test(a_message_that_the_server_refuses_does_not_end_the_work),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

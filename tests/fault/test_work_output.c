@@ -159,7 +159,9 @@ the_environment_says_which_message_it_is_and_holds_no_secret(void **state)
     fixture_open(&f);
     options.type = pgqrs_slice_of("a 'type'; $(x)");
     fixture_send(&f, "{}", &options);
-    fixture_work_off(&f, "env | grep '^PGQRS_' | grep -v TEST | sort");
+    setenv("PGPASSWORD", "canary", 1);
+    fixture_work_off(&f, "env | grep -E '^(PGQRS_|PGPASSWORD)|canary' | grep -v TEST | sort");
+    unsetenv("PGPASSWORD");
     result = ts_text(f.sql, "SELECT result #>> '{}' FROM pgqrs_archive");
     wanted = ts_text(f.sql, "SELECT format(E'PGQRS_ATTEMPT=1\\nPGQRS_MESSAGE_ID=%%s\\nPGQRS_QUEUE=jobs\\n"
                             "PGQRS_TYPE=a ''type''; $(x)', id) FROM pgqrs_archive");

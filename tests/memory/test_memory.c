@@ -57,7 +57,7 @@ static void
 given_rival(struct world *w)
 {
     ts_sql(w->sql, "CREATE OR REPLACE FUNCTION rival() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-                   "INSERT INTO pgqrs_keys SELECT NEW.queue_id, NEW.idempotency_key, 4711, NEW.expires_at; "
+                   "INSERT INTO pgqrs_keys SELECT NEW.queue_id, NEW.idempotency_key, 4711, 0, NEW.expires_at; "
                    "RETURN NULL; END$$; "
                    "CREATE OR REPLACE TRIGGER rival BEFORE INSERT ON pgqrs_keys FOR EACH ROW "
                    "WHEN (pg_trigger_depth() = 0 AND NEW.idempotency_key = 'contested') "

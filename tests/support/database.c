@@ -63,16 +63,30 @@ drop_databases(void)
     free(dsn);
 }
 
+void
+ts_number_queues(PGconn *connection, const char *schema)
+{
+    ts_sql(connection, "CREATE SEQUENCE IF NOT EXISTS %s.ts_queue_id", schema);
+    ts_sql(connection,
+           "CREATE OR REPLACE FUNCTION %s.pgqrs_draw_queue_id() RETURNS integer LANGUAGE sql AS "
+           "'SELECT nextval(''%s.ts_queue_id'')::integer'",
+           schema, schema);
+}
+
 static void
 install(const char *server, const char *database)
 {
     char *dsn = ts_format("%s dbname=%s", server, database);
     pgqrs_client *client = ts_client(dsn, NULL);
     pgqrs_error *err = pgqrs_error_new();
+    PGconn *connection;
 
     TS_OK(pgqrs_admin_install(client, NULL, err), err);
     pgqrs_error_free(err);
     pgqrs_client_close(client);
+    connection = ts_connect(dsn);
+    ts_number_queues(connection, "public");
+    PQfinish(connection);
     free(dsn);
 }
 

@@ -8,6 +8,8 @@
 #ifndef TS_DATABASE_H
 #define TS_DATABASE_H
 
+#include <libpq-fe.h>
+
 /** The server as a connection string without a database's name. Kept for the life of the process. */
 const char *ts_server(void);
 
@@ -17,6 +19,10 @@ char *ts_database(void);
 
 /** A new database without pgqrs; as ts_database. */
 char *ts_empty_database(void);
+
+/** From now on the queues of `schema` get the numbers 1, 2 and so on instead of random ones, so that tests
+ * can name their tables. Databases of ts_database are like that. */
+void ts_number_queues(PGconn *connection, const char *schema);
 
 /** As ts_database, on another server, and not dropped at exit. */
 char *ts_database_on(const char *server);

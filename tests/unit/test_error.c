@@ -113,6 +113,8 @@ test_a_message_is_one_line_and_cannot_drive_a_terminal(void **state)
         { "\x1b[31mred\x1b[0m", "?[31mred?[0m" },
         { "bell\a", "bell?" },
         { "delete\x7f", "delete?" },
+        { "rtl \xe2\x80\xae isolate \xe2\x81\xa6 alm \xd8\x9c line \xe2\x80\xa8 dots \xe2\x80\xa6",
+          "rtl ??? isolate ??? alm ?? line ??? dots \xe2\x80\xa6" },
         { "c1 \xc2\x9b"
           "2J \xc2\x80 \xc2\x9f",
           "c1 ??2J ?? ??" },

@@ -27,7 +27,7 @@ check(const char *data, size_t size, pgqrsi_json_fault *fault)
     assert_non_null(copy);
     memcpy(copy, data, size);
     *fault = (pgqrsi_json_fault){ NULL, SIZE_MAX };
-    verdict = pgqrsi_json_check((pgqrs_slice){ copy, size }, fault);
+    verdict = pgqrsi_json_check((pgqrs_slice){ copy, size }, NULL, fault);
     free(copy);
     if (!verdict) {
         assert_non_null(fault->problem);
@@ -219,7 +219,7 @@ test_a_text_that_was_not_given_is_refused(void **state)
     pgqrsi_json_fault fault = { NULL, 1 };
 
     (void)state;
-    assert_int_equal(pgqrsi_json_check((pgqrs_slice){ NULL, 0 }, &fault), 0);
+    assert_int_equal(pgqrsi_json_check((pgqrs_slice){ NULL, 0 }, NULL, &fault), 0);
     assert_non_null(fault.problem);
     assert_int_equal(fault.offset, 0);
 }
@@ -356,6 +356,46 @@ test_a_text_holds_at_most_8388608_values(void **state)
     pgqrsi_buffer_release(&text);
 }
 
+/* Every length in this table was what PostgreSQL 15 printed, but for -0.00 (a sign less) and a name that is
+ * given twice (kept once). */
+static void
+test_the_printed_length_counts_numbers_without_exponents(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t printed;
+    } cases[] = {
+        { "0", 1 },
+        { "-0.00", 4 + 1 },
+        { "1e131071", 131072 },
+        { "-1e131071", 131073 },
+        { "1e-16383", 16385 },
+        { "-1.5E-3", 7 },
+        { "0e131071", 1 },
+        { "0e-16383", 16385 },
+        { "0.0001e5", 2 },
+        { "0.0001e2", 4 },
+        { "123.456e1", 7 },
+        { "123.456e3", 6 },
+        { "[1,2,3]", 9 },
+        { "{\"a\":1,\"b\":[]}", 17 },
+        { "[ true , false , null ]", 19 },
+        { "\"plain\"", 7 },
+        { "{\"a\":1e3,\"a\":[1e3,1e3]}", 30 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        pgqrsi_json_fault fault;
+        uint64_t printed = 0;
+
+        assert_true(pgqrsi_json_check(pgqrs_slice_of(cases[i].text), &printed, &fault));
+        if (printed != cases[i].printed)
+            fail_msg("%s is printed in %llu bytes, not %llu", cases[i].text, (unsigned long long)printed,
+                     (unsigned long long)cases[i].printed);
+    }
+}
+
 static void
 test_only_objects_are_objects(void **state)
 {
@@ -381,6 +421,7 @@ main(void)
         cmocka_unit_test(test_siblings_do_not_count_as_nesting),
         cmocka_unit_test(test_long_numbers_end_where_numeric_ends),
         cmocka_unit_test(test_a_text_holds_at_most_8388608_values),
+        cmocka_unit_test(test_the_printed_length_counts_numbers_without_exponents),
         cmocka_unit_test(test_only_objects_are_objects),
     };
 

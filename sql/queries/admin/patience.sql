@@ -1,2 +1,4 @@
--- Installing waits for others that install, and a migration may take its time. Until the transaction ends.
-SELECT set_config('lock_timeout', '60000', true), set_config('statement_timeout', '60000', true);
+-- How long a statement of an installation may take, and wait for locks. $1 lock_timeout in ms. Until the transaction ends.
+-- Columns: text text
+-- Rows: one
+SELECT pg_catalog.set_config('lock_timeout', ($1::bigint)::text, true), pg_catalog.set_config('statement_timeout', '60000', true);

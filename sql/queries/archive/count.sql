@@ -1,2 +1,4 @@
 -- Counts the rows of a queue's archive. Reads all of it. Returns: done, dead.
-SELECT count(*) FILTER (WHERE outcome = 'done'), count(*) FILTER (WHERE outcome = 'dead') FROM :"schema".:"archive";
+-- Columns: int8 int8
+-- Rows: one
+SELECT count(*) FILTER (WHERE outcome = 'done'::text), count(*) FILTER (WHERE outcome = 'dead'::text) FROM :"schema".:"archive";

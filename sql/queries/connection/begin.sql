@@ -1,2 +1,4 @@
 -- Opens a transaction.
+-- Columns: none
+-- Rows: none
 BEGIN ISOLATION LEVEL READ COMMITTED;

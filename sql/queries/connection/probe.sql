@@ -1,16 +1,35 @@
 -- First statement of each connection. A pooler makes up the process id that a client is told, so a difference to the
--- server's own gives it away. On a connection of our own the planner is told to use the indexes that the statements were
--- written for, whatever the statistics say of a table that was empty a moment ago, and the server to give up before
--- the client does. Single statements that lock what they change need no stricter isolation than read committed, which
--- spares them serialization failures.
--- $1 process id the client was told, $2 statement_timeout in ms, $3 lock_timeout in ms.
--- Returns: direct; in recovery (a standby, which cannot be written to).
-SELECT pg_backend_pid() = $1::bigint,
-       pg_is_in_recovery(),
-       CASE WHEN pg_backend_pid() = $1::bigint THEN
-           set_config('enable_seqscan', 'off', false) || set_config('enable_bitmapscan', 'off', false)
-           || set_config('jit', 'off', false) || set_config('plan_cache_mode', 'force_generic_plan', false)
-           || set_config('default_transaction_isolation', 'read committed', false)
-           || set_config('statement_timeout', ($2::bigint)::text, false)
-           || set_config('lock_timeout', ($3::bigint)::text, false)
+-- server's own gives it away. On a session of our own the names of our statements mean what they say, whatever the search
+-- path of the role or the database is; dates, times and numbers are written in one way where a function turns them into
+-- text; the planner is told to use the indexes that the statements were written for, whatever the statistics say of a table
+-- that was empty a moment ago; and the server to give up before the client does. Single statements that lock what they
+-- change need no stricter isolation than read committed, which spares them serialization failures.
+-- Every name is qualified: this one statement is read with a search path that others may have chosen.
+-- $1 process id the client was told, -1 if the session is known to be ours though a pooler is in between;
+-- $2 statement_timeout in ms, $3 lock_timeout in ms.
+-- Returns: ours; in recovery (a standby, which cannot be written to); read-only; the process id; nothing was set.
+-- Columns: bool bool bool int4 bool
+-- Rows: one
+SELECT $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint,
+       pg_catalog.pg_is_in_recovery(),
+       pg_catalog.current_setting('transaction_read_only'::text) OPERATOR(pg_catalog.=) 'on'::text,
+       pg_catalog.pg_backend_pid(),
+       CASE WHEN $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint
+              OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint THEN
+           pg_catalog.concat(
+               pg_catalog.set_config('search_path'::text, 'pg_catalog, pg_temp'::text, false),
+               pg_catalog.set_config('DateStyle'::text, 'ISO, MDY'::text, false),
+               pg_catalog.set_config('TimeZone'::text, 'UTC'::text, false),
+               pg_catalog.set_config('IntervalStyle'::text, 'postgres'::text, false),
+               pg_catalog.set_config('extra_float_digits'::text, '1'::text, false),
+               pg_catalog.set_config('bytea_output'::text, 'hex'::text, false),
+               pg_catalog.set_config('standard_conforming_strings'::text, 'on'::text, false),
+               pg_catalog.set_config('transform_null_equals'::text, 'off'::text, false),
+               pg_catalog.set_config('enable_seqscan'::text, 'off'::text, false),
+               pg_catalog.set_config('enable_bitmapscan'::text, 'off'::text, false),
+               pg_catalog.set_config('jit'::text, 'off'::text, false),
+               pg_catalog.set_config('plan_cache_mode'::text, 'force_generic_plan'::text, false),
+               pg_catalog.set_config('default_transaction_isolation'::text, 'read committed'::text, false),
+               pg_catalog.set_config('statement_timeout'::text, $2::bigint::text, false),
+               pg_catalog.set_config('lock_timeout'::text, $3::bigint::text, false))
        END IS NULL;

@@ -1,7 +1,7 @@
 -- Leases the next messages of the ready lane, in id order. THE hot statement.
 -- $1 lower bound: a hint from the client, affects speed only; $2 how many; $3 lease in ms; $4 token; $5 consumer_worker_id.
 -- Returns, at most $2 rows: id, payload, headers, message_type, enqueued_at, vt, producer_worker_id. The rest is known: a
--- message that lies unleased in the ready lane has default priority and was never handed out, so a column less is sent for it.
+-- message that lies unleased in the ready lane has default priority and was never handed out, so fewer columns are sent.
 -- Locks: the rows, skipping those that others hold.
 -- Plan: Tid Scan on the result of one Index Scan with the lower bound. ARRAY(...) is evaluated once, where a joined
 -- sub-select might be evaluated again and claim more than asked. The update is HOT: no column that it changes is indexed.
@@ -9,16 +9,18 @@
 -- whatever the statistics say: taken for rare, it would read and sort the whole lane, where no planner switch prevents that.
 -- Its commit does not wait for the disk: a lease that a crash of the server forgets is a message that is due again, and its
 -- old token is void. So this must never share a transaction with a statement whose durability matters.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
-   SET vt = (SELECT clock_timestamp() + $3::bigint * interval '1 ms'),
+   SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,
        dequeued_at = (SELECT clock_timestamp()),
        consumer_worker_id = $5::bigint,
-       read_ct = m.read_ct + 1
+       read_ct = m.read_ct + (m.read_ct < 2147483647)::integer
  WHERE m.ctid = ANY (ARRAY(
        SELECT r.ctid FROM :"schema".:"ready" AS r
         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0
         ORDER BY r.id
-        LIMIT CASE WHEN set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END
           FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.enqueued_at, m.vt, m.producer_worker_id;

@@ -10,19 +10,21 @@
 -- A short or empty answer says nothing about the lane: ask claim_ready.sql. Runs may be locked, and a message whose claim was
 -- rolled back keeps its xmax, so that only claim_ready.sql and the sweep take it.
 -- Locks: the rows. Waits for claims, sweeps and finishes that touched one of them in the instant between search and update.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
-   SET vt = (SELECT clock_timestamp() + $3::bigint * interval '1 ms'),
+   SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,
        dequeued_at = (SELECT clock_timestamp()),
        consumer_worker_id = $5::bigint,
-       read_ct = m.read_ct + 1
+       read_ct = m.read_ct + (m.read_ct < 2147483647)::integer
  WHERE m.ctid = ANY (ARRAY(
        SELECT r.ctid FROM :"schema".:"ready" AS r
         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0
           AND CASE WHEN r.xmax <> '0'::xid THEN false
-                   WHEN pg_try_advisory_xact_lock(r.tableoid::integer, (r.id / 128 % 64)::integer) THEN r.xmax = '0'::xid
+                   WHEN pg_catalog.pg_try_advisory_xact_lock(r.tableoid::integer, (r.id / 128::bigint % 64::bigint)::integer) THEN r.xmax = '0'::xid
                    ELSE false END
         ORDER BY r.id
-        LIMIT CASE WHEN set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END))
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END))
    AND coalesce(m.lease_token, 0) <= 0
 RETURNING m.id, m.payload, m.headers, m.message_type, m.enqueued_at, m.vt, m.producer_worker_id;

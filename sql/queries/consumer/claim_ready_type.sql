@@ -1,14 +1,16 @@
 -- claim_ready.sql for messages of one type: walks over all others. $6 type.
+-- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
+-- Rows: $2
 UPDATE :"schema".:"ready" AS m
-   SET vt = (SELECT clock_timestamp() + $3::bigint * interval '1 ms'),
+   SET vt = (SELECT clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,
        dequeued_at = (SELECT clock_timestamp()),
        consumer_worker_id = $5::bigint,
-       read_ct = m.read_ct + 1
+       read_ct = m.read_ct + (m.read_ct < 2147483647)::integer
  WHERE m.ctid = ANY (ARRAY(
        SELECT r.ctid FROM :"schema".:"ready" AS r
         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0 AND r.message_type = $6
         ORDER BY r.id
-        LIMIT CASE WHEN set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END
           FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.enqueued_at, m.vt, m.producer_worker_id;

@@ -3,6 +3,8 @@
 -- Locks: the rows, in id order. Plan: index scan on (id), one probe for each id. A join with unnest() might be turned
 -- round by a plan made while the table was empty: the whole table against each lease.
 -- The token of an id is found by binary search: width_bucket() gives its place in the sorted ids.
+-- Columns: int8
+-- Rows: $1
 DELETE FROM :"schema".:"leaf" AS m
- WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
+ WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
 RETURNING m.id;

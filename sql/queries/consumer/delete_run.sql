@@ -1,7 +1,9 @@
 -- delete.sql for ids that lie close together, as those of one claim do: one index scan over the run instead of a probe for
 -- each. What lies between them and was not named stays: each row is looked up among the ids.
+-- Columns: int8
+-- Rows: $1
 DELETE FROM :"schema".:"leaf" AS m
  WHERE m.id BETWEEN ($1::bigint[])[1] AND ($1::bigint[])[cardinality($1::bigint[])]
-   AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])]
-   AND m.id = ($1::bigint[])[width_bucket(m.id, $1::bigint[])]
+   AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
+   AND m.id = ($1::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
 RETURNING m.id;

@@ -1,4 +1,6 @@
--- Which messages of one lane are still leased under just these tokens, whoever has the rows locked. $1 ids, ascending,
--- $2 their tokens. Returns: the ids. Locks: none. Plan: index scans on (id).
+-- Which leases are held still, whoever has locked their rows. $1 ids, ascending, $2 their tokens.
+-- Returns: the ids that lie in this lane under their tokens. Locks: none. Plan: index scan on (id).
+-- Columns: int8
+-- Rows: $1
 SELECT m.id FROM :"schema".:"leaf" AS m
- WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[width_bucket(m.id, $1::bigint[])];
+ WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])];

@@ -1,36 +1,46 @@
 -- Moves what the forward-only claim of the ready lane will not or should not look at to the held lane: messages committed
 -- late, below the bound; expired leases, whose holder is fenced by taking the token away; and messages in flight for so
 -- long that they would hold the low-water mark back, token kept. Each keeps its place in line: its vt is when it was enqueued.
+-- An expired lease counts as a crash, but for one from before the server's start that its holder could not extend: see
+-- claim_held.sql.
 -- $1 where to begin, $2 where to end, $3 bound below which no claim looks, $4 in flight for how long, in ms, $5 how many,
--- $6 the queue's id.
--- Returns: elected; how many were moved; the highest id moved; the lowest id that stays.
--- Locks: the rows, skipping those that others hold. One client at a time does it; the advisory lock only saves work.
+-- $6 the queue's id, $7 not 0: only if elected.
+-- Returns: whether it looked; how many were moved; the highest id moved; the lowest id that stays.
+-- Locks: the rows, skipping those that others hold. The election is an advisory lock that anybody may hold: it saves work and
+-- decides nothing, and a client that loses it again and again goes on without.
 -- Plan: two index scans from $1 to $2, none where another client was elected. With nothing to move it writes nothing.
+-- Columns: bool int8 int8 int8
+-- Rows: one
 WITH elected AS MATERIALIZED (
-    SELECT pg_try_advisory_xact_lock(hashtextextended('pgqrs sweep ' || :'schema' || ' ' || $6::bigint, 0)) AS won
+    SELECT CASE WHEN $7::bigint = 0::bigint THEN true
+                ELSE pg_catalog.pg_try_advisory_xact_lock(pg_catalog.hashtextextended(
+                     'pgqrs sweep '::text || :'schema'::text || ' '::text || ($6::bigint)::text, 0::bigint)) END AS won
 ), moved AS (
     DELETE FROM :"schema".:"ready" AS m
      WHERE (SELECT won FROM elected) AND m.ctid = ANY (ARRAY(
            SELECT r.ctid FROM :"schema".:"ready" AS r
             WHERE r.id > $1::bigint AND r.id <= $2::bigint
               AND CASE WHEN r.lease_token IS NULL THEN r.id <= $3::bigint
-                       ELSE r.vt <= statement_timestamp()
-                            OR r.dequeued_at <= statement_timestamp() - $4::bigint * interval '1 ms' END
+                       ELSE r.vt <= pg_catalog.statement_timestamp()
+                            OR r.dequeued_at <= pg_catalog.statement_timestamp() - ($4::bigint)::double precision * interval '1 ms' END
             ORDER BY r.id LIMIT $5::bigint FOR UPDATE SKIP LOCKED))
-    RETURNING m.*, (m.lease_token IS NOT NULL AND m.vt > statement_timestamp()) AS in_flight
+    RETURNING m.*, (m.lease_token IS NOT NULL AND m.vt > pg_catalog.statement_timestamp()) AS in_flight
 ), held AS (
     INSERT INTO :"schema".:"held"
            (vt, lease_token, dequeued_at, consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at,
-            producer_worker_id, payload, headers, message_type)
+            producer_worker_id, payload, headers, message_type, idempotency_key)
     SELECT CASE WHEN in_flight THEN vt ELSE enqueued_at END, CASE WHEN in_flight THEN lease_token END, dequeued_at,
-           consumer_worker_id, read_ct, failed_ct, crash_ct + (lease_token IS NOT NULL AND NOT in_flight)::integer,
-           priority, id, enqueued_at, producer_worker_id, payload, headers, message_type
+           consumer_worker_id, read_ct, failed_ct,
+           least(crash_ct + (lease_token IS NOT NULL AND NOT in_flight
+                             AND (dequeued_at >= pg_catalog.pg_postmaster_start_time()
+                                  OR vt >= pg_catalog.pg_postmaster_start_time() + interval '10 s'))::integer, 32767),
+           priority, id, enqueued_at, producer_worker_id, payload, headers, message_type, idempotency_key
       FROM moved
 )
 SELECT (SELECT won FROM elected), (SELECT count(*) FROM moved), (SELECT max(id) FROM moved),
        (SELECT r.id FROM :"schema".:"ready" AS r
          WHERE (SELECT won FROM elected) AND r.id > $1::bigint AND r.id <= $2::bigint
            AND NOT CASE WHEN r.lease_token IS NULL THEN r.id <= $3::bigint
-                        ELSE r.vt <= statement_timestamp()
-                             OR r.dequeued_at <= statement_timestamp() - $4::bigint * interval '1 ms' END
+                        ELSE r.vt <= pg_catalog.statement_timestamp()
+                             OR r.dequeued_at <= pg_catalog.statement_timestamp() - ($4::bigint)::double precision * interval '1 ms' END
          ORDER BY r.id LIMIT 1);

@@ -1,6 +1,13 @@
--- Forgets idempotency keys that have expired. $1 how many at most. Locks: the rows, skipping those that others hold.
-DELETE FROM :"schema".pgqrs_keys AS k
- WHERE k.ctid = ANY (ARRAY(
-       SELECT e.ctid FROM :"schema".pgqrs_keys AS e
-        WHERE e.expires_at <= statement_timestamp()
-        ORDER BY e.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED));
+-- Forgets idempotency keys of a queue that have expired. $1 how many at most.
+-- Returns: how many. Locks: the rows, skipping those that others hold.
+-- Columns: int8
+-- Rows: one
+WITH forgotten AS (
+    DELETE FROM :"schema".:"keys" AS k
+     WHERE k.ctid = ANY (ARRAY(
+           SELECT e.ctid FROM :"schema".:"keys" AS e
+            WHERE e.expires_at <= pg_catalog.statement_timestamp()
+            ORDER BY e.expires_at LIMIT $1::bigint FOR UPDATE SKIP LOCKED))
+    RETURNING true
+)
+SELECT count(*) FROM forgotten;

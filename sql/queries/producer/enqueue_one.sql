@@ -1,5 +1,7 @@
 -- Appends one plain message to the ready lane: enqueue.sql without the array. $1 payload, $2 producer_worker_id.
 -- Returns: the id. Locks: nothing that others wait for.
+-- Columns: int8
+-- Rows: one
 INSERT INTO :"schema".:"ready" (payload, producer_worker_id)
 VALUES ($1::jsonb, $2::bigint)
 RETURNING id;

@@ -1,2 +1,8 @@
--- The message that was enqueued with a key. $1 the queue's id, $2 key. Returns: its id.
-SELECT message_id FROM :"schema".pgqrs_keys WHERE queue_id = $1::bigint AND idempotency_key = $2;
+-- The message that was enqueued with a key. $1 key, $2 payload. Returns: its id, and whether its payload is another one.
+-- It confirms what another transaction wrote: see archived.sql for the record that makes its commit wait for a standby.
+-- Columns: int8 bool
+-- Rows: optional
+SELECT k.message_id, k.payload_hash <> pg_catalog.jsonb_hash_extended($2::jsonb, 0::bigint)
+  FROM :"schema".:"keys" AS k
+ WHERE k.idempotency_key = $1::text
+   AND (SELECT pg_catalog.pg_logical_emit_message(true, 'pgqrs'::text, ''::text)) IS NOT NULL;

@@ -1,8 +1,12 @@
 -- Counts what a queue holds. Reads all of its messages.
 -- Returns: ready, delayed, leased, age of the oldest ready message in ms.
-SELECT count(*) FILTER (WHERE vt <= statement_timestamp()),
-       count(*) FILTER (WHERE vt > statement_timestamp() AND lease_token IS NULL),
-       count(*) FILTER (WHERE vt > statement_timestamp() AND lease_token IS NOT NULL),
-       (coalesce(extract(epoch FROM statement_timestamp() - min(enqueued_at) FILTER (WHERE vt <= statement_timestamp())), 0)
-        * 1000)::bigint
+-- Columns: int8 int8 int8 int8
+-- Rows: one
+SELECT count(*) FILTER (WHERE vt <= pg_catalog.statement_timestamp()),
+       count(*) FILTER (WHERE vt > pg_catalog.statement_timestamp() AND lease_token IS NULL),
+       count(*) FILTER (WHERE vt > pg_catalog.statement_timestamp() AND lease_token IS NOT NULL),
+       (coalesce(extract(epoch FROM pg_catalog.statement_timestamp()
+                                    - min(enqueued_at) FILTER (WHERE vt <= pg_catalog.statement_timestamp()
+                                                                 AND pg_catalog.isfinite(enqueued_at))), 0::numeric)
+        * 1000::numeric)::bigint
   FROM :"schema".:"messages";

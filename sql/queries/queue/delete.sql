@@ -1,2 +1,4 @@
 -- Drops a queue. $1 name. Returns: whether there was one. Locks: the parents and the queue's tables, exclusively.
-SELECT :"schema".pgqrs_delete_queue($1);
+-- Columns: bool
+-- Rows: one
+SELECT :"schema".pgqrs_delete_queue($1::text);

@@ -1,2 +1,4 @@
 -- Empties a queue. $1 name. Returns: whether there was one. Locks: the queue's message tables, exclusively.
-SELECT :"schema".pgqrs_purge_queue($1);
+-- Columns: bool
+-- Rows: one
+SELECT :"schema".pgqrs_purge_queue($1::text);

@@ -1,2 +1,5 @@
 -- Undoes sleep.sql. $1 the queue's id.
-SELECT pg_advisory_unlock_shared(hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0));
+-- Columns: bool
+-- Rows: one
+SELECT pg_catalog.pg_advisory_unlock_shared(pg_catalog.hashtextextended(
+           'pgqrs wake '::text || :'schema'::text || ' '::text || ($1::bigint)::text, 0::bigint));

@@ -1,23 +1,39 @@
--- Wakes workers that sleep over a queue, if there are any. Sent behind the commit of what they are to find, in a transaction
+-- Wakes workers that sleep over a queue, if there are any. Sent after the commit of what they are to find, in a transaction
 -- of its own: either it sees the sleeper's lock, or the sleeper, which looks once more after locking, sees the message.
 -- Only the processes named in the notification act on it, so that one message does not wake all; one that finds more than
--- it can take wakes others.
+-- it can take wakes others. Workers that sleep over many queues (sleep_many.sql) are all named, up to 100: which of them serve
+-- this queue is not known here.
 -- $1 the queue's id, $2 how many workers at most.
--- Returns: a row if somebody was woken. Locks: the queue's advisory lock, exclusively, for an instant, if nobody has it.
--- The lock is tried in a SELECT list, once, never in a WHERE clause. The list of locks is read only if somebody sleeps.
--- Notification: "<key> <process id> ..." on the channel pgqrs. No row is written.
+-- Returns: a row if somebody was woken. Locks: the queue's advisory lock and one of the eight of sleep_many.sql, exclusively, for
+-- an instant, if nobody has them.
+-- The locks are tried in a SELECT list, once, never in a WHERE clause. The list of locks is read only if somebody sleeps.
+-- Notification: "1 wake <key> <process id> ..." on the channel pgqrs. No row is written.
+-- Columns: bool
+-- Rows: optional
 WITH look AS MATERIALIZED (
-    SELECT key, pg_try_advisory_xact_lock(key) AS nobody
-      FROM (SELECT hashtextextended('pgqrs wake ' || :'schema' || ' ' || $1::bigint, 0) AS key OFFSET 0) AS queue
+    SELECT key, many, pg_catalog.pg_try_advisory_xact_lock(key) AS nobody, pg_catalog.pg_try_advisory_xact_lock(many) AS nobody_of_many
+      FROM (SELECT pg_catalog.hashtextextended('pgqrs wake '::text || :'schema'::text || ' '::text || ($1::bigint)::text, 0::bigint) AS key,
+                   pg_catalog.hashtextextended('pgqrs wake '::text || :'schema'::text || ' many '::text
+                                               || pg_catalog.floor(pg_catalog.random() * 8::double precision)::text, 0::bigint) AS many
+            OFFSET 0) AS queue
 ), asleep AS MATERIALIZED (
-    SELECT key, (SELECT string_agg(s.pid::text, ' ')
-                   FROM (SELECT l.pid FROM pg_catalog.pg_locks AS l
-                          WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
-                            AND l.pid <> pg_backend_pid() AND l.classid = ((look.key >> 32) & 4294967295)::oid
-                            AND l.objid = (look.key & 4294967295)::oid
-                            AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d
-                                               WHERE d.datname = current_database())
-                          ORDER BY random() LIMIT $2::bigint) AS s) AS pids
-      FROM look WHERE NOT nobody
+    SELECT key, (SELECT pg_catalog.string_agg(s.pid::text, ' '::text)
+                   FROM ((SELECT l.pid FROM pg_catalog.pg_locks AS l
+                           WHERE NOT look.nobody AND l.locktype = 'advisory'::text AND l.granted AND l.mode = 'ShareLock'::text AND l.objsubid = 1
+                             AND l.pid <> pg_catalog.pg_backend_pid() AND l.classid = ((look.key >> 32) & 4294967295)::oid
+                             AND l.objid = (look.key & 4294967295)::oid
+                             AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d
+                                                WHERE d.datname = pg_catalog.current_database())
+                           ORDER BY pg_catalog.random() LIMIT $2::bigint)
+                         UNION ALL
+                         (SELECT l.pid FROM pg_catalog.pg_locks AS l
+                           WHERE NOT look.nobody_of_many AND l.locktype = 'advisory'::text AND l.granted AND l.mode = 'ShareLock'::text
+                             AND l.objsubid = 1
+                             AND l.pid <> pg_catalog.pg_backend_pid() AND l.classid = ((look.many >> 32) & 4294967295)::oid
+                             AND l.objid = (look.many & 4294967295)::oid
+                             AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d
+                                                WHERE d.datname = pg_catalog.current_database())
+                           LIMIT 100)) AS s) AS pids
+      FROM look WHERE NOT (nobody AND nobody_of_many)
 )
-SELECT pg_notify('pgqrs', key || ' ' || pids) IS NULL FROM asleep WHERE pids IS NOT NULL;
+SELECT pg_catalog.pg_notify('pgqrs'::text, '1 wake '::text || key::text || ' '::text || pids) IS NULL FROM asleep WHERE pids IS NOT NULL;

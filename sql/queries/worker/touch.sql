@@ -1,2 +1,4 @@
 -- Records that a worker is alive. $1 id.
-UPDATE :"schema".pgqrs_workers SET seen_at = clock_timestamp() WHERE id = $1::bigint;
+-- Columns: none
+-- Rows: none
+UPDATE :"schema".pgqrs_workers SET seen_at = pg_catalog.clock_timestamp() WHERE id = $1::bigint;

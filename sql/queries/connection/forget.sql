@@ -1,0 +1,4 @@
+-- Undoes hear.sql.
+-- Columns: none
+-- Rows: none
+UNLISTEN pgqrs_session;

@@ -1,0 +1,31 @@
+-- Leases the first due message of the held lane in a range of priorities, and returns its id alone: see claim_blind_ready.sql.
+-- The lease counts no crash, even if an earlier one ran out: what became of that is told by the failure that follows.
+-- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type (NULL: all).
+-- Returns: at most one row: id. Locks: the row, skipping those that others hold.
+-- Plan: see claim_held.sql.
+-- Columns: int8
+-- Rows: optional
+WITH RECURSIVE priorities(priority) AS (
+    (SELECT h.priority FROM :"schema".:"held" AS h
+      WHERE h.priority BETWEEN $1::bigint AND $2::bigint ORDER BY h.priority DESC LIMIT 1)
+    UNION ALL
+    SELECT (SELECT h.priority FROM :"schema".:"held" AS h
+             WHERE h.priority >= $1::bigint AND h.priority < p.priority ORDER BY h.priority DESC LIMIT 1)
+      FROM priorities AS p WHERE p.priority IS NOT NULL
+)
+UPDATE :"schema".:"held" AS m
+   SET vt = (SELECT pg_catalog.clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
+       lease_token = $4::bigint,
+       dequeued_at = (SELECT pg_catalog.clock_timestamp()),
+       consumer_worker_id = $5::bigint,
+       read_ct = m.read_ct + (m.read_ct < 2147483647)::integer
+ WHERE m.ctid = ANY (ARRAY(
+       SELECT due.ctid
+         FROM priorities AS p
+        CROSS JOIN LATERAL (
+              SELECT h.ctid FROM :"schema".:"held" AS h
+               WHERE h.priority = p.priority AND h.vt <= pg_catalog.statement_timestamp()
+                 AND ($6::text IS NULL OR h.message_type = $6::text)
+               ORDER BY h.vt, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS due
+        WHERE p.priority IS NOT NULL LIMIT 1))
+RETURNING m.id;

@@ -1,0 +1,162 @@
+/*
+ * One message that is refused or cannot be read: it is narrowed down to, and stops none of the others.
+ */
+#include "story.h"
+
+/* Takes and deletes all that come, until nothing is due; how many there were. */
+static int
+drain(struct story *s, size_t at_once)
+{
+    int count = 0;
+
+    for (;;) {
+        pgqrs_message_list *list = story_take(s, s->consumer, at_once);
+        size_t got = pgqrs_message_list_count(list);
+
+        for (size_t i = 0; i < got; i++)
+            TS_OK(pgqrs_consumer_delete(s->consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)),
+                                        s->err),
+                  s->err);
+        pgqrs_message_list_free(list);
+        if (got == 0)
+            return count;
+        count += (int)got;
+    }
+}
+
+static long long
+dead(const struct story *s)
+{
+    return ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'");
+}
+
+/* A number that jsonb stores in a few bytes and prints in 131,000: some thousands of them are over a
+ * gigabyte. The library refuses it; plain SQL does not. */
+#define UNPRINTABLE "(SELECT jsonb_agg(1e131071::numeric) FROM generate_series(1, 9000))"
+
+/* Printing a gigabyte takes a server some seconds, and more on a busy machine. */
+static void
+be_patient(struct story *s)
+{
+    pgqrs_consumer_close(s->consumer);
+    pgqrs_producer_close(s->producer);
+    pgqrs_client_close(s->client);
+    s->client = ts_client(s->dsn, "operation_timeout_ms", "120000", NULL);
+    s->consumer = story_consumer(s, s->client, STORY_LEASE_MS);
+    TS_OK(pgqrs_producer_open(s->client, text("jobs"), NULL, &s->producer, s->err), s->err);
+}
+
+static void
+a_message_that_cannot_be_sent_is_dead_and_the_others_come(void **state)
+{
+    struct story *s = *state;
+
+    be_patient(s);
+    story_send_many(s, 20, NULL);
+    ts_sql(s->sql, "INSERT INTO " READY " (payload) SELECT " UNPRINTABLE);
+    story_send_many(s, 20, NULL);
+    assert_int_equal(drain(s, 2), 40);
+    assert_int_equal(dead(s), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE error LIKE '%%SQLSTATE%%'"), 1);
+    assert_int_equal(story_stored(s), 0);
+}
+
+static void
+the_same_in_the_held_lane(void **state)
+{
+    struct story *s = *state;
+
+    be_patient(s);
+    story_send_priority(s, 3);
+    ts_sql(s->sql, "INSERT INTO " HELD " (payload, priority) SELECT " UNPRINTABLE ", 5");
+    story_send_priority(s, 5);
+    story_send_priority(s, 1);
+    assert_int_equal(drain(s, 2), 3);
+    assert_int_equal(dead(s), 1);
+    assert_int_equal(story_stored(s), 0);
+}
+
+/* What a producer, or anybody who may write to the lanes, can put there. */
+static const char *const oddities[] = {
+    "INSERT INTO " READY " (payload, read_ct) VALUES ('1', 2147483647)",
+    "INSERT INTO " READY " (payload, crash_ct) VALUES ('1', 32767)",
+    "INSERT INTO " READY " (payload, failed_ct) VALUES ('1', 32767)",
+    "INSERT INTO " READY " (payload, id) VALUES ('1', 0)",
+    "INSERT INTO " READY " (payload, id) VALUES ('1', -5)",
+    "INSERT INTO " READY " (payload, id) VALUES ('1', -9223372036854775807)",
+    "INSERT INTO " READY " (payload, id) VALUES ('1', 9223372036854775807)",
+    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', '-infinity')",
+    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', 'infinity')",
+    "INSERT INTO " READY " (payload, vt) VALUES ('1', '-infinity')",
+    "INSERT INTO " READY " (payload, message_type) VALUES ('1', repeat('t', 200000))",
+    "INSERT INTO " READY " (payload, priority) VALUES ('1', 32767)",
+    "INSERT INTO " HELD " (payload, read_ct, crash_ct, failed_ct) VALUES ('1', 2147483647, 32767, 32767)",
+    "INSERT INTO " HELD " (payload, vt) VALUES ('1', '-infinity')",
+    "INSERT INTO " HELD " (payload, id) VALUES ('1', -7)",
+    "INSERT INTO " HELD " (payload, lease_token, vt) VALUES ('1', 0, clock_timestamp())",
+    "INSERT INTO " HELD " (payload, lease_token, vt, crash_ct) VALUES ('1', 5, clock_timestamp(), 32767)",
+};
+
+static void
+odd_rows_stop_nobody(void **state)
+{
+    struct story *s = *state;
+
+    for (size_t i = 0; i < sizeof(oddities) / sizeof(oddities[0]); i++) {
+        int came;
+
+        story_send_many(s, 5, NULL);
+        ts_sql(s->sql, "%s", oddities[i]);
+        story_send_many(s, 5, NULL);
+        came = drain(s, 10);
+        /* A second client, for which the row is old. */
+        story_send_many(s, 5, NULL);
+        came += drain(s, 10);
+        if (came < 15 || story_stored(s) > 0)
+            ts_fail("after %s only %d messages came, and %lld are left", oddities[i], came, story_stored(s));
+    }
+}
+
+/* A lease that ran out must be moved to the held lane, which refuses it. */
+static void
+a_lease_that_cannot_be_swept_stops_no_other(void **state)
+{
+    struct story *s = *state;
+    pgqrs_message_list *list;
+    int64_t ids[30];
+
+    story_send_many(s, 30, ids);
+    list = story_take(s, s->consumer, 30);
+    assert_int_equal(pgqrs_message_list_count(list), 30);
+    pgqrs_message_list_free(list);
+    ts_sql(s->sql, "ALTER TABLE " HELD " ADD CONSTRAINT refusal CHECK (id NOT IN (%lld, %lld, %lld))",
+           (long long)ids[0], (long long)ids[11], (long long)ids[12]);
+    ts_sql(s->sql, "UPDATE " READY " SET vt = clock_timestamp() - interval '1 ms'");
+    for (int came = 0; came < 27;) {
+        pgqrs_status status = pgqrs_consumer_dequeue_batch(s->consumer, 30, NULL, &list, s->err);
+
+        TS_OK(status, s->err);
+        came += (int)pgqrs_message_list_count(list);
+        pgqrs_message_list_free(list);
+    }
+    /* What is left is not called "nothing": the refusal is told. */
+    TS_IS(PGQRS_ESERVER, pgqrs_consumer_dequeue_batch(s->consumer, 30, NULL, &list, s->err), s->err);
+    assert_string_equal(pgqrs_error_sqlstate(s->err), "23514");
+    ts_sql(s->sql, "ALTER TABLE " HELD " DROP CONSTRAINT refusal");
+    list = story_take(s, s->consumer, 30);
+    assert_int_equal(pgqrs_message_list_count(list), 3);
+    pgqrs_message_list_free(list);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STORY_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_come),
+        STORY_TEST(the_same_in_the_held_lane),
+        STORY_TEST(odd_rows_stop_nobody),
+        STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
