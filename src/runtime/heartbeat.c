@@ -59,11 +59,11 @@ beat_by(pgqrsi_holding *holding, int64_t due_ms)
 }
 
 /* What is not in the ready lane any more has been moved to the held one, and is looked for there at once.
- * What is in neither is perhaps only locked. */
+ * What is in neither is perhaps only locked. A lease whose report waits moves like any other. */
 static void
 not_extended(pgqrsi_lease *lease)
 {
-    if (lease->state != PGQRSI_LEASE_HELD)
+    if (lease->state != PGQRSI_LEASE_HELD && lease->state != PGQRSI_LEASE_REPORT)
         return;
     if (lease->lane == PGQRSI_LANE_READY)
         lease->lane = PGQRSI_LANE_HELD;
