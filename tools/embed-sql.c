@@ -135,11 +135,10 @@ print_shape(FILE *out, const char *path)
 
     find_line(path, "-- Columns: ", columns, sizeof(columns));
     find_line(path, "-- Rows: ", rows, sizeof(rows));
-    if ((columns[0] == '\0') != (rows[0] == '\0'))
-        die("find both the columns and the rows of", path);
+    if (columns[0] == '\0' || rows[0] == '\0')
+        die("find lines that say \"-- Columns: ...\" and \"-- Rows: ...\" in", path);
     is_exact = rows[0] == '=';
-    if (rows[0] != '\0')
-        count = rows_of(rows + is_exact, path);
+    count = rows_of(rows + is_exact, path);
     fprintf(out, "\n        { .rows = %d, .is_exact = %d, .columns = {", count,
             is_exact || strcmp(rows, "one") == 0);
     count = 0;

@@ -72,7 +72,7 @@ advice(pgqrs_status status)
 }
 
 /* Whether libpq refused what it was told, before it tried to connect: there is nothing else to tell that by.
- * What it quotes then is no password: the values of port and database have been looked at in dsn.c. */
+ * What it quotes then is no password: dsn.c has refused what would make a part of one the port. */
 static int
 is_about_settings(const char *message)
 {

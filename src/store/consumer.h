@@ -37,8 +37,10 @@ typedef struct pgqrsi_claim {
     pgqrsi_place place;
     int64_t asked;
     int64_t lease_ms;
-    pgqrs_slice type; /* { NULL, 0 }: all */
-    int is_blind;     /* one message, of which the server sends the id alone: it refused to send the rest */
+    pgqrs_slice type;  /* { NULL, 0 }: all */
+    int spares_leases; /* leases that have run out are left alone: after an outage their holders may come back
+                        */
+    int is_blind;      /* one message, of which the server sends the id alone: it refused to send the rest */
     int64_t token;
     int64_t began_ms;
     int by_runs; /* the cheaper statement for a backlog: a short answer says nothing, ask again */

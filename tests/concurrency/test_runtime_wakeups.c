@@ -14,8 +14,9 @@
     "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND "     \
     "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
+/* A worker that sleeps, beside as many others that do. */
 static pgqrs_worker *
-start_dozing_beside(struct story *s, int sleepers)
+start_dozing_beside(struct story *s, int others)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -24,7 +25,7 @@ start_dozing_beside(struct story *s, int sleepers)
     options.poll_ms = 60000;
     queue.lease_ms = HOUR_MS; /* a worker with a short lease looks more often */
     worker = running_start(s, &options, &queue, running_done, NULL);
-    running_await_asleep(s, 1 + sleepers);
+    running_await_asleep(s, others + 1);
     running_await_idle(worker);
     return worker;
 }
@@ -153,8 +154,7 @@ what_another_worker_gives_back_when_it_stops_wakes_it(void **state)
     story_send_many(s, 4, NULL);
     stopping = running_start(s, &options, NULL, running_at_gate, gate);
     ts_gate_await(gate, 4);
-    running_await_asleep(s, 1); /* it has room for more */
-    worker = start_dozing_beside(s, 1);
+    worker = start_dozing_beside(s, 1); /* it has handlers left, and nothing for them */
     pgqrs_worker_stop(stopping);
     await_done(s, 4);
     ts_gate_open(gate);

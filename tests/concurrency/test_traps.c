@@ -135,7 +135,18 @@ a_lease_lasts_as_long_as_was_asked_for(void **state)
 }
 
 /* What sets a time from now on, by the server's clock. */
-enum timed { CLAIM_READY, CLAIM_TYPE, CLAIM_RUNS, CLAIM_HELD, CLAIM_ONE, EXTEND, RELEASE, FAIL, TIMED_COUNT };
+enum timed {
+    CLAIM_READY,
+    CLAIM_TYPE,
+    CLAIM_RUNS,
+    CLAIM_HELD,
+    CLAIM_ONE,
+    EXTEND,
+    EXTEND_BATCH,
+    RELEASE,
+    FAIL,
+    TIMED_COUNT
+};
 
 #define RUN                                                                                                  \
     40 /* messages: a claim that is handed so many, all that it asked for, is followed by one by runs */
@@ -161,6 +172,7 @@ set_a_time(struct story *story, struct hands *hands, enum timed what)
     pgqrs_fail_options failure = PGQRS_FAIL_OPTIONS_INIT;
     pgqrs_message_list *list = NULL;
     pgqrs_lease lease = story->leases[0];
+    pgqrs_status result = PGQRS_OK;
 
     failure.delay_ms = LEASE_MS;
     switch (what) {
@@ -171,6 +183,12 @@ set_a_time(struct story *story, struct hands *hands, enum timed what)
         break;
     case EXTEND:
         TS_OK(pgqrs_consumer_extend_visibility(hands->consumer, lease, LEASE_MS, hands->err), hands->err);
+        break;
+    case EXTEND_BATCH:
+        TS_OK(pgqrs_consumer_extend_visibility_batch(hands->consumer, story->leases, 1, LEASE_MS, &result,
+                                                     hands->err),
+              hands->err);
+        TS_TRUE(result == PGQRS_OK);
         break;
     case RELEASE:
         TS_OK(pgqrs_consumer_release(hands->consumer, lease, LEASE_MS, hands->err), hands->err);

@@ -150,7 +150,7 @@ static const struct probe ready_probes[] = {
 
 static const struct probe held_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_HELD,
-      "1, 100, 1, 1000, 1, NULL, NULL, NULL",
+      "1, 100, 1, 1000, 1, NULL, NULL, NULL, 0",
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
         ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Recursive Union" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
@@ -293,7 +293,7 @@ the_held_lane_is_probed_and_not_read(void **state)
                       NULL));
     PQclear(PQprepare(sql, "peek", statement(&queue, PGQRSI_SQL_CONSUMER_PEEK, PGQRSI_LANE_READY), 0, NULL));
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL)");
+    ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL, 0)");
     assert_in_range(index_rows_read() - before, 10, 100);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
     before = index_rows_read();

@@ -255,12 +255,6 @@ tell_all_lies(struct story *s, const char *name, call *function)
     TS_TRUE(told >= 40);
 }
 
-#define CALL_TEST(test, function)                                                                            \
-    static void test(void **state)                                                                           \
-    {                                                                                                        \
-        tell_all_lies(*state, #function, function);                                                          \
-    }
-
 /* libpq drops the result that it is making when the server begins a COPY or another result in the middle of
  * it. What this library does with whole results is looked at by the memory suite. */
 const char *__lsan_default_suppressions(void);

@@ -3,11 +3,35 @@
  */
 #include "lying.h"
 
-CALL_TEST(no_lie_harms_an_enqueue, enqueue)
-CALL_TEST(no_lie_harms_a_batch, enqueue_batch)
-CALL_TEST(no_lie_harms_a_copy, copy)
-CALL_TEST(no_lie_harms_a_dequeue, dequeue)
-CALL_TEST(no_lie_harms_an_archiving, archive)
+static void
+no_lie_harms_an_enqueue(void **state)
+{
+    tell_all_lies(*state, "enqueue", enqueue);
+}
+
+static void
+no_lie_harms_a_batch(void **state)
+{
+    tell_all_lies(*state, "enqueue_batch", enqueue_batch);
+}
+
+static void
+no_lie_harms_a_copy(void **state)
+{
+    tell_all_lies(*state, "copy", copy);
+}
+
+static void
+no_lie_harms_a_dequeue(void **state)
+{
+    tell_all_lies(*state, "dequeue", dequeue);
+}
+
+static void
+no_lie_harms_an_archiving(void **state)
+{
+    tell_all_lies(*state, "archive", archive);
+}
 
 /* With an argument: the tests whose names it fits. */
 int

@@ -28,21 +28,36 @@ struct ts_pgbouncer {
     char *dsn;
 };
 
-ts_cluster *
-ts_cluster_start(const char *extra_conf)
+/* A server that with-server makes as `option` and `value` say. */
+static ts_cluster *
+start(const char *option, const char *value)
 {
     ts_cluster *cluster = calloc(1, sizeof(*cluster));
-    char *conf = ts_file("test.conf", extra_conf != NULL ? extra_conf : "");
 
     if (cluster == NULL)
         ts_fail("out of memory");
-    cluster->keeper = ts_keeper_start("with-server", "--conf", conf, "PGQRS_TEST_SERVER_DIR");
+    cluster->keeper = ts_keeper_start("with-server", option, value, "PGQRS_TEST_SERVER_DIR");
     cluster->folder = ts_keeper_text(cluster->keeper);
     cluster->server = ts_format("host=%s port=5432 user=postgres", cluster->folder);
     cluster->dsn = ts_format("%s dbname=postgres", cluster->server);
     cluster->runs = 1;
+    return cluster;
+}
+
+ts_cluster *
+ts_cluster_start(const char *extra_conf)
+{
+    char *conf = ts_file("test.conf", extra_conf != NULL ? extra_conf : "");
+    ts_cluster *cluster = start("--conf", conf);
+
     free(conf);
     return cluster;
+}
+
+ts_cluster *
+ts_cluster_standby(const ts_cluster *primary)
+{
+    return start("--standby-of", primary->folder);
 }
 
 const char *
@@ -117,6 +132,12 @@ ts_cluster_restart(ts_cluster *cluster)
         ts_cluster_stop(cluster, TS_STOP_FAST);
     call(cluster, "start", NULL);
     cluster->runs = 1;
+}
+
+void
+ts_cluster_promote(ts_cluster *standby)
+{
+    call(standby, "promote", NULL);
 }
 
 void

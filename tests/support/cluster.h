@@ -36,6 +36,13 @@ void ts_cluster_stop(ts_cluster *cluster, ts_stop mode);
 /** Starts it again, after a stop in order if it still runs; returns when it accepts connections. */
 void ts_cluster_restart(ts_cluster *cluster);
 
+/** Starts a streaming standby of `primary`, which is then a cluster like any other: it can be read, stopped,
+ * frozen and restarted. Free it before `primary`. See standby.h as well. */
+ts_cluster *ts_cluster_standby(const ts_cluster *primary);
+
+/** Makes a standby a server of its own that can be written; returns when it can. Stop its primary first. */
+void ts_cluster_promote(ts_cluster *standby);
+
 /** Stops it at once and removes it; NULL is fine. */
 void ts_cluster_free(ts_cluster *cluster);
 

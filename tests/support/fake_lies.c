@@ -1,171 +1,25 @@
 #include "fake_lies.h"
 
-#include <arpa/inet.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "check.h"
 
-#define HEAD 5 /* a message's type and length */
+#define HEAD TS_MESSAGE_HEAD
 #define MANY 2000
 
 typedef void tell(ts_teller *teller, const char *data, size_t size);
 
-void
-ts_bytes_add(ts_bytes *bytes, const void *data, size_t size)
-{
-    if (bytes->size + size > bytes->capacity) {
-        bytes->capacity = 2 * (bytes->size + size);
-        bytes->data = realloc(bytes->data, bytes->capacity);
-        if (bytes->data == NULL)
-            ts_fail("out of memory");
-    }
-    if (size > 0)
-        memcpy(bytes->data + bytes->size, data, size);
-    bytes->size += size;
-}
-
-void
-ts_bytes_clear(ts_bytes *bytes)
-{
-    bytes->size = 0;
-}
-
-static void
-add_int16(ts_bytes *bytes, int value)
-{
-    uint16_t wire = htons((uint16_t)value);
-
-    ts_bytes_add(bytes, &wire, sizeof(wire));
-}
-
-static void
-add_int32(ts_bytes *bytes, long value)
-{
-    uint32_t wire = htonl((uint32_t)value);
-
-    ts_bytes_add(bytes, &wire, sizeof(wire));
-}
-
-static uint16_t
-int16_at(const char *data)
-{
-    uint16_t wire;
-
-    memcpy(&wire, data, sizeof(wire));
-    return ntohs(wire);
-}
-
-static int32_t
-int32_at(const char *data)
-{
-    uint32_t wire;
-
-    memcpy(&wire, data, sizeof(wire));
-    return (int32_t)ntohl(wire);
-}
-
-/* A message of that body. */
-static void
-add(ts_bytes *bytes, char type, const void *body, size_t size)
-{
-    ts_bytes_add(bytes, &type, 1);
-    add_int32(bytes, (long)size + 4);
-    ts_bytes_add(bytes, body, size);
-}
-
-#define ADD(bytes, type, body) add((bytes), (type), (body), sizeof(body) - 1)
+#define ADD(bytes, type, body) ts_bytes_message((bytes), (type), (body), sizeof(body) - 1)
 
 /* A message whose length is a lie, too. */
 static void
 add_with_length(ts_bytes *bytes, char type, long length)
 {
     ts_bytes_add(bytes, &type, 1);
-    add_int32(bytes, length);
+    ts_bytes_int32(bytes, length);
     ts_bytes_add(bytes, "lies", 4);
-}
-
-static const char *
-end_of_field(const char *field)
-{
-    return field + strlen(field) + 1 + 18;
-}
-
-/* A row description with other columns, types or formats. */
-static void
-reshape_description(ts_teller *teller, const char *data, size_t size)
-{
-    uint16_t count = int16_at(data + HEAD);
-    int wanted = teller->reshape == TS_RESHAPE_FEWER  ? count - 1
-                 : teller->reshape == TS_RESHAPE_NONE ? 0
-                                                      : count;
-    const char *field = data + HEAD + 2;
-    ts_bytes body = { NULL, 0, 0 };
-
-    (void)size;
-    add_int16(&body, teller->reshape == TS_RESHAPE_MORE ? count + 1 : wanted);
-    for (int i = 0; i < wanted; i++) {
-        const char *end = end_of_field(field), *type = end - 12;
-        int other = int32_at(type) == 25 ? 20 : 25;
-
-        ts_bytes_add(&body, field, (size_t)(type - field));
-        add_int32(&body, teller->reshape == TS_RESHAPE_TYPES ? other : int32_at(type));
-        ts_bytes_add(&body, type + 4, 6);
-        add_int16(&body, teller->reshape == TS_RESHAPE_TEXT ? 0 : int16_at(end - 2));
-        field = end;
-    }
-    if (teller->reshape == TS_RESHAPE_MORE)
-        ts_bytes_add(&body, "more\0\0\0\0\0\0\0\0\0\0\x14\0\x08\xff\xff\xff\xff\0\1", 5 + 18);
-    add(&teller->out, 'T', body.data, body.size);
-    free(body.data);
-}
-
-static void
-reshape_row(ts_teller *teller, const char *data, size_t size)
-{
-    uint16_t count = int16_at(data + HEAD);
-    const char *value = data + HEAD + 2;
-    ts_bytes body = { NULL, 0, 0 };
-    int wanted = count;
-
-    if (teller->reshape == TS_RESHAPE_NO_ROWS)
-        return;
-    if (teller->reshape == TS_RESHAPE_MORE) {
-        add_int16(&body, count + 1);
-        ts_bytes_add(&body, value, size - HEAD - 2);
-        add_int32(&body, -1);
-        wanted = 0;
-    } else {
-        wanted = teller->reshape == TS_RESHAPE_NONE ? 0 : count - (teller->reshape == TS_RESHAPE_FEWER);
-        add_int16(&body, wanted);
-    }
-    for (int i = 0; i < wanted; i++) {
-        int32_t length = int32_at(value);
-        size_t whole = 4 + (length > 0 ? (size_t)length : 0);
-
-        ts_bytes_add(&body, value, whole);
-        value += whole;
-    }
-    add(&teller->out, 'D', body.data, body.size);
-    free(body.data);
-}
-
-void
-ts_lie_pass(ts_teller *teller, const char *data, size_t size)
-{
-    if (*data == 'T')
-        ts_bytes_clear(&teller->result);
-    if (*data == 'T' || *data == 'D')
-        ts_bytes_add(&teller->result, data, size);
-    if (*data == 'C' || *data == 'Z')
-        teller->reshape = TS_RESHAPE_NOT;
-    if (teller->reshape != TS_RESHAPE_NOT && *data == 'T')
-        reshape_description(teller, data, size);
-    else if (teller->reshape != TS_RESHAPE_NOT && *data == 'D')
-        reshape_row(teller, data, size);
-    else
-        ts_bytes_add(&teller->out, data, size);
 }
 
 /* A lie that changes all rows of the result that this row description begins. */
@@ -334,16 +188,16 @@ description_again(ts_teller *teller, const char *data, size_t size)
 static void
 misvalue(ts_teller *teller, const char *data, size_t size, long length, size_t bytes)
 {
-    int32_t real = int32_at(data + HEAD + 2);
+    int32_t real = ts_int32_at(data + HEAD + 2);
     size_t skipped = HEAD + 2 + 4 + (real > 0 ? (size_t)real : 0);
     ts_bytes body = { NULL, 0, 0 };
 
-    add_int16(&body, int16_at(data + HEAD));
-    add_int32(&body, length);
+    ts_bytes_int16(&body, ts_int16_at(data + HEAD));
+    ts_bytes_int32(&body, length);
     ts_bytes_add(&body, "liesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesl",
                  bytes);
     ts_bytes_add(&body, data + skipped, size - skipped);
-    add(&teller->out, 'D', body.data, body.size);
+    ts_bytes_message(&teller->out, 'D', body.data, body.size);
     free(body.data);
 }
 
@@ -367,10 +221,10 @@ null_values(ts_teller *teller, const char *data, size_t size)
     ts_bytes body = { NULL, 0, 0 };
 
     (void)size;
-    add_int16(&body, int16_at(data + HEAD));
-    for (int i = 0; i < int16_at(data + HEAD); i++)
-        add_int32(&body, -1);
-    add(&teller->out, 'D', body.data, body.size);
+    ts_bytes_int16(&body, ts_int16_at(data + HEAD));
+    for (int i = 0; i < ts_int16_at(data + HEAD); i++)
+        ts_bytes_int32(&body, -1);
+    ts_bytes_message(&teller->out, 'D', body.data, body.size);
     free(body.data);
 }
 
@@ -384,8 +238,8 @@ spoilt_values(ts_teller *teller, const char *data, size_t size)
     if (copy == NULL)
         ts_fail("out of memory");
     memcpy(copy, data, size);
-    for (int i = 0; i < int16_at(data + HEAD); i++) {
-        int32_t length = int32_at(data + at);
+    for (int i = 0; i < ts_int16_at(data + HEAD); i++) {
+        int32_t length = ts_int32_at(data + at);
 
         at += 4;
         if (length > 0) {

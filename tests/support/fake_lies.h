@@ -5,8 +5,11 @@
 #define TS_FAKE_LIES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "fake_server.h"
+
+#define TS_MESSAGE_HEAD 5 /* a message's type and length */
 
 /* Bytes that grow. */
 typedef struct ts_bytes {
@@ -37,6 +40,15 @@ typedef struct ts_teller {
 
 void ts_bytes_add(ts_bytes *bytes, const void *data, size_t size);
 void ts_bytes_clear(ts_bytes *bytes);
+
+/** Numbers as the protocol has them. */
+void ts_bytes_int16(ts_bytes *bytes, int value);
+void ts_bytes_int32(ts_bytes *bytes, long value);
+uint16_t ts_int16_at(const char *data);
+int32_t ts_int32_at(const char *data);
+
+/** A whole message of that body. */
+void ts_bytes_message(ts_bytes *bytes, char type, const void *body, size_t size);
 
 /** Whether lie number `lie` can be told at a message of that type. */
 int ts_lie_fits(int lie, char type);

@@ -24,8 +24,7 @@
 
 #define MAX_LINKS 32
 #define CHUNK_BYTES 65536
-#define HEAD 5 /* a message's type and length */
-#define TICK_MS 20
+#define TICK_MS 2
 
 /* Written by the test while nothing is under way; `told` by the fake server. */
 struct orders {
@@ -138,7 +137,7 @@ listen_to_server(struct relay *relay, struct link *link)
         return;
     }
     ts_bytes_add(&link->in, data, (size_t)size);
-    while (link->in.size - done >= HEAD) {
+    while (link->in.size - done >= TS_MESSAGE_HEAD) {
         uint32_t wire;
         size_t whole;
 

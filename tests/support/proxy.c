@@ -16,6 +16,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "check.h"
@@ -34,6 +35,16 @@ struct orders {
     atomic_long bytes;
     atomic_long passed[2];
     atomic_int failed;
+    atomic_int delay_ms;
+    atomic_int era; /* connections of earlier ones are forgotten */
+};
+
+/* Bytes that are under way. */
+struct parcel {
+    struct parcel *next;
+    long long due_ms;
+    long size;
+    char data[];
 };
 
 struct ts_proxy {
@@ -46,6 +57,8 @@ struct ts_proxy {
  * [1]. */
 struct link {
     int client, server; /* -1: a free place */
+    int era;
+    struct parcel *first[2], *last[2]; /* by direction, oldest first */
 };
 
 struct relay {
@@ -55,11 +68,74 @@ struct relay {
     struct link links[MAX_LINKS];
 };
 
+static long long
+now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int
+write_all(int to, const char *data, long size)
+{
+    while (size > 0) {
+        ssize_t written = send(to, data, (size_t)size, MSG_NOSIGNAL);
+
+        if (written < 0)
+            return 0;
+        data += written;
+        size -= written;
+    }
+    return 1;
+}
+
+/* Delivers what is due by `until_ms`; what cannot be delivered is lost. Returns whether all could. */
+static int
+deliver(struct link *link, int direction, long long until_ms)
+{
+    int delivered = 1;
+
+    while (link->first[direction] != NULL && link->first[direction]->due_ms <= until_ms) {
+        struct parcel *parcel = link->first[direction];
+
+        delivered &= write_all(direction == TS_PROXY_TO_SERVER ? link->server : link->client, parcel->data,
+                               parcel->size);
+        link->first[direction] = parcel->next;
+        free(parcel);
+    }
+    return delivered;
+}
+
+/* At once, or when its time has come. */
+static int
+send_on(struct link *link, int direction, const char *data, long size, int delay_ms)
+{
+    struct parcel *parcel;
+
+    if (delay_ms == 0 && link->first[direction] == NULL)
+        return write_all(direction == TS_PROXY_TO_SERVER ? link->server : link->client, data, size);
+    parcel = malloc(sizeof(*parcel) + (size_t)size);
+    if (parcel == NULL)
+        _exit(1);
+    *parcel = (struct parcel){ .due_ms = now_ms() + delay_ms, .size = size };
+    memcpy(parcel->data, data, (size_t)size);
+    if (link->first[direction] == NULL)
+        link->first[direction] = parcel;
+    else
+        link->last[direction]->next = parcel;
+    link->last[direction] = parcel;
+    return 1;
+}
+
 static void
 cut(struct link *link, ts_proxy_fault fault)
 {
     const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
 
+    deliver(link, TS_PROXY_TO_SERVER, INT64_MAX);
+    deliver(link, TS_PROXY_TO_CLIENT, INT64_MAX);
     if (fault == TS_PROXY_RESET)
         setsockopt(link->client, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     close(link->client);
@@ -103,21 +179,8 @@ accept_one(struct relay *relay)
         return;
     }
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    relay->links[i] = (struct link){ client, server };
-}
-
-static int
-write_all(int to, const char *data, long size)
-{
-    while (size > 0) {
-        ssize_t written = send(to, data, (size_t)size, MSG_NOSIGNAL);
-
-        if (written < 0)
-            return 0;
-        data += written;
-        size -= written;
-    }
-    return 1;
+    relay->links[i] =
+        (struct link){ .client = client, .server = server, .era = atomic_load(&relay->orders->era) };
 }
 
 /* Moves what is there, as far as the orders allow. */
@@ -127,7 +190,6 @@ carry(struct relay *relay, struct link *link, int direction)
     static char data[CHUNK_BYTES];
     struct orders *orders = relay->orders;
     int from = direction == TS_PROXY_TO_SERVER ? link->client : link->server;
-    int to = direction == TS_PROXY_TO_SERVER ? link->server : link->client;
     ssize_t size = read(from, data, sizeof(data));
     long allowed = size;
     int fails;
@@ -147,8 +209,15 @@ carry(struct relay *relay, struct link *link, int direction)
         atomic_store(&orders->failed, 1);
     }
     atomic_fetch_add(&orders->passed[direction], allowed);
-    if (!write_all(to, data, allowed) || (fails && closes((ts_proxy_fault)atomic_load(&orders->fault))))
+    if (!send_on(link, direction, data, allowed, atomic_load(&orders->delay_ms)) ||
+        (fails && closes((ts_proxy_fault)atomic_load(&orders->fault))))
         cut(link, (ts_proxy_fault)atomic_load(&orders->fault));
+}
+
+static int
+is_forgotten(const struct relay *relay, const struct link *link)
+{
+    return link->era != atomic_load(&relay->orders->era);
 }
 
 /* What is not read is not polled either, and so looked at again after a while. */
@@ -158,6 +227,8 @@ stall_some(const struct relay *relay, struct pollfd *entries)
     int stalled = 0;
 
     for (size_t i = 1; i < 1 + 2 * MAX_LINKS; i++) {
+        if (is_forgotten(relay, &relay->links[(i - 1) / 2]))
+            entries[i].fd = -1;
         if (!is_silent(relay->orders, TS_PROXY_STALL, (int)((i - 1) % 2)))
             continue;
         entries[i].fd = -1;
@@ -166,23 +237,53 @@ stall_some(const struct relay *relay, struct pollfd *entries)
     return stalled;
 }
 
+/* Delivers what has come to its end, and returns how long to wait for what is under way; -1: nothing is. */
+static int
+deliver_due(struct relay *relay)
+{
+    long long now = now_ms(), next = INT64_MAX;
+
+    for (size_t i = 0; i < 2 * MAX_LINKS; i++) {
+        struct link *link = &relay->links[i / 2];
+        int direction = (int)(i % 2);
+
+        if (link->client < 0 || is_forgotten(relay, link))
+            continue;
+        if (!deliver(link, direction, now))
+            cut(link, TS_PROXY_CLOSE);
+        else if (link->first[direction] != NULL && link->first[direction]->due_ms < next)
+            next = link->first[direction]->due_ms;
+    }
+    return next == INT64_MAX ? -1 : (int)(next - now);
+}
+
+static void
+wait_for_some(struct relay *relay, struct pollfd *entries)
+{
+    int wait_ms = deliver_due(relay);
+
+    entries[0] = (struct pollfd){ .fd = relay->listener, .events = POLLIN };
+    for (size_t i = 0; i < MAX_LINKS; i++) {
+        entries[1 + 2 * i] = (struct pollfd){ .fd = relay->links[i].client, .events = POLLIN };
+        entries[2 + 2 * i] = (struct pollfd){ .fd = relay->links[i].server, .events = POLLIN };
+    }
+    if (stall_some(relay, entries) && (wait_ms < 0 || wait_ms > STALL_TICK_MS))
+        wait_ms = STALL_TICK_MS;
+    if (poll(entries, 1 + 2 * MAX_LINKS, wait_ms) < 0 && errno != EINTR)
+        _exit(1);
+}
+
 static void
 serve(struct relay *relay)
 {
     for (;;) {
         struct pollfd entries[1 + 2 * MAX_LINKS];
 
-        entries[0] = (struct pollfd){ .fd = relay->listener, .events = POLLIN };
-        for (size_t i = 0; i < MAX_LINKS; i++) {
-            entries[1 + 2 * i] = (struct pollfd){ .fd = relay->links[i].client, .events = POLLIN };
-            entries[2 + 2 * i] = (struct pollfd){ .fd = relay->links[i].server, .events = POLLIN };
-        }
-        if (poll(entries, 1 + 2 * MAX_LINKS, stall_some(relay, entries) ? STALL_TICK_MS : -1) < 0 &&
-            errno != EINTR)
-            _exit(1);
+        wait_for_some(relay, entries);
         for (size_t i = 0; i < MAX_LINKS; i++)
             for (size_t direction = 0; direction < 2; direction++)
-                if (relay->links[i].client >= 0 && entries[1 + 2 * i + direction].revents != 0)
+                if (relay->links[i].client >= 0 && entries[1 + 2 * i + direction].revents != 0 &&
+                    !is_forgotten(relay, &relay->links[i]))
                     carry(relay, &relay->links[i], (int)direction);
         if (entries[0].revents != 0)
             accept_one(relay);
@@ -289,6 +390,18 @@ ts_proxy_arm(ts_proxy *proxy, ts_proxy_direction direction, long bytes, ts_proxy
     atomic_store(&proxy->orders->bytes, bytes);
     atomic_store(&proxy->orders->fault, (int)fault);
     atomic_store(&proxy->orders->armed, 1);
+}
+
+void
+ts_proxy_delay(ts_proxy *proxy, int ms)
+{
+    atomic_store(&proxy->orders->delay_ms, ms);
+}
+
+void
+ts_proxy_forget(ts_proxy *proxy)
+{
+    atomic_fetch_add(&proxy->orders->era, 1);
 }
 
 long

@@ -1,6 +1,7 @@
 /*
  * A proxy between a client and a server that fails on demand: it counts the bytes that pass, and after so
- * many of them in one direction it closes the connection, resets it, or goes silent.
+ * many of them in one direction it closes the connection, resets it, or goes silent. It can be a slow network
+ * as well, and one that has forgotten the connections that there are.
  *
  *     ts_proxy *proxy = ts_proxy_start(dsn);
  *     pgqrs_client *client = ts_client(ts_proxy_dsn(proxy), NULL);
@@ -38,6 +39,13 @@ void ts_proxy_arm(ts_proxy *proxy, ts_proxy_direction direction, long bytes, ts_
 /** Lets everything pass again; connections that were cut stay so, and silent ones lose what they did not pass
  * on. */
 void ts_proxy_pass(ts_proxy *proxy);
+
+/** From now on every byte takes `ms` in each direction, so a round trip takes twice as long. 0: no time. */
+void ts_proxy_delay(ts_proxy *proxy, int ms);
+
+/** Nothing passes any more on the connections that are open now, in neither direction, not even their end,
+ * until the proxy ends; new ones work. So does a firewall that has lost its table, or a server that moved. */
+void ts_proxy_forget(ts_proxy *proxy);
 
 /** How many bytes have passed in `direction` since the last arm or pass. */
 long ts_proxy_passed(const ts_proxy *proxy, ts_proxy_direction direction);

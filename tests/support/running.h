@@ -85,15 +85,22 @@ running_end(struct story *s, pgqrs_worker *worker)
     running_forget(worker);
 }
 
-/* The end of a story, which may have failed. */
-static inline int
-running_close(void **state)
+/* Before the clients that they use are closed. */
+static inline void
+running_close_workers(void)
 {
     ts_gates_open();
     for (int i = 0; i < RUNNING_MAX; i++) {
         pgqrs_worker_close(running_workers[i]);
         running_workers[i] = NULL;
     }
+}
+
+/* The end of a story, which may have failed. */
+static inline int
+running_close(void **state)
+{
+    running_close_workers();
     return story_close(state);
 }
 

@@ -2,7 +2,9 @@
 -- leases as well, and counts them as crashes: but for a lease from before the server's start that ended by then or within ten
 -- seconds, since its holder could not extend it.
 -- $1 lowest priority, $2 highest priority, $3 how many, $4 lease in ms, $5 token, $6 consumer_worker_id,
--- $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a hint from the client, affects speed only.
+-- $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a hint from the client, affects speed only;
+-- $9 not 0: no expired leases: after an outage their holders may come back. For ten seconds after the server's start those from
+-- before are left to their holders in any case.
 -- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping those that others hold.
 -- Plan: each priority that exists, at most 201, is found by one probe of the index (priority, vt, id) and scanned on its own. A
 -- plain vt <= now() ORDER BY priority DESC would walk over a million delayed messages to reach the next priority. The bound
@@ -37,6 +39,10 @@ UPDATE :"schema".:"held" AS m
                  AND h.vt >= (SELECT pg_catalog.to_timestamp(coalesce(($8::bigint)::double precision / 1000::double precision,
                                                                       '-Infinity'::double precision)))
                  AND ($7::text IS NULL OR h.message_type = $7::text)
+                 AND (h.lease_token IS NULL
+                      OR ($9::bigint = 0::bigint
+                          AND (h.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR h.dequeued_at IS NULL
+                               OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s'))))
                ORDER BY h.vt, h.id LIMIT $3::bigint FOR NO KEY UPDATE SKIP LOCKED) AS due
         WHERE p.priority IS NOT NULL
         LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'::text THEN $3::bigint ELSE 0::bigint END))

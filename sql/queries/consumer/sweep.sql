@@ -1,8 +1,8 @@
 -- Moves what the forward-only claim of the ready lane will not or should not look at to the held lane: messages committed
 -- late, below the bound; expired leases, whose holder is fenced by taking the token away; and messages in flight for so
 -- long that they would hold the low-water mark back, token kept. Each keeps its place in line: its vt is when it was enqueued.
--- An expired lease counts as a crash, but for one from before the server's start that its holder could not extend: see
--- claim_held.sql.
+-- An expired lease counts as a crash, but for one from before the server's start that its holder could not extend; and such a one
+-- is left to its holder for ten seconds after the start: see claim_held.sql.
 -- $1 where to begin, $2 where to end, $3 bound below which no claim looks, $4 in flight for how long, in ms, $5 how many,
 -- $6 the queue's id, $7 not 0: only if elected.
 -- Returns: whether it looked; how many were moved; the highest id moved; the lowest id that stays.
@@ -21,7 +21,9 @@ WITH elected AS MATERIALIZED (
            SELECT r.ctid FROM :"schema".:"ready" AS r
             WHERE r.id > $1::bigint AND r.id <= $2::bigint
               AND CASE WHEN r.lease_token IS NULL THEN r.id <= $3::bigint
-                       ELSE r.vt <= pg_catalog.statement_timestamp()
+                       ELSE (r.vt <= pg_catalog.statement_timestamp()
+                             AND (r.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR r.dequeued_at IS NULL
+                                  OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s')))
                             OR r.dequeued_at <= pg_catalog.statement_timestamp() - ($4::bigint)::double precision * interval '1 ms' END
             ORDER BY r.id LIMIT $5::bigint FOR UPDATE SKIP LOCKED))
     RETURNING m.*, (m.lease_token IS NOT NULL AND m.vt > pg_catalog.statement_timestamp()) AS in_flight
@@ -41,6 +43,8 @@ SELECT (SELECT won FROM elected), (SELECT count(*) FROM moved), (SELECT max(id) 
        (SELECT r.id FROM :"schema".:"ready" AS r
          WHERE (SELECT won FROM elected) AND r.id > $1::bigint AND r.id <= $2::bigint
            AND NOT CASE WHEN r.lease_token IS NULL THEN r.id <= $3::bigint
-                        ELSE r.vt <= pg_catalog.statement_timestamp()
+                        ELSE (r.vt <= pg_catalog.statement_timestamp()
+                             AND (r.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR r.dequeued_at IS NULL
+                                  OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s')))
                              OR r.dequeued_at <= pg_catalog.statement_timestamp() - ($4::bigint)::double precision * interval '1 ms' END
          ORDER BY r.id LIMIT 1);
