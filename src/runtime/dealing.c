@@ -51,6 +51,10 @@ pgqrsi_dealing_room(pgqrsi_dealing *dealing, const pgqrsi_holdings *all)
     int64_t target;
 
     update_rate(dealing, state.completed);
+    /* Without prefetch a worker that dies has nothing in hand but what its handlers run: no job is begun
+     * before the report of the last one has been sent. */
+    if (dealing->prefetch_max == 0 && all->unsent > all->refused)
+        have += (int64_t)(all->unsent - all->refused);
     target = dealing->concurrency + ahead(dealing);
     if ((int64_t)(all->unreported - all->refused) >= 4 * most)
         return 0; /* what is finished cannot be reported fast enough */

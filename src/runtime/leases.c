@@ -95,6 +95,8 @@ enter(pgqrsi_lease *lease, pgqrsi_lease_state state)
         TAILQ_REMOVE(&holding->reports, lease, report);
     if (state == PGQRSI_LEASE_REPORT)
         TAILQ_INSERT_TAIL(&holding->reports, lease, report);
+    holding->all->unsent += (size_t)(state == PGQRSI_LEASE_REPORT);
+    holding->all->unsent -= (size_t)(lease->state == PGQRSI_LEASE_REPORT);
     holding->all->unreported += (size_t)is_unreported(state);
     holding->all->unreported -= (size_t)is_unreported(lease->state);
     lease->state = state;

@@ -103,6 +103,7 @@ typedef struct pgqrsi_holdings {
     struct pgqrsi_holding_list busy;
     int is_shared;     /* the worker has several queues, so that none may take the time of others */
     size_t count;      /* leases of all queues */
+    size_t unsent;     /* of these, REPORT */
     size_t unreported; /* of these, REPORT and SENT */
     size_t refused;    /* of these, those whose reports were refused */
     size_t suspects;   /* of these, suspects that are run */
