@@ -22,8 +22,9 @@
  * it. A message with one crash left is therefore run alone: for that the worker claims nothing, gives back
  * what has not begun, and waits up to 5 s for what has.
  *
- * The worker uses a connection of its own for its work and its wake-ups, and one more for housekeeping;
- * through a pooler that gives sessions away it cannot be woken and looks every second.
+ * The worker uses two connections of its own: one for claims and wake-ups, one for heartbeats, reports and
+ * housekeeping. If it can have only one, all goes over that. Through a pooler that gives sessions away it
+ * cannot be woken and looks every second.
  *
  * After a fork the child must not touch the worker.
  */
@@ -50,10 +51,13 @@ typedef enum pgqrs_event_kind {
     PGQRS_EVENT_RELEASED = 5,     /* a message was given back because the worker stops */
     PGQRS_EVENT_CANCELLED = 6,    /* the handler is told to give up: see pgqrs_job_cancelled */
     PGQRS_EVENT_LOST = 7,         /* what became of a job was not reported: its lease is lost */
-    PGQRS_EVENT_DISCONNECTED = 8, /* the server cannot be reached: `status` and `message` say why */
+    PGQRS_EVENT_DISCONNECTED = 8, /* the server cannot be reached: `status` and `message` say why; told at
+                                     first, when the reason changes, and once a minute while it lasts */
     PGQRS_EVENT_CONNECTED = 9,    /* it can again */
-    PGQRS_EVENT_TROUBLE = 10 /* the server refused something, which will be tried again: `message`; repeats,
-                                about once a second, for as long as it does */
+    PGQRS_EVENT_TROUBLE = 10,     /* the server refused something, which will be tried again: `message`; told
+                                     at first, when the reason changes, and once a minute while it lasts */
+    PGQRS_EVENT_REOPENED = 11 /* a queue that was deleted and made again is served again: `message` names it
+                               */
 } pgqrs_event_kind;
 
 /** What happened. Valid during the call. */
@@ -103,7 +107,7 @@ typedef struct pgqrs_worker_queue_options {
     size_t size;    /* sizeof this struct */
     int32_t weight; /* its share of the claims while several queues are full; default 1, at most 1,000 */
     int32_t max_attempts;   /* failures after which a message is dead; default: the queue's; at most 1,000 */
-    int64_t lease_ms;       /* default: `default_lock_time_seconds` of the client; 100 to 7 days */
+    int64_t lease_ms;       /* default 30,000; 100 to 7 days */
     int64_t job_timeout_ms; /* how long one attempt may take; default 0: for ever; at most 7 days */
     pgqrs_retry_policy retry;
     pgqrs_done_policy done;

@@ -1,158 +1,64 @@
-/*
- * Claiming: which queue is asked for how many messages, and what becomes of the answer.
- */
-#include "runtime/runtime.h"
+#include "runtime/claiming.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/random.h"
+#include "runtime/burial.h"
 #include "store/message.h"
 #include "store/payload.h"
 
-/* Workers that are woken in place of this one, or beside it. */
-#define WAKE_AT_ONCE 2
-
-/* After the server refused a claim. */
+/* After the server refused a claim; of a queue that is locked, up to the second. */
 #define TROUBLE_PAUSE_MS 1000
+#define LOCKED_MS 30000
+#define NARROWING_MS 1000
 
-/* The rate of jobs is smoothed over this, and claimed ahead is what will be begun within that. */
-#define RATE_US 20000
-#define AHEAD_MS 4.0
-#define AHEAD_CYCLES 2
+/* Claims that share a transaction do not wait longer for a lock; one of a queue that is locked. */
+#define LOCK_MS 500
+#define LOCKED_LOCK_MS 100
 
 /* Roughly how much one claim may bring into memory. */
 #define CLAIM_BYTES 8e6
 
-/* A message that was claimed ahead is given back after this. */
-#define RETURN_MS 100
+/* The time for an answer: a share of the lease, within these. */
+#define PATIENCE_MIN_MS 500
+#define PATIENCE_MAX_MS 4000
 
-static void
-update_rate(pgqrs_worker *worker, int64_t completed)
+static pgqrsi_sending_as
+sending_as(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int64_t now_ms)
 {
-    int64_t now_us = pgqrsi_clock_us();
-    double elapsed_us = (double)(now_us - worker->rate_us);
+    int64_t patience_ms = queue->held.options.lease_ms / 3;
+    int is_locked = now_ms < queue->held.apart_until_ms;
 
-    if (elapsed_us <= 0)
-        return;
-    worker->rate += (elapsed_us / (elapsed_us + RATE_US)) *
-                    ((double)(completed - worker->rate_completed) * 1000 / elapsed_us - worker->rate);
-    worker->rate_us = now_us;
-    worker->rate_completed = completed;
+    if (patience_ms > PATIENCE_MAX_MS)
+        patience_ms = PATIENCE_MAX_MS;
+    return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_CLAIM,
+                                .is_apart = is_locked || queue->claim.by_runs,
+                                .is_slow = is_locked && claiming->queues->count > 1,
+                                .lock_ms = is_locked                     ? LOCKED_LOCK_MS
+                                           : claiming->queues->count > 1 ? LOCK_MS
+                                                                         : 0,
+                                .patience_ms =
+                                    patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS };
 }
 
-/* How many messages may be asked for: what the handlers can begin at once, and what they will begin shortly.
+static int
+can_hear(const pgqrsi_claiming *claiming)
+{
+    return pgqrsi_exchange_can_hear(claiming->exchange);
+}
+
+/* The place may have changed its mind since the last claim: NONE ends the round. Without hints all are asked.
  */
-static int64_t
-room(pgqrs_worker *worker)
-{
-    double ahead_ms = AHEAD_CYCLES * worker->cycle_us / 1000;
-    int64_t ahead, have, target;
-
-    pthread_mutex_lock(&worker->mutex);
-    have = (int64_t)(worker->running + worker->waiting_count);
-    update_rate(worker, worker->completed);
-    pthread_mutex_unlock(&worker->mutex);
-    ahead = (int64_t)(worker->rate * (ahead_ms > AHEAD_MS ? ahead_ms : AHEAD_MS));
-    if (ahead > worker->options.prefetch_max)
-        ahead = worker->options.prefetch_max;
-    target = worker->options.concurrency + ahead;
-    if (worker->suspect != NULL)
-        return 0;
-    if ((int64_t)worker->owned_count >=
-        4 * ((int64_t)worker->options.concurrency + worker->options.prefetch_max))
-        return 0; /* what is finished cannot be reported */
-    return target > have ? target - have : 0;
-}
-
 static int
-may_claim(const pgqrsi_work_queue *queue, int64_t now_ms)
+choose_place(pgqrsi_work_queue *queue, pgqrsi_place from)
 {
-    return (queue->appetite == PGQRSI_HUNGRY || queue->appetite == PGQRSI_SETTLING) &&
-           now_ms >= queue->pause_ms;
-}
-
-/* Deals `available` out by weight. What a queue did not get this time counts next time. */
-static void
-deal(pgqrs_worker *worker, int64_t available, int64_t now_ms)
-{
-    int64_t weights = 0, left = available;
-
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        pgqrsi_work_queue *queue = worker->queues[i];
-
-        queue->claim.asked = 0;
-        if (may_claim(queue, now_ms))
-            weights += queue->options.weight;
-        else
-            queue->credit = 0;
-    }
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        pgqrsi_work_queue *queue = worker->queues[i];
-
-        if (!may_claim(queue, now_ms))
-            continue;
-        queue->credit += (double)available * queue->options.weight / (double)weights;
-        queue->claim.asked = queue->credit > 0 ? (int64_t)queue->credit : 0;
-        if (queue->claim.asked > left)
-            queue->claim.asked = left;
-        left -= queue->claim.asked;
-    }
-    while (left > 0 && weights > 0) {
-        pgqrsi_work_queue *richest = NULL;
-
-        for (size_t i = 0; i < worker->queue_count; i++) {
-            pgqrsi_work_queue *queue = worker->queues[i];
-
-            if (may_claim(queue, now_ms) &&
-                (richest == NULL ||
-                 queue->credit - (double)queue->claim.asked > richest->credit - (double)richest->claim.asked))
-                richest = queue;
-        }
-        if (richest == NULL)
-            break;
-        richest->claim.asked++;
-        left--;
-    }
-    for (size_t i = 0; i < worker->queue_count; i++)
-        worker->queues[i]->credit -= (double)worker->queues[i]->claim.asked;
-}
-
-/* One statement about a queue, in a transaction of its own. 0 if there is no room for it now. */
-static int
-send_about(pgqrsi_work_queue *queue, pgqrsi_errand_kind kind, pgqrsi_sql sql)
-{
-    pgqrsi_segment *segment = pgqrsi_cycle_segment(queue->worker);
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_call call = { .sql = sql, .params = &params };
-
-    if (segment == NULL)
-        return 0;
-    pgqrsi_params_add_int(&params, queue->consumer->queue->id);
-    if (kind == PGQRSI_ERRAND_WAKE)
-        pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
-    pgqrsi_cycle_send(queue->worker, segment, kind, queue, &call);
-    pgqrsi_cycle_sync(queue->worker, segment);
-    pgqrsi_params_release(&params);
-    return 1;
-}
-
-/* A lock outlives its transaction, so it has one of its own: what fails beside it must not hide that it was
- * got. */
-static void
-send_lock(pgqrsi_work_queue *queue)
-{
-    if (queue->wants_lock && send_about(queue, PGQRSI_ERRAND_LOCK, PGQRSI_SQL_WAKE_SLEEP))
-        queue->wants_lock = 0;
-    if (queue->wants_unlock && send_about(queue, PGQRSI_ERRAND_UNLOCK, PGQRSI_SQL_WAKE_AWAKE))
-        queue->wants_unlock = queue->is_locked = 0;
-}
-
-/* The place may have changed its mind since the last claim: NONE ends the round. */
-static int
-choose_place(pgqrsi_work_queue *queue)
-{
-    queue->claim.place = pgqrsi_claim_choose(queue->consumer, queue->place);
+    if (!queue->polling.is_blind)
+        queue->claim.place = pgqrsi_claim_choose(queue->held.consumer, from);
+    else
+        queue->claim.place = from == PGQRSI_PLACE_DEFAULT_FIRST ? PGQRSI_PLACE_READY : from;
     return queue->claim.place != PGQRSI_PLACE_NONE;
 }
 
@@ -179,237 +85,332 @@ measure_bytes(pgqrsi_work_queue *queue, const pgqrs_message_list *list)
         queue->message_bytes += ((double)bytes / (double)count - queue->message_bytes) / 2;
 }
 
+/* Its leases ran out too often, or its id is none of ours: it is not run. */
 static void
-send_claim(pgqrs_worker *worker, pgqrsi_work_queue *queue)
+bury(pgqrsi_lease *lease)
 {
-    pgqrsi_segment *segment;
-
-    if (!choose_place(queue)) {
-        pgqrsi_sleeping_found_nothing(queue);
-        return;
-    }
-    send_lock(queue);
-    segment = pgqrsi_cycle_segment(worker);
-    if (segment == NULL)
-        return;
-    queue->claim.consumer = queue->consumer;
-    queue->claim.lease_ms = queue->options.lease_ms;
-    limit_bytes(queue);
-    if (pgqrsi_claim_begin(&queue->claim, NULL) == PGQRS_OK) {
-        pgqrsi_cycle_send(worker, segment, PGQRSI_ERRAND_CLAIM, queue, &queue->claim.call);
-        pgqrsi_claim_release(&queue->claim);
-        queue->is_woken = 0;
-        worker->counts.claims++;
-    }
-    pgqrsi_cycle_sync(worker, segment);
-}
-
-static int
-is_wake_due(const pgqrsi_work_queue *queue, int64_t now_ms)
-{
-    return queue->wants_wake && now_ms - queue->wake_ms >= PGQRSI_WAKE_MS;
-}
-
-static void
-send_wakes(pgqrs_worker *worker, int64_t now_ms)
-{
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        pgqrsi_work_queue *queue = worker->queues[i];
-
-        if (!is_wake_due(queue, now_ms) || !send_about(queue, PGQRSI_ERRAND_WAKE, PGQRSI_SQL_WAKE_WAKE))
-            continue;
-        queue->wants_wake = 0;
-        queue->wake_ms = now_ms;
-    }
-}
-
-void
-pgqrsi_claiming_send(pgqrs_worker *worker, int64_t now_ms)
-{
-    if (worker->phase == PGQRSI_PHASE_WORKING) {
-        int64_t available = room(worker);
-
-        if (available > 0)
-            deal(worker, available, now_ms);
-        for (size_t i = 0; available > 0 && i < worker->queue_count; i++) {
-            pgqrsi_work_queue *queue = worker->queues[(worker->first_queue + i) % worker->queue_count];
-
-            if (queue->claim.asked > 0)
-                send_claim(worker, queue);
-        }
-        worker->first_queue++;
-    }
-    for (size_t i = 0; i < worker->queue_count; i++)
-        if (worker->queues[i]->wants_unlock)
-            send_lock(worker->queues[i]);
-    send_wakes(worker, now_ms);
-}
-
-int
-pgqrsi_claiming_wants(pgqrs_worker *worker, int64_t now_ms)
-{
-    int may = 0;
-
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        if (is_wake_due(worker->queues[i], now_ms) || worker->queues[i]->wants_unlock)
-            return 1;
-        may |= may_claim(worker->queues[i], now_ms);
-    }
-    return may && worker->phase == PGQRSI_PHASE_WORKING && room(worker) > 0;
-}
-
-int64_t
-pgqrsi_claiming_due_ms(const pgqrs_worker *worker)
-{
-    int64_t due_ms = NEVER;
-    /* Others are woken by the next cycle: while one is under way, or none can be, nothing is due. */
-    int is_free = pgqrsi_pipe_state_of(worker->work_link.pipe) == PGQRSI_PIPE_OPEN &&
-                  pgqrsi_pipe_pending(worker->work_link.pipe) == 0;
-
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        const pgqrsi_work_queue *queue = worker->queues[i];
-        int64_t own_ms = NEVER;
-
-        if (queue->wants_wake && is_free)
-            own_ms = queue->wake_ms + PGQRSI_WAKE_MS;
-        else if (worker->phase == PGQRSI_PHASE_WORKING && queue->appetite >= PGQRSI_LOOKING &&
-                 !queue->refreshing)
-            own_ms = queue->look_ms;
-        else if (worker->phase == PGQRSI_PHASE_WORKING && queue->pause_ms > pgqrsi_clock_boot_ms())
-            own_ms = queue->pause_ms;
-        if (own_ms < due_ms)
-            due_ms = own_ms;
-    }
-    return due_ms;
-}
-
-/* One job of a claim. It is not run if its leases ran out too often, or the worker stops. */
-static int
-begin_job(pgqrsi_work_queue *queue, pgqrs_job *job, int64_t sent_ms)
-{
-    int32_t max_crashes = pgqrsi_consumer_max_crashes(queue->consumer);
-    int is_stopping = queue->worker->phase != PGQRSI_PHASE_WORKING;
     char text[96];
 
-    job->lane = queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
-    job->renewed_ms = sent_ms;
-    job->return_ms = pgqrsi_clock_boot_ms() + RETURN_MS;
-    atomic_store(&job->sure_until_ms,
-                 sent_ms + queue->options.lease_ms - pgqrsi_beating_margin_ms(queue->options.lease_ms));
-    TAILQ_INSERT_TAIL(&queue->owned, job, owned);
-    queue->worker->owned_count++;
-    if (job->message->crash_ct < max_crashes && !is_stopping && pgqrsi_suspects_is_one(job)) {
-        pgqrsi_suspects_take(job);
+    lease->is_over = 1;
+    lease->job.stage = PGQRSI_JOB_RETURNED;
+    if (lease->job.message->id > 0)
+        pgqrsi_failure_of_crashes(lease->job.message->crash_ct, text, sizeof(text));
+    else
+        snprintf(text, sizeof(text), "its id is none that pgqrs gives out: enqueue without one");
+    pgqrsi_job_explain(&lease->job, text);
+    pgqrsi_lease_report(lease, PGQRSI_VERDICT_CRASHED);
+}
+
+/* One message of a claim: 1 if it is to be run. It is not if the worker stops. */
+static int
+take_message(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_lease *lease, size_t count)
+{
+    if (claiming->is_stopped) {
+        lease->is_over = 1;
+        lease->job.stage = PGQRSI_JOB_RETURNED;
+        pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
         return 0;
     }
-    if (job->message->crash_ct < max_crashes && !is_stopping)
-        return 1;
-    job->is_over = 1;
-    job->place = PGQRSI_JOB_RETURNED;
-    if (is_stopping) {
-        pgqrsi_reporting_add(job, PGQRSI_VERDICT_RELEASED);
+    if (lease->job.message->id <= 0 ||
+        lease->job.message->crash_ct >= pgqrsi_consumer_max_crashes(queue->held.consumer)) {
+        bury(lease);
         return 0;
     }
-    pgqrsi_failure_of_crashes(job->message->crash_ct, text, sizeof(text));
-    pgqrsi_buffer_append_slice(&job->error, pgqrs_slice_of(text));
-    pgqrsi_reporting_add(job, PGQRSI_VERDICT_CRASHED);
-    return 0;
+    return !pgqrsi_suspects_is_one(lease) ||
+           pgqrsi_suspects_take(&claiming->suspects, lease, queue->claim.place, count);
 }
 
 /* Takes the claimed messages over. Without memory they stay leased until that runs out. */
 static size_t
-take_messages(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
+take_messages(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
 {
+    pgqrsi_lane lane = queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
     size_t count = (size_t)pgqrsi_rows_count(rows), run_count = 0;
-    pgqrsi_batch *batch = calloc(1, sizeof(*batch));
     struct pgqrsi_job_list jobs = TAILQ_HEAD_INITIALIZER(jobs);
+    pgqrsi_batch *batch = pgqrsi_batch_new(count);
 
-    if (batch != NULL)
-        batch->jobs = calloc(count > 0 ? count : 1, sizeof(batch->jobs[0]));
-    if (batch == NULL || batch->jobs == NULL ||
-        pgqrsi_message_list_new(count, &batch->list, NULL) != PGQRS_OK) {
-        if (batch != NULL)
-            free(batch->jobs);
-        free(batch);
+    if (batch == NULL) {
         pgqrsi_rows_free(rows);
-        pgqrsi_worker_tell(queue->worker, PGQRS_EVENT_TROUBLE, NULL, PGQRS_ENOMEM,
+        pgqrsi_events_tell(claiming->holdings->events, PGQRS_EVENT_TROUBLE, NULL, PGQRS_ENOMEM,
                            "memory is short: claimed messages are due again when their leases have run out");
         return count;
     }
     pgqrsi_claim_end(&queue->claim, rows, batch->list);
     measure_bytes(queue, batch->list);
-    batch->refs = 1;
     for (size_t i = 0; i < count; i++) {
-        pgqrs_job *job = &batch->jobs[i];
+        pgqrsi_lease *lease = pgqrsi_lease_begin(&queue->held, batch, i, lane, sent_ms);
 
-        pgqrsi_job_init(job, queue, batch, pgqrs_message_list_at(batch->list, i));
-        if (!begin_job(queue, job, sent_ms))
+        if (!take_message(claiming, queue, lease, count))
             continue;
-        TAILQ_INSERT_TAIL(&jobs, job, entry);
+        TAILQ_INSERT_TAIL(&jobs, &lease->job, entry);
         run_count++;
     }
-    queue->worker->counts.claimed += (int64_t)count;
+    claiming->claimed += (int64_t)count;
     if (run_count > 0)
-        pgqrsi_running_add(queue->worker, &jobs, run_count);
-    if (--batch->refs == 0) {
-        pgqrs_message_list_free(batch->list);
-        free(batch->jobs);
-        free(batch);
-    }
+        pgqrsi_handlers_add(claiming->holdings->handlers, &jobs, run_count);
+    pgqrsi_batch_unref(batch);
     return count;
 }
 
-/* When the new jobs may first be late. */
 static void
-plan_scan(pgqrsi_work_queue *queue)
+claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 {
-    int64_t timeout_ms = queue->options.job_timeout_ms;
-    int64_t due_ms =
-        pgqrsi_clock_boot_ms() + (timeout_ms > 0 && timeout_ms < RETURN_MS ? timeout_ms : RETURN_MS);
-
-    if (due_ms < queue->worker->scan_ms)
-        queue->worker->scan_ms = due_ms;
-}
-
-void
-pgqrsi_claiming_answer(pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
-{
-    pgqrs_worker *worker = queue->worker;
-    int64_t lease_ms = queue->options.lease_ms;
+    pgqrsi_claiming *claiming = request->owner;
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
     int64_t asked = queue->claim.asked, got;
+    int is_single = queue->is_single;
 
-    got = (int64_t)take_messages(queue, rows, sent_ms);
+    queue->is_claiming = queue->is_single = 0;
+    pgqrsi_events_resolved(&queue->trouble);
+    got = (int64_t)take_messages(claiming, queue, *rows, request->sent_ms);
+    *rows = NULL; /* belongs to the messages now */
     if (got == 0)
-        worker->counts.empty_claims++;
-    else
-        queue->futile = 0;
-    if (got > 0 && queue->beat_ms == NEVER)
-        queue->beat_ms = sent_ms + lease_ms / 3;
-    if (got > 0)
-        plan_scan(queue);
+        claiming->empty_claims++;
+    if (is_single)
+        return; /* out of turn: it says nothing about the round */
     if (got == asked) {
-        queue->wants_unlock = queue->is_locked;
         queue->wants_wake = 1; /* there may be more than this worker can take */
-        pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
+        queue->place = PGQRSI_PLACE_ABOVE;
+        pgqrsi_polling_found(&queue->polling, 1);
         return;
     }
-    if (queue->appetite == PGQRSI_HUNGRY) {
+    if (queue->polling.state == PGQRSI_POLLING_CLAIMING) {
+        if (got > 0)
+            queue->polling.futile = 0;
         queue->place = queue->claim.by_runs ? queue->claim.place : queue->claim.place + 1;
-        if (choose_place(queue))
+        if (choose_place(queue, queue->place))
             return;
     } else if (got > 0) {
-        pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
+        queue->place = PGQRSI_PLACE_ABOVE;
+        pgqrsi_polling_found(&queue->polling, 0);
         return;
     }
-    pgqrsi_sleeping_found_nothing(queue);
+    queue->place = PGQRSI_PLACE_ABOVE;
+    pgqrsi_polling_found_nothing(&queue->polling, can_hear(claiming), pgqrsi_clock_boot_ms());
+    if (queue->polling.state == PGQRSI_POLLING_LOCKING)
+        queue->place = PGQRSI_PLACE_READY;
+}
+
+static void
+blind_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
+
+    queue->is_claiming = 0;
+    pgqrsi_burial_claimed(queue, *rows);
+    queue->claim.is_blind = 0;
+}
+
+/* Fewer messages are asked for, at once, or the one that cannot be had is claimed without being read. Returns
+ * 0 if neither would help. */
+static int
+narrow(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal)
+{
+    pgqrsi_claim_next next = pgqrsi_claim_refused(&queue->claim, refusal->status, refusal->sqlstate);
+
+    queue->unreadable.is_wanted = queue->claim.is_blind = 0;
+    if (next == PGQRSI_CLAIM_BLINDLY)
+        pgqrsi_burial_want(queue, refusal);
+    if (next != PGQRSI_CLAIM_FAILED)
+        pgqrsi_polling_pause(&queue->polling, 0);
+    return next != PGQRSI_CLAIM_FAILED;
+}
+
+static void
+claim_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
+{
+    pgqrsi_claiming *claiming = request->owner;
+    pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
+    int64_t now_ms = pgqrsi_clock_boot_ms();
+
+    queue->is_claiming = queue->is_single = 0;
+    queue->place = PGQRSI_PLACE_ABOVE;
+    if (!refusal->is_shared && narrow(queue, refusal))
+        return;
+    if (refusal->status == PGQRS_EUNKNOWN) {
+        pgqrsi_polling_pause(&queue->polling, 0); /* the connection broke: that is told by itself */
+        return;
+    }
+    if (refusal->is_shared) {
+        queue->held.apart_until_ms = now_ms + NARROWING_MS;
+        pgqrsi_polling_pause(&queue->polling, 0);
+        return;
+    }
+    pgqrsi_polling_pause(&queue->polling, now_ms + pgqrsi_random_jitter(TROUBLE_PAUSE_MS));
+    if (refusal->status == PGQRS_ENOQUEUE) {
+        queue->held.is_gone = 1;
+        pgqrsi_holding_gone(&queue->held);
+    }
+    if (strcmp(refusal->sqlstate, "55P03") == 0)
+        queue->held.apart_until_ms = now_ms + LOCKED_MS;
+    pgqrsi_events_trouble(claiming->holdings->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
+                          refusal->message);
+}
+
+/* 0 if there was no room for it. */
+static int
+send_claim(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
+{
+    pgqrsi_sending_as as;
+    pgqrsi_exchange_request *request = NULL;
+
+    queue->claim.consumer = queue->held.consumer;
+    queue->claim.lease_ms = queue->held.options.lease_ms;
+    limit_bytes(queue);
+    if (pgqrsi_claim_begin(&queue->claim, NULL) != PGQRS_OK)
+        return 0;
+    as = sending_as(claiming, queue, now_ms);
+    if (pgqrsi_exchange_has_room(claiming->exchange, &as))
+        request = pgqrsi_exchange_send(claiming->exchange, &as, &queue->claim.call);
+    pgqrsi_claim_release(&queue->claim);
+    if (request == NULL)
+        return 0;
+    request->owner = claiming;
+    request->items = (void **)(void *)queue;
+    request->answered = queue->claim.is_blind ? blind_answered : claim_answered;
+    request->failed = claim_failed;
+    queue->is_claiming = 1;
+    pgqrsi_polling_claim_sent(&queue->polling);
+    claiming->claims++;
+    return 1;
+}
+
+static void
+claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
+{
+    if (queue->claim.asked <= 0 || !pgqrsi_dealing_may_claim(&claiming->dealing, queue, now_ms))
+        return;
+    if (queue->unreadable.is_wanted) {
+        queue->claim.is_blind = !queue->unreadable.is_claimed;
+        queue->claim.place = queue->unreadable.place;
+        if (queue->claim.is_blind && !send_claim(claiming, queue, now_ms))
+            queue->claim.is_blind = 0;
+        return;
+    }
+    if (!choose_place(queue, queue->place)) {
+        queue->place = PGQRSI_PLACE_ABOVE;
+        pgqrsi_polling_found_nothing(&queue->polling, can_hear(claiming), now_ms);
+        if (queue->polling.state == PGQRSI_POLLING_LOCKING)
+            queue->place = PGQRSI_PLACE_READY;
+        return;
+    }
+    pgqrsi_wakeups_lock(claiming->exchange, queue);
+    if (!queue->polling.wants_lock)
+        send_claim(claiming, queue, now_ms);
+}
+
+/* A suspect is asked for by itself, where it lies. */
+static void
+claim_single(pgqrsi_claiming *claiming, int64_t now_ms)
+{
+    pgqrsi_work_queue *queue = pgqrsi_queue_of_holding(claiming->suspects.holding);
+
+    if (queue->is_claiming || queue->held.is_gone)
+        return;
+    queue->claim.place = claiming->suspects.place;
+    queue->claim.asked = 1;
+    queue->is_single = send_claim(claiming, queue, now_ms);
+    if (queue->is_single)
+        claiming->suspects.from_ms = now_ms + 20;
+}
+
+static void
+send_claims(pgqrsi_claiming *claiming, int64_t now_ms)
+{
+    int64_t allowed = pgqrsi_suspects_allow(&claiming->suspects, claiming->holdings, now_ms);
+    int64_t available;
+
+    claiming->dealing.cycle_us = claiming->exchange->claims.cycle_us;
+    available = allowed > 0 ? pgqrsi_dealing_room(&claiming->dealing, claiming->holdings) : 0;
+
+    if (available > 0 && allowed == 1) {
+        claim_single(claiming, now_ms);
+    } else if (available > 0) {
+        pgqrsi_dealing_deal(&claiming->dealing, claiming->queues, available, now_ms);
+        for (size_t i = 0; i < claiming->queues->count; i++)
+            claim_next(claiming,
+                       claiming->queues->list[(claiming->first_queue + i) % claiming->queues->count], now_ms);
+        claiming->first_queue++;
+    }
 }
 
 void
-pgqrsi_claiming_failed(pgqrsi_work_queue *queue, pgqrs_status status, const char *message)
+pgqrsi_claiming_send(pgqrsi_claiming *claiming, int64_t now_ms)
 {
-    pgqrsi_sleeping_enter(queue, PGQRSI_HUNGRY);
-    if (status == PGQRS_EUNKNOWN)
-        return; /* the connection broke: that is told by itself */
-    queue->pause_ms = pgqrsi_clock_boot_ms() + pgqrsi_random_jitter(TROUBLE_PAUSE_MS);
-    pgqrsi_worker_tell(queue->worker, PGQRS_EVENT_TROUBLE, NULL, status, message);
+    if (!pgqrsi_exchange_is_open(claiming->exchange))
+        return;
+    if (!claiming->is_stopped)
+        send_claims(claiming, now_ms);
+    pgqrsi_burial_send(claiming->queues, claiming->exchange, now_ms);
+    pgqrsi_wakeups_send(claiming->queues, claiming->exchange, now_ms);
+}
+
+void
+pgqrsi_claiming_stop(pgqrsi_claiming *claiming)
+{
+    claiming->is_stopped = 1;
+    for (size_t i = 0; i < claiming->queues->count; i++)
+        pgqrsi_polling_stop(&claiming->queues->list[i]->polling);
+}
+
+void
+pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
+{
+    pgqrsi_handlers_state state = pgqrsi_handlers_look(claiming->holdings->handlers);
+
+    if (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency)
+        queue->wants_wake = 1; /* somebody else instead */
+    if (queue->polling.state != PGQRSI_POLLING_LOCKING)
+        queue->place = PGQRSI_PLACE_ABOVE;
+    pgqrsi_polling_woken(&queue->polling, now_ms);
+}
+
+void
+pgqrsi_claiming_disconnected(pgqrsi_claiming *claiming)
+{
+    for (size_t i = 0; i < claiming->queues->count; i++) {
+        claiming->queues->list[i]->place = PGQRSI_PLACE_ABOVE;
+        pgqrsi_polling_disconnected(&claiming->queues->list[i]->polling);
+    }
+}
+
+/* When the queue wants to claim, if nothing happens. */
+static int64_t
+claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_lock, int64_t now_ms)
+{
+    const pgqrsi_polling *polling = &queue->polling;
+    const pgqrsi_sending_as as = sending_as(claiming, queue, now_ms);
+
+    if (polling->state >= PGQRSI_POLLING_CHECKING || queue->is_claiming || queue->held.is_gone ||
+        (polling->wants_lock && !can_lock) || (queue->unreadable.is_wanted && queue->unreadable.is_claimed))
+        return NEVER;
+    if (polling->pause_ms > now_ms)
+        return polling->pause_ms;
+    return pgqrsi_dealing_may_claim(&claiming->dealing, queue, now_ms) &&
+                   pgqrsi_exchange_has_room(claiming->exchange, &as)
+               ? now_ms
+               : NEVER;
+}
+
+int64_t
+pgqrsi_claiming_due_ms(pgqrsi_claiming *claiming, int64_t now_ms)
+{
+    const pgqrsi_sending_as as_session = { .traffic = PGQRSI_TRAFFIC_SESSION, .is_apart = 1 };
+    int can_lock = pgqrsi_exchange_has_room(claiming->exchange, &as_session);
+    int64_t due_ms = pgqrsi_wakeups_due_ms(claiming->queues, claiming->exchange, now_ms);
+    int64_t own_ms = pgqrsi_burial_due_ms(claiming->queues, claiming->exchange);
+
+    due_ms = own_ms < due_ms ? own_ms : due_ms;
+    if (claiming->is_stopped)
+        return due_ms;
+    own_ms = pgqrsi_suspects_due_ms(&claiming->suspects);
+    due_ms = own_ms < due_ms ? own_ms : due_ms;
+    if (pgqrsi_suspects_allow(&claiming->suspects, claiming->holdings, now_ms) == 0 ||
+        pgqrsi_dealing_room(&claiming->dealing, claiming->holdings) == 0)
+        return due_ms;
+    for (size_t i = 0; i < claiming->queues->count && due_ms > now_ms; i++) {
+        own_ms = claim_due_ms(claiming, claiming->queues->list[i], can_lock, now_ms);
+        due_ms = own_ms < due_ms ? own_ms : due_ms;
+    }
+    return due_ms;
 }

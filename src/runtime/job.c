@@ -1,62 +1,31 @@
-#include "runtime/runtime.h"
+#include "runtime/job.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/name.h"
+#include "store/consumer.h"
 #include "store/payload.h"
 
 void
-pgqrsi_job_init(pgqrs_job *job, pgqrsi_work_queue *queue, pgqrsi_batch *batch, const pgqrs_message *message)
+pgqrsi_job_init(pgqrs_job *job, const pgqrsi_job_source *source, const pgqrs_message *message)
 {
     memset(job, 0, sizeof(*job));
-    job->worker = queue->worker;
-    job->queue = queue;
-    job->batch = batch;
+    job->source = source;
     job->message = message;
     job->delay_ms = -1;
-    job->place = PGQRSI_JOB_WAITING;
+    job->stage = PGQRSI_JOB_WAITING;
     atomic_init(&job->cancellation, PGQRS_JOB_GOES_ON);
+    atomic_init(&job->sure_until_ms, 0);
     atomic_init(&job->deadline_ms, NEVER);
-    batch->refs++;
 }
 
 void
-pgqrsi_job_free(pgqrs_job *job)
+pgqrsi_job_release(pgqrs_job *job)
 {
-    pgqrsi_batch *batch = job->batch;
-
     pgqrsi_buffer_release(&job->result);
     pgqrsi_buffer_release(&job->error);
-    if (--batch->refs > 0)
-        return;
-    pgqrs_message_list_free(batch->list);
-    free(batch->jobs);
-    free(batch);
-}
-
-pgqrs_slice
-pgqrsi_job_error(const pgqrs_job *job, char text[PGQRSI_JOB_TEXT_BYTES])
-{
-    if (!job->timed_out)
-        return (pgqrs_slice){ job->error.data, job->error.size };
-    /* Its handler may be setting an error of its own just now. */
-    snprintf(text, PGQRSI_JOB_TEXT_BYTES, "it took longer than its timeout of %lld ms",
-             (long long)job->queue->options.job_timeout_ms);
-    return pgqrs_slice_of(text);
-}
-
-void
-pgqrsi_job_error_line(const pgqrs_job *job, char line[PGQRSI_JOB_TEXT_BYTES])
-{
-    char text[PGQRSI_JOB_TEXT_BYTES];
-    pgqrs_slice error = pgqrsi_job_error(job, text);
-
-    snprintf(line, PGQRSI_JOB_TEXT_BYTES, "%.*s", (int)error.size, error.size > 0 ? error.data : "");
-    for (char *end = line; *end != '\0'; end++)
-        if (*end == '\n' || *end == '\r')
-            *end = ' ';
 }
 
 const pgqrs_message *
@@ -68,7 +37,7 @@ pgqrs_job_message(const pgqrs_job *job)
 pgqrs_slice
 pgqrs_job_queue(const pgqrs_job *job)
 {
-    return pgqrs_slice_of(job->queue->consumer->queue->name);
+    return pgqrs_slice_of(job->source->queue_name);
 }
 
 int64_t
@@ -95,7 +64,7 @@ pgqrs_job_cancelled(const pgqrs_job *job)
         why = PGQRS_JOB_LEASE_LOST;
     if (why != PGQRS_JOB_GOES_ON)
         return (pgqrs_job_cancellation)why;
-    return atomic_load(&job->worker->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_GOES_ON;
+    return atomic_load(job->source->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_GOES_ON;
 }
 
 static pgqrs_status
@@ -113,10 +82,16 @@ set(pgqrsi_buffer *buffer, pgqrs_slice value, pgqrs_error *err)
     return PGQRS_OK;
 }
 
+void
+pgqrsi_job_explain(pgqrs_job *job, const char *text)
+{
+    (void)set(&job->error, pgqrs_slice_of(text), NULL);
+}
+
 pgqrs_status
 pgqrs_job_set_result(pgqrs_job *job, pgqrs_slice result, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_payload_check(job->worker->client, "result", result, -1, err);
+    pgqrs_status status = pgqrsi_payload_check(job->source->client, "result", result, -1, err);
 
     return status == PGQRS_OK ? set(&job->result, result, err) : status;
 }
@@ -155,12 +130,12 @@ pgqrs_job_data(const pgqrs_job *job)
 static const pgqrsi_route *
 route_of(const pgqrs_job *job)
 {
-    const pgqrsi_work_queue *queue = job->queue;
+    const pgqrsi_job_source *source = job->source;
     const pgqrsi_route *others = NULL;
     pgqrs_slice type = job->message->type;
 
-    for (size_t i = 0; i < queue->route_count; i++) {
-        const pgqrsi_route *route = &queue->routes[i];
+    for (size_t i = 0; i < source->route_count; i++) {
+        const pgqrsi_route *route = &source->routes[i];
 
         if (route->type.data == NULL)
             others = route;
@@ -182,17 +157,17 @@ explain_no_handler(pgqrs_job *job)
                  PGQRSI_SLICE_ARG(type));
     else
         snprintf(text, sizeof(text), "this worker has no handler for messages without a type");
-    (void)set(&job->error, pgqrs_slice_of(text), NULL);
+    pgqrsi_job_explain(job, text);
 }
 
 pgqrs_job_outcome
 pgqrs_job_next(pgqrs_job *job)
 {
-    const pgqrs_worker *worker = job->worker;
+    const pgqrsi_layers *layers = job->source->layers;
     const pgqrsi_route *route;
 
-    if (job->layer < worker->layer_count) {
-        const pgqrsi_layer *layer = &worker->layers[job->layer++];
+    if (job->layer < layers->count) {
+        const pgqrsi_layer *layer = &layers->list[job->layer++];
 
         return layer->handler(job, layer->arg);
     }

@@ -1,4 +1,4 @@
-#include "runtime/runtime.h"
+#include "runtime/worker.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -10,6 +10,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "runtime/loop.h"
+#include "runtime/reporting.h"
+#include "runtime/setup.h"
 #include "store/payload.h"
 
 #define DEFAULT_PREFETCH 1000
@@ -56,7 +59,6 @@ init_locks(pgqrs_worker *worker)
     pthread_mutex_init(&worker->mutex, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&worker->work, &attributes);
     pthread_cond_init(&worker->ended, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -67,9 +69,9 @@ open_fds(pgqrs_worker *worker, pgqrs_error *err)
     struct epoll_event event = { .events = EPOLLIN };
 
     worker->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-    worker->event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (worker->epoll_fd < 0 || worker->event_fd < 0 ||
-        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->event_fd, &event) != 0)
+    worker->handlers.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->epoll_fd < 0 || worker->handlers.event_fd < 0 ||
+        epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->handlers.event_fd, &event) != 0)
         return pgqrsi_error_set(err, PGQRS_ESYSTEM, "making a worker: no descriptor could be opened: %s",
                                 strerror(errno));
     return PGQRS_OK;
@@ -78,20 +80,35 @@ open_fds(pgqrs_worker *worker, pgqrs_error *err)
 static void
 free_worker(pgqrs_worker *worker)
 {
-    pgqrsi_link_free(&worker->work_link);
-    pgqrsi_link_free(&worker->house_link);
-    for (size_t i = 0; i < worker->queue_count; i++)
-        pgqrsi_work_queue_free(worker->queues[i]);
-    free(worker->queues);
-    free(worker->layers);
+    pgqrsi_exchange_release(&worker->exchange);
+    pgqrsi_queues_release(&worker->queues);
+    free(worker->layers.list);
     if (worker->epoll_fd >= 0)
         close(worker->epoll_fd);
-    if (worker->event_fd >= 0)
-        close(worker->event_fd);
-    pthread_cond_destroy(&worker->work);
+    pgqrsi_handlers_release(&worker->handlers);
     pthread_cond_destroy(&worker->ended);
     pthread_mutex_destroy(&worker->mutex);
     free(worker);
+}
+
+/* Puts the parts together. Until the links are made there is nothing to release but memory. */
+static void
+join_parts(pgqrs_worker *worker)
+{
+    pgqrsi_claiming *claiming = &worker->claiming;
+    pgqrsi_housekeeping *housekeeping = &worker->housekeeping;
+
+    worker->events = (pgqrsi_events){ worker->options.on_event, worker->options.event_arg };
+    pgqrsi_handlers_init(&worker->handlers, &worker->events, (size_t)worker->options.concurrency);
+    pgqrsi_holdings_init(&worker->holdings, &worker->events, &worker->handlers);
+    claiming->queues = housekeeping->queues = &worker->queues;
+    claiming->exchange = housekeeping->exchange = &worker->exchange;
+    claiming->holdings = &worker->holdings;
+    claiming->dealing.concurrency = worker->options.concurrency;
+    claiming->dealing.prefetch_max = worker->options.prefetch_max;
+    housekeeping->events = &worker->events;
+    housekeeping->poll_ms = worker->options.poll_ms;
+    pgqrsi_housekeeping_init(housekeeping);
 }
 
 pgqrs_status
@@ -110,35 +127,17 @@ pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqr
     worker->client = client;
     worker->options = options != NULL ? *options : defaults;
     fill_in(&worker->options);
-    worker->epoll_fd = worker->event_fd = -1;
-    worker->pid = getpid();
-    worker->scan_ms = NEVER;
-    TAILQ_INIT(&worker->waiting);
-    TAILQ_INIT(&worker->returned);
+    worker->epoll_fd = -1;
+    join_parts(worker);
     init_locks(worker);
     status = open_fds(worker, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_link_new(worker, &worker->work_link, err);
-    if (status == PGQRS_OK)
-        status = pgqrsi_link_new(worker, &worker->house_link, err);
+        status = pgqrsi_exchange_init(&worker->exchange, client, &worker->events, worker->epoll_fd, err);
     if (status != PGQRS_OK) {
         free_worker(worker);
         return status;
     }
     *out = worker;
-    return PGQRS_OK;
-}
-
-static pgqrs_status
-check_complete(const pgqrs_worker *worker, pgqrs_error *err)
-{
-    if (worker->queue_count == 0)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused to start a worker without a queue: add one");
-    for (size_t i = 0; i < worker->queue_count; i++)
-        if (worker->queues[i]->route_count == 0)
-            return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                    "refused to start a worker whose queue \"%s\" has no handler: set one",
-                                    worker->queues[i]->consumer->queue->name);
     return PGQRS_OK;
 }
 
@@ -154,10 +153,10 @@ static void
 run_until_over(pgqrs_worker *worker)
 {
     for (;;) {
-        pgqrsi_worker_turn(worker);
+        pgqrsi_loop_turn(worker);
         if (atomic_load(&worker->is_over))
             return;
-        wait_for_events(worker, pgqrsi_worker_timeout(worker));
+        wait_for_events(worker, pgqrsi_loop_timeout(worker));
     }
 }
 
@@ -171,14 +170,14 @@ loop(void *arg)
 pgqrs_status
 pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_worker_check_not_started(worker, err);
+    pgqrs_status status = pgqrsi_setup_check_not_started(worker, err);
 
     if (status == PGQRS_OK)
-        status = check_complete(worker, err);
+        status = pgqrsi_setup_check_complete(worker, err);
     if (status != PGQRS_OK)
         return status;
     worker->is_started = 1;
-    status = pgqrsi_running_start(worker, err);
+    status = pgqrsi_handlers_start(&worker->handlers, err);
     if (status == PGQRS_OK && pthread_create(&worker->loop_thread, NULL, loop, worker) != 0)
         status = pgqrsi_error_set(err, PGQRS_ESYSTEM,
                                   "starting a worker: the operating system gave no thread for its loop");
@@ -187,7 +186,8 @@ pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err)
         return PGQRS_OK;
     }
     atomic_store(&worker->is_over, 1);
-    pgqrsi_running_join(worker);
+    pgqrsi_handlers_end(&worker->handlers);
+    pgqrsi_handlers_join(&worker->handlers);
     return status;
 }
 
@@ -198,7 +198,7 @@ pgqrs_worker_stop(pgqrs_worker *worker)
     int saved = errno;
 
     atomic_store(&worker->is_stopping, 1);
-    pgqrsi_running_wake_loop(worker);
+    pgqrsi_handlers_wake_loop(&worker->handlers);
     errno = saved;
 }
 
@@ -224,23 +224,24 @@ pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err)
                             (long long)timeout_ms);
 }
 
-/* Frees the jobs that are left: handlers have returned, and nothing can be reported any more. */
+/* Frees the leases that are left: handlers have returned, and nothing can be reported any more. */
 static void
-free_jobs(pgqrs_worker *worker)
+free_leases(pgqrs_worker *worker)
 {
     struct pgqrsi_job_list jobs;
+    pgqrsi_holding *holding;
     pgqrs_job *job;
 
-    pgqrsi_running_collect(worker, &jobs);
+    pgqrsi_handlers_collect(&worker->handlers, &jobs);
     while ((job = TAILQ_FIRST(&jobs)) != NULL) {
         TAILQ_REMOVE(&jobs, job, entry);
         pgqrsi_reporting_returned(job);
     }
-    for (size_t i = 0; i < worker->queue_count; i++) {
-        while ((job = TAILQ_FIRST(&worker->queues[i]->owned)) != NULL) {
-            job->is_over = 1;
-            pgqrsi_reporting_end(job);
-        }
+    while ((holding = TAILQ_FIRST(&worker->holdings.busy)) != NULL) {
+        pgqrsi_lease *lease = TAILQ_FIRST(&holding->owned);
+
+        lease->is_over = 1;
+        pgqrsi_lease_end(lease);
     }
 }
 
@@ -255,8 +256,8 @@ pgqrs_worker_close(pgqrs_worker *worker)
         pthread_join(worker->loop_thread, NULL);
     else if (worker->is_started && !atomic_load(&worker->is_over))
         run_until_over(worker);
-    pgqrsi_running_join(worker);
-    free_jobs(worker);
+    pgqrsi_handlers_join(&worker->handlers);
+    free_leases(worker);
     free_worker(worker);
 }
 
@@ -269,7 +270,7 @@ pgqrs_worker_fd(const pgqrs_worker *worker)
 int64_t
 pgqrs_worker_timeout_ms(const pgqrs_worker *worker)
 {
-    return pgqrsi_worker_timeout((pgqrs_worker *)(uintptr_t)worker);
+    return pgqrsi_loop_timeout((pgqrs_worker *)(uintptr_t)worker);
 }
 
 pgqrs_status
@@ -278,7 +279,7 @@ pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
 
     if (!worker->is_started)
-        status = check_complete(worker, err);
+        status = pgqrsi_setup_check_complete(worker, err);
     else if (worker->has_loop_thread)
         status =
             pgqrsi_error_set(err, PGQRS_EINVAL, "refused to process a worker that has threads of its own");
@@ -286,8 +287,8 @@ pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
         return status;
     worker->is_started = 1;
     if (!atomic_load(&worker->is_over))
-        pgqrsi_worker_turn(worker);
-    (void)pgqrsi_worker_timeout(
+        pgqrsi_loop_turn(worker);
+    (void)pgqrsi_loop_timeout(
         worker); /* from here on the descriptor tells what other threads have finished */
     *out_over = atomic_load(&worker->is_over);
     return PGQRS_OK;
@@ -296,11 +297,13 @@ pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
 void
 pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out)
 {
+    pgqrsi_handlers_state state = pgqrsi_handlers_look(&worker->handlers);
+
     pthread_mutex_lock(&worker->mutex);
     *out = worker->published;
-    out->running = (int64_t)worker->running;
-    out->prefetched = (int64_t)worker->waiting_count;
     pthread_mutex_unlock(&worker->mutex);
+    out->running = (int64_t)state.running;
+    out->prefetched = (int64_t)state.waiting;
 }
 
 int

@@ -100,6 +100,17 @@ remember(pgqrs_client *client, const pgqrsi_rows *rows)
     return queue;
 }
 
+pgqrsi_queue *
+pgqrsi_queue_found(pgqrs_client *client, const pgqrsi_rows *rows)
+{
+    pgqrsi_queue *queue;
+
+    pgqrsi_pool_lock(client->pool);
+    queue = remember(client, rows);
+    pgqrsi_pool_unlock(client->pool);
+    return queue;
+}
+
 pgqrs_status
 pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, pgqrsi_queue **out,
                   pgqrs_error *err)
@@ -117,9 +128,7 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
         pgqrsi_rows_free(rows);
         return no_such_queue(client, name, err);
     }
-    pgqrsi_pool_lock(client->pool);
-    queue = remember(client, rows);
-    pgqrsi_pool_unlock(client->pool);
+queue = pgqrsi_queue_found(client, rows);
     is_hidden = pgqrsi_rows_int(rows, 0, 8) != 0;
     pgqrsi_rows_free(rows);
     if (queue == NULL)

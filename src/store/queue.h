@@ -27,6 +27,10 @@ typedef struct pgqrsi_queue {
 pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms,
                                pgqrsi_queue **out, pgqrs_error *err);
 
+/** The same from the answer to PGQRSI_SQL_QUEUE_FIND, for those that wait for the server themselves. NULL
+ * without memory. */
+pgqrsi_queue *pgqrsi_queue_found(pgqrs_client *client, const pgqrsi_rows *rows);
+
 /** Looks `name` up and runs one reading statement of it, all within one call's deadline. `params` may be
  * NULL; the caller frees *out. */
 pgqrs_status pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql,

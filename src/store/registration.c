@@ -1,10 +1,9 @@
-#include <pgqrs/registration.h>
+#include "store/registration.h"
 
 #include <unistd.h>
 
 #include "base/error.h"
 #include "base/name.h"
-#include "client.h"
 #include "store/queue.h"
 
 #define MAX_HOST_NAME_BYTES 255
@@ -22,21 +21,28 @@ host_name(char *buffer, size_t size)
     return name;
 }
 
-pgqrs_status
-pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, pgqrs_error *err)
+void
+pgqrsi_registration_params(pgqrsi_params *params, pgqrs_slice queue)
 {
     char buffer[MAX_HOST_NAME_BYTES + 1] = "";
+
+    pgqrsi_params_add_text(params, queue);
+    pgqrsi_params_add_text(params, host_name(buffer, sizeof(buffer)));
+    pgqrsi_params_add_int(params, getpid());
+}
+
+pgqrs_status
+pgqrsi_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t deadline_ms, int64_t *out_id,
+                        pgqrs_error *err)
+{
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *opened = NULL;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_queue_open(client, queue, deadline_ms, &opened, err);
 
     if (status != PGQRS_OK)
         return status;
-    pgqrsi_params_add_text(&params, queue);
-    pgqrsi_params_add_text(&params, host_name(buffer, sizeof(buffer)));
-    pgqrsi_params_add_int(&params, getpid());
+    pgqrsi_registration_params(&params, queue);
     status = pgqrsi_client_run(
         client,
         &(pgqrsi_call){ .sql = PGQRSI_SQL_WORKER_REGISTER, .effect = PGQRSI_WRITES, .params = &params },
@@ -51,6 +57,12 @@ pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id,
         *out_id = pgqrsi_rows_int(rows, 0, 0);
     pgqrsi_rows_free(rows);
     return status;
+}
+
+pgqrs_status
+pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id, pgqrs_error *err)
+{
+    return pgqrsi_registration_add(client, queue, pgqrsi_client_deadline(client), out_id, err);
 }
 
 static pgqrs_status

@@ -1,0 +1,133 @@
+#include "runtime/wakeups.h"
+
+#include "base/clock.h"
+
+/* Workers that are woken in place of this one, or in addition to it. */
+#define WAKE_AT_ONCE 2
+
+static void
+ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    (void)request;
+    (void)rows;
+}
+
+static void
+ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
+{
+    (void)request;
+    (void)refusal;
+}
+
+static void
+lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    pgqrsi_work_queue *queue = request->owner;
+
+    queue->key = pgqrsi_rows_int(*rows, 0, 0);
+    pgqrsi_polling_lock_answered(&queue->polling, pgqrsi_rows_int(*rows, 0, 1) != 0, pgqrsi_clock_boot_ms());
+}
+
+/* One statement about a queue, in a transaction of its own. NULL if there is no room for it now. */
+static pgqrsi_exchange_request *
+send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic traffic, pgqrsi_sql sql)
+{
+    const pgqrsi_sending_as as = { .traffic = traffic, .is_apart = 1 };
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_exchange_request *request;
+
+    pgqrsi_params_add_int(&params, queue->held.consumer->queue->id);
+    if (sql == PGQRSI_SQL_WAKE_WAKE)
+        pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
+    request = pgqrsi_exchange_send(exchange, &as, &(pgqrsi_call){ .sql = sql, .params = &params });
+    pgqrsi_params_release(&params);
+    if (request == NULL)
+        return NULL;
+    request->owner = queue;
+    request->answered = ignore_answer;
+    request->failed = ignore_failure;
+    return request;
+}
+
+/* A lock outlives its transaction, so it has one of its own: what fails beside it must not hide that it was
+ * got. */
+void
+pgqrsi_wakeups_lock(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue)
+{
+    pgqrsi_polling *polling = &queue->polling;
+
+    if (polling->wants_lock) {
+        pgqrsi_exchange_request *request =
+            send_about(exchange, queue, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_SLEEP);
+
+        if (request != NULL) {
+            request->answered = lock_answered;
+            polling->wants_lock = 0;
+        }
+    }
+    if (polling->wants_unlock &&
+        send_about(exchange, queue, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_AWAKE) != NULL)
+        polling->wants_unlock = polling->is_locked = 0;
+}
+
+static int
+is_wake_due(const pgqrsi_work_queue *queue, int64_t now_ms)
+{
+    return queue->wants_wake && now_ms - queue->wake_ms >= PGQRSI_WAKE_MS;
+}
+
+void
+pgqrsi_wakeups_send(const pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms)
+{
+    for (size_t i = 0; i < queues->count; i++)
+        if (queues->list[i]->polling.wants_unlock)
+            pgqrsi_wakeups_lock(exchange, queues->list[i]);
+    for (size_t i = 0; i < queues->count; i++) {
+        pgqrsi_work_queue *queue = queues->list[i];
+
+        if (!is_wake_due(queue, now_ms) ||
+            send_about(exchange, queue, PGQRSI_TRAFFIC_CLAIM, PGQRSI_SQL_WAKE_WAKE) == NULL)
+            continue;
+        queue->wants_wake = 0;
+        queue->wake_ms = now_ms;
+    }
+}
+
+int
+pgqrsi_wakeups_wanted(const pgqrsi_queues *queues)
+{
+    for (size_t i = 0; i < queues->count; i++)
+        if (queues->list[i]->wants_wake && !queues->list[i]->held.is_gone)
+            return 1;
+    return 0;
+}
+
+void
+pgqrsi_wakeups_came_back(pgqrsi_holding *holding, int64_t delay_ms)
+{
+    pgqrsi_work_queue *queue = pgqrsi_queue_of_holding(holding);
+
+    pgqrsi_consumer_remember_held(holding->consumer, delay_ms);
+    queue->wants_wake = 1;
+    pgqrsi_polling_due(&queue->polling, pgqrsi_clock_boot_ms() + delay_ms);
+}
+
+int64_t
+pgqrsi_wakeups_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms)
+{
+    const pgqrsi_sending_as as_session = { .traffic = PGQRSI_TRAFFIC_SESSION, .is_apart = 1 };
+    const pgqrsi_sending_as as_wake = { .traffic = PGQRSI_TRAFFIC_CLAIM, .is_apart = 1 };
+    int can_lock = pgqrsi_exchange_has_room(exchange, &as_session);
+    int can_wake = pgqrsi_exchange_has_room(exchange, &as_wake);
+    int64_t due_ms = NEVER;
+
+    for (size_t i = 0; i < queues->count && due_ms > now_ms; i++) {
+        const pgqrsi_work_queue *queue = queues->list[i];
+
+        if (queue->polling.wants_unlock && can_lock)
+            due_ms = now_ms;
+        else if (queue->wants_wake && can_wake && queue->wake_ms + PGQRSI_WAKE_MS < due_ms)
+            due_ms = queue->wake_ms + PGQRSI_WAKE_MS;
+    }
+    return due_ms;
+}
