@@ -25,7 +25,7 @@
 #define PGQRSI_WAKE_MS 5
 
 /** So that there is a newer test, and an answer to it, before the last one is too old. */
-#define PGQRSI_WAKE_AHEAD_MS 3
+#define PGQRSI_WAKE_AHEAD_MS 4
 
 struct pgqrsi_queue; /* store/queue.h */
 

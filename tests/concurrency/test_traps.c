@@ -141,8 +141,12 @@ enum timed {
     CLAIM_RUNS,
     CLAIM_HELD,
     CLAIM_ONE,
+    CLAIM_LOCKED,
+    CLAIM_CHANGED,
     EXTEND,
     EXTEND_BATCH,
+    EXTEND_LOCKED,
+    EXTEND_CHANGED,
     RELEASE,
     FAIL,
     TIMED_COUNT
@@ -177,11 +181,15 @@ set_a_time(struct story *story, struct hands *hands, enum timed what)
     failure.delay_ms = LEASE_MS;
     switch (what) {
     case CLAIM_ONE:
+    case CLAIM_LOCKED:
+    case CLAIM_CHANGED:
         TS_OK(pgqrs_consumer_lease(hands->consumer, lease.id, PGQRS_LEASE_TAKE_OVER, &list, hands->err),
               hands->err);
         pgqrs_message_list_free(list);
         break;
     case EXTEND:
+    case EXTEND_LOCKED:
+    case EXTEND_CHANGED:
         TS_OK(pgqrs_consumer_extend_visibility(hands->consumer, lease, LEASE_MS, hands->err), hands->err);
         break;
     case EXTEND_BATCH:
@@ -237,6 +245,21 @@ prepare_for(struct story *story, enum timed what)
     }
 }
 
+/* Most statements pass by a row that is locked, or compute what they set when they have it; a claim of one
+ * message and an extension of one lease wait for it. */
+static void
+lock_for(struct story *story, PGconn *own, enum timed what)
+{
+    ts_sql(own, "BEGIN");
+    if (what == EXTEND_LOCKED || what == CLAIM_LOCKED)
+        ts_sql(own, "SELECT FROM pgqrs_messages FOR UPDATE");
+    else if (what == EXTEND_CHANGED || what == CLAIM_CHANGED)
+        ts_sql(own, "UPDATE pgqrs_messages SET headers = '{}'");
+    else
+        ts_sql(own, "LOCK TABLE pgqrs_messages_%lld_ready, pgqrs_messages_%lld_held IN SHARE MODE",
+               (long long)story->scope.queue_id, (long long)story->scope.queue_id);
+}
+
 /* Given a statement that waits for a lock, whatever it sets begins when it goes on, not when it was sent: a
  * lease would else be shorter than was asked for, or over before it is known. */
 static void
@@ -256,8 +279,7 @@ a_time_is_counted_from_the_end_of_a_wait(void **state)
         child = crowd_spawn(set_a_time_when_told, story, what);
         while (atomic_load(&story->shared->arrived) == 0)
             usleep(500);
-        ts_sql(own, "BEGIN; LOCK TABLE pgqrs_messages_%lld_ready, pgqrs_messages_%lld_held IN SHARE MODE",
-               (long long)story->scope.queue_id, (long long)story->scope.queue_id);
+        lock_for(story, own, (enum timed)what);
         atomic_store(&story->shared->stop, 1);
         ts_wait_until(story->sql, WAIT_MS,
                       "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND "

@@ -471,7 +471,7 @@ disturb(void *context)
             usleep(100);
             continue;
         }
-        usleep((useconds_t)crowd_random(&random, 0, 12000));
+        usleep((useconds_t)crowd_random(&random, 0, 20000));
         for (int i = crowd_random(&random, 1, 8); i > 0; i--)
             TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, err), err);
         done++;
