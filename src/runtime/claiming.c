@@ -15,9 +15,11 @@
 #define LOCKED_MS 30000
 #define NARROWING_MS 1000
 
-/* Claims that share a transaction do not wait longer for a lock; one of a queue that is locked. */
-#define LOCK_MS 500
-#define LOCKED_LOCK_MS 100
+/* No lock is waited for longer where others wait for the answer. Claims skip locked rows, so it is the lock
+ * of a table, but for claims by runs, which wait for the end of what has just touched a row. */
+#define LOCK_MS 50
+#define LOCKED_LOCK_MS 25
+#define RUNS_LOCK_MS 500
 
 /* Roughly how much one claim may bring into memory. */
 #define CLAIM_BYTES 8e6
@@ -31,15 +33,18 @@ sending_as(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int6
 {
     int64_t patience_ms = queue->held.options.lease_ms / 3;
     int is_locked = now_ms < queue->held.apart_until_ms;
+    int64_t lock_ms = 0;
 
+    if (is_locked)
+        lock_ms = LOCKED_LOCK_MS;
+    else if (claiming->queues->count > 1)
+        lock_ms = queue->claim.by_runs ? RUNS_LOCK_MS : LOCK_MS;
     if (patience_ms > PATIENCE_MAX_MS)
         patience_ms = PATIENCE_MAX_MS;
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_CLAIM,
                                 .is_apart = is_locked || queue->claim.by_runs,
                                 .is_slow = is_locked && claiming->queues->count > 1,
-                                .lock_ms = is_locked                     ? LOCKED_LOCK_MS
-                                           : claiming->queues->count > 1 ? LOCK_MS
-                                                                         : 0,
+                                .lock_ms = lock_ms,
                                 .patience_ms =
                                     patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS };
 }

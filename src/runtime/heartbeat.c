@@ -8,8 +8,9 @@
 /* A heartbeat that the server refused is repeated after this, or after a part of the lease. */
 #define TROUBLE_PAUSE_MS 500
 
-/* A queue whose tables somebody has locked must not take the time of others: locks are waited for so long. */
-#define LOCK_MS 250
+/* A queue whose tables somebody has locked must not take the time of others. Locked rows are skipped, so what
+ * is waited for is a table, and the heartbeat comes again soon. */
+#define LOCK_MS 25
 
 /* The queue of a statement that met a lock is asked by itself for so long; one that failed together with
  * others, for a moment. */
@@ -105,14 +106,16 @@ failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
             holding->apart_until_ms = now_ms + NARROWING_MS;
         return;
     }
-    if (strcmp(refusal->sqlstate, "55P03") == 0)
+    holding->heartbeat_ms = soon_ms(holding);
+    if (strcmp(refusal->sqlstate, "55P03") == 0) {
         holding->apart_until_ms = now_ms + LOCKED_MS;
+        holding->heartbeat_ms = now_ms + holding->options.lease_ms / 4;
+    }
     if (refusal->status == PGQRS_ENOQUEUE) {
         holding->is_gone = 1;
         pgqrsi_holding_gone(holding);
         return;
     }
-    holding->heartbeat_ms = soon_ms(holding);
     pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
                           refusal->message);
 }
@@ -246,13 +249,14 @@ sending_as(const pgqrsi_holding *holding, int64_t now_ms)
 {
     int64_t patience_ms = holding->options.lease_ms / 3;
 
-    return (pgqrsi_sending_as){
-        .traffic = PGQRSI_TRAFFIC_HEARTBEAT,
-        .is_apart = now_ms<holding->apart_until_ms, .patience_ms = patience_ms> PATIENCE_MIN_MS
-                        ? patience_ms
-                        : PATIENCE_MIN_MS,
-        .lock_ms = LOCK_MS
-    };
+    int is_apart = now_ms < holding->apart_until_ms;
+
+    if (patience_ms < PATIENCE_MIN_MS)
+        patience_ms = PATIENCE_MIN_MS;
+    return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_HEARTBEAT,
+                                .is_apart = is_apart,
+                                .patience_ms = patience_ms,
+                                .lock_ms = LOCK_MS };
 }
 
 /* Whether those that are missing are locked or lost: the ready lane is asked first, since the sweep moves

@@ -10,7 +10,7 @@
 #define PATIENCE_MAX_MS 4000
 
 /* No lock is waited for longer by looks that share a transaction. */
-#define LOCK_MS 250
+#define LOCK_MS 50
 
 /* A look that failed among others is sent by itself for so long; one that met a lock, longer. */
 #define NARROWING_MS 1000

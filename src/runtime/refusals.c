@@ -12,7 +12,7 @@
 /* It becomes a failure after so many refusals, and not before so long; where the server says that it may go
  * well later, after a minute. */
 #define REFUSALS_MAX 5
-#define REFUSED_FOR_MS 15000
+#define REFUSED_FOR_MS 8000
 #define REFUSED_FOR_LATER_MS 60000
 
 /* Refusals that may be over in a while, whatever is sent: a lock, a full disk, a server that is read-only. */

@@ -13,6 +13,9 @@
 /* A transaction that several queues share does not wait longer for a lock. */
 #define LOCK_MS 500
 
+/* How long the session itself waits for a lock, at most. */
+#define SESSION_LOCK_MS 2000
+
 /* The queue of a report that met a lock is served by itself for so long. */
 #define LOCKED_MS 30000
 
@@ -321,12 +324,15 @@ static pgqrsi_sending_as
 sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
 {
     int is_locked = now_ms < holding->apart_until_ms;
-    int64_t lock_ms = holding->options.lease_ms / 4 < LOCK_MS ? holding->options.lease_ms / 4 : LOCK_MS;
+    int64_t lease_ms = holding->options.lease_ms;
+    int64_t lock_ms = lease_ms / 4 < LOCK_MS ? lease_ms / 4 : LOCK_MS;
+    /* Rows that are being finished cannot be extended, so the wait is a part of the lease. */
+    int is_bounded = holding->all->is_shared || is_alone || is_locked || lease_ms / 4 < SESSION_LOCK_MS;
 
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
                                 .is_apart = is_alone || is_locked,
                                 .is_slow = is_locked,
-                                .lock_ms = holding->all->is_shared || is_alone || is_locked ? lock_ms : 0 };
+                                .lock_ms = is_bounded ? lock_ms : 0 };
 }
 
 /* Takes what was put back while the list is walked over for sent again: so no further than the last one. */
