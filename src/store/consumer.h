@@ -1,6 +1,6 @@
 /*
- * The consumer, for the files that it is made of: consumer.c claims, lease.c ends leases, sweep.c keeps the
- * lanes tidy.
+ * The consumer, for the files that it is made of: consumer.c dequeues, claim.c claims, lease.c ends leases,
+ * sweep.c keeps the lanes tidy.
  */
 #ifndef PGQRSI_STORE_CONSUMER_H
 #define PGQRSI_STORE_CONSUMER_H
@@ -11,7 +11,7 @@
 
 struct pgqrs_consumer {
     pgqrs_client *client;
-    pgqrsi_queue *queue;
+    _Atomic(pgqrsi_queue *) queue; /* another one when it was deleted and made again */
     int64_t lease_ms;
     int64_t worker_id;
 };
@@ -47,6 +47,12 @@ typedef struct pgqrsi_claim {
     pgqrsi_params params;
     pgqrsi_call call; /* what to run; points to `params` */
 } pgqrsi_claim;
+
+/** What this client knows of the queue's lanes just now. */
+pgqrsi_frontier pgqrsi_consumer_frontier(pgqrs_consumer *consumer);
+
+/** A token for one lease: each claim has its own, so that a token says which. PGQRS_ESYSTEM. */
+pgqrs_status pgqrsi_claim_token(int64_t *out, pgqrs_error *err);
 
 /** The first place from `from` on where the hints say that something may be due. */
 pgqrsi_place pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from);

@@ -114,7 +114,7 @@ fly(pgqrsi_request *leader, struct pgqrsi_flight *flight, pgqrsi_rows **out, pgq
     if (flight->count > 1)
         let_late_ones_go(producer->client->pool, flight);
     call = pgqrsi_enqueue_call(producer, NULL, batch, &params);
-    status = pgqrsi_queue_wake_send(producer->client, producer->queue, &call, flight->count,
+    status = pgqrsi_queue_wake_send(producer->client, leader->queue, &call, flight->count,
                                     flight->deadline_ms, out, &flight->tested, err);
     pgqrsi_params_release(&params);
     return status;
@@ -158,7 +158,7 @@ land(pgqrsi_request *leader, struct pgqrsi_flight *flight, const pgqrsi_rows *ro
     pgqrsi_request *next;
 
     pgqrsi_pool_lock(pool);
-    next = pgqrsi_line_call_next(&leader->producer->queue->line);
+    next = pgqrsi_line_call_next(&leader->queue->line);
     for (size_t i = 0; i < flight->count; i++)
         if (flight->members[i] != NULL)
             inform(flight->members[i], &flight->batch, rows, status, detail);
@@ -180,13 +180,13 @@ lead(pgqrsi_request *leader)
     pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status;
 
-    board(&producer->queue->line, leader, &flight);
+    board(&leader->queue->line, leader, &flight);
     pgqrsi_pool_unlock(producer->client->pool);
     status = fly(leader, &flight, &rows, &detail);
     land(leader, &flight, rows, status, &detail);
     /* Whatever flight leaves next may fail, or wait for a lock, so this one sees to its own commit. */
     if (status == PGQRS_OK && !flight.tested)
-        pgqrsi_queue_wake_finish(producer->client, producer->queue, flight.count, flight.deadline_ms);
+        pgqrsi_queue_wake_finish(producer->client, leader->queue, flight.count, flight.deadline_ms);
     pgqrsi_rows_free(rows);
     pgqrsi_error_release(&detail);
 }
@@ -196,7 +196,7 @@ lead(pgqrsi_request *leader)
 static void
 give_way(pgqrsi_request *request)
 {
-    pgqrsi_line *line = &request->producer->queue->line;
+    pgqrsi_line *line = &request->queue->line;
     pgqrsi_request *next;
 
     pgqrsi_line_leave(line, request);
@@ -210,7 +210,7 @@ give_way(pgqrsi_request *request)
 static pgqrs_status
 say_late(pgqrsi_request *request, int was_sent)
 {
-    const char *queue = request->producer->queue->name;
+    const char *queue = request->queue->name;
 
     if (was_sent)
         return pgqrsi_error_set(
@@ -234,7 +234,7 @@ try_to_leave(pgqrsi_request *request)
 
     pgqrsi_pool_lock(pool);
     if (request->state == PGQRSI_REQUEST_WAITING) {
-        pgqrsi_line_leave(&request->producer->queue->line, request);
+        pgqrsi_line_leave(&request->queue->line, request);
         request->status = say_late(request, 0);
         is_free = 1;
     } else if (request->state == PGQRSI_REQUEST_FLYING && request->flight->is_packed) {
@@ -297,8 +297,10 @@ pgqrs_status
 pgqrsi_gather_enqueue(pgqrs_producer *producer, const pgqrsi_outgoing *message, int64_t deadline_ms,
                       pgqrs_enqueued *out, pgqrs_error *err)
 {
-    pgqrsi_line *line = &producer->queue->line;
+    pgqrsi_queue *queue = producer->queue;
+    pgqrsi_line *line = &queue->line;
     pgqrsi_request request = { .producer = producer,
+                               .queue = queue,
                                .message = message,
                                .bytes = size_of(message),
                                .deadline_ms = deadline_ms,

@@ -46,6 +46,8 @@ typedef struct pgqrsi_request {
     pgqrsi_waiter waiter;         /* of itself; only if it ever waited */
     /* Constant: */
     pgqrs_producer *producer;
+    struct pgqrsi_queue
+        *queue; /* in whose line it waits, even if the producer takes up another one meanwhile */
     const pgqrsi_outgoing *message;
     size_t bytes;
     int64_t deadline_ms;

@@ -37,6 +37,7 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
 {
     static const pgqrs_producer_options defaults = PGQRS_PRODUCER_OPTIONS_INIT;
     pgqrs_producer *producer;
+    pgqrsi_queue *opened = NULL;
     pgqrs_status status;
 
     if (options == NULL)
@@ -47,7 +48,8 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
     producer = calloc(1, sizeof(*producer));
     if (producer == NULL)
         return pgqrsi_error_memory(err);
-    status = pgqrsi_queue_open(client, queue, pgqrsi_client_deadline(client), &producer->queue, err);
+    status = pgqrsi_queue_open(client, queue, pgqrsi_client_deadline(client), &opened, err);
+    producer->queue = opened;
     if (status != PGQRS_OK) {
         free(producer);
         return status;
@@ -140,13 +142,17 @@ pgqrs_producer_enqueue_batch(pgqrs_producer *producer, const pgqrs_slice *payloa
                              pgqrs_error *err)
 {
     pgqrsi_outgoing batch = { payloads, options, count, 0 };
+    int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
     pgqrs_status status = check_batch(producer->client, &batch, err);
 
     if (status == PGQRS_OK)
         status = take_from_rate(producer, count, err);
     if (status != PGQRS_OK)
         return status;
-    return pgqrsi_enqueue(producer, NULL, &batch, pgqrsi_client_deadline(producer->client), out, err);
+    status = pgqrsi_enqueue(producer, NULL, &batch, deadline_ms, out, err);
+    if (status == PGQRS_ENOQUEUE && pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
+        status = pgqrsi_enqueue(producer, NULL, &batch, deadline_ms, out, err);
+    return status;
 }
 
 pgqrs_status
@@ -161,7 +167,10 @@ pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload, const pgqr
         status = take_from_rate(producer, 1, err);
     if (status != PGQRS_OK)
         return status;
-    return pgqrsi_gather_enqueue(producer, &message, deadline_ms, out, err);
+    status = pgqrsi_gather_enqueue(producer, &message, deadline_ms, out, err);
+    if (status == PGQRS_ENOQUEUE && pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
+        status = pgqrsi_gather_enqueue(producer, &message, deadline_ms, out, err);
+    return status;
 }
 
 pgqrs_status

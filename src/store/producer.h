@@ -11,7 +11,7 @@
 
 struct pgqrs_producer {
     pgqrs_client *client;
-    pgqrsi_queue *queue;
+    _Atomic(pgqrsi_queue *) queue; /* another one when it was deleted and made again */
     int64_t key_retention_ms;
     int64_t worker_id;
     pgqrsi_rate rate; /* guarded by pgqrsi_pool_lock */

@@ -128,7 +128,7 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
         pgqrsi_rows_free(rows);
         return no_such_queue(client, name, err);
     }
-queue = pgqrsi_queue_found(client, rows);
+    queue = pgqrsi_queue_found(client, rows);
     is_hidden = pgqrsi_rows_int(rows, 0, 8) != 0;
     pgqrsi_rows_free(rows);
     if (queue == NULL)
@@ -141,6 +141,19 @@ queue = pgqrsi_queue_found(client, rows);
             queue->name);
     *out = queue;
     return PGQRS_OK;
+}
+
+int
+pgqrsi_queue_renew(pgqrs_client *client, _Atomic(pgqrsi_queue *) *queue, int64_t deadline_ms,
+                   pgqrs_error *err)
+{
+    pgqrsi_queue *old = *queue, *found = NULL;
+
+    if (pgqrsi_queue_open(client, pgqrs_slice_of(old->name), deadline_ms, &found, err) != PGQRS_OK ||
+        found == old)
+        return 0;
+    *queue = found;
+    return 1;
 }
 
 pgqrs_status

@@ -31,6 +31,11 @@ pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t d
  * without memory. */
 pgqrsi_queue *pgqrsi_queue_found(pgqrs_client *client, const pgqrsi_rows *rows);
 
+/** After PGQRS_ENOQUEUE: looks up what the name of `*queue` means now. 1 if that is another queue, which
+ * *queue is then; 0 if there is none (PGQRS_ENOQUEUE in `err`), or it is the same (`err` is left alone). */
+int pgqrsi_queue_renew(pgqrs_client *client, _Atomic(pgqrsi_queue *) *queue, int64_t deadline_ms,
+                       pgqrs_error *err);
+
 /** Looks `name` up and runs one reading statement of it, all within one call's deadline. `params` may be
  * NULL; the caller frees *out. */
 pgqrs_status pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql,
