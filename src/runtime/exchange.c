@@ -7,6 +7,9 @@
 
 #define NEVER PGQRSI_CLOCK_NEVER
 
+/* How long an answer is waited for on a link whose twin has just fallen silent. */
+#define SUSPECTED_MS 2000
+
 /* Transactions that each traffic leaves free for those after it. */
 static const size_t kept_free[PGQRSI_TRAFFIC_COUNT] = {
     [PGQRSI_TRAFFIC_HEARTBEAT] = 6, [PGQRSI_TRAFFIC_REPORT] = 5, [PGQRSI_TRAFFIC_SESSION] = 3,
@@ -325,6 +328,18 @@ tell_opened(pgqrsi_exchange *exchange)
     exchange->is_cut = 0;
 }
 
+/* One of the two has fallen silent. What is under way on the other one was sent through the same network: its
+ * answer is not waited for as long as an operation may take. */
+static void
+hurry(pgqrsi_exchange *exchange, const pgqrsi_channel *silent)
+{
+    pgqrsi_link *other = silent == &exchange->claims ? &exchange->reports.link : &exchange->claims.link;
+    int64_t by_ms = pgqrsi_clock_boot_ms() + SUSPECTED_MS;
+
+    if (pgqrsi_pipe_pending(other->pipe) > 0 && other->deadline_ms > by_ms)
+        other->deadline_ms = by_ms;
+}
+
 static void
 progress(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
 {
@@ -332,8 +347,10 @@ progress(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
     pgqrs_status status = PGQRS_OK;
     pgqrsi_link_change change = pgqrsi_link_progress(&channel->link, &status, &error);
 
-    if (change == PGQRSI_LINK_SILENT)
+    if (change == PGQRSI_LINK_SILENT) {
         exchange->wants_probe = 1;
+        hurry(exchange, channel);
+    }
     if (change == PGQRSI_LINK_LOST || change == PGQRSI_LINK_SILENT)
         lost(exchange, channel);
     if (change == PGQRSI_LINK_OPENED)

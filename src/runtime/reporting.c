@@ -19,6 +19,10 @@
 /* The queue of a report that met a lock is served by itself for so long. */
 #define LOCKED_MS 30000
 
+/* What is under way is not extended, so an answer is waited for a part of the lease, but for the disk so
+ * long. */
+#define PATIENCE_MIN_MS 2000
+
 /* Reports that are repeated by themselves, in one round. */
 #define ALONE_MAX 3
 
@@ -332,6 +336,8 @@ sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
                                 .is_apart = is_alone || is_locked,
                                 .is_slow = is_locked,
+                                .patience_ms =
+                                    lease_ms / 3 > PATIENCE_MIN_MS ? lease_ms / 3 : PATIENCE_MIN_MS,
                                 .lock_ms = is_bounded ? lock_ms : 0 };
 }
 
