@@ -407,14 +407,16 @@ check_words(cli_call *call)
     return CLI_EXIT_USAGE;
 }
 
+/* `is_empty_line`: just "pgqrs", from somebody who wants to know what there is. */
 static int
-check(cli_call *call)
+check(cli_call *call, int is_empty_line)
 {
     const cli_node *node = cli_call_node(call);
     char path[64];
     int failed;
 
-    call->wants_help = cli_call_has(call, "help");
+    call->wants_help = cli_call_has(call, "help") || is_empty_line;
+    call->is_short = is_empty_line;
     call->wants_version = cli_call_has(call, "version");
     if (call->wants_help || call->wants_version)
         return 0;
@@ -446,7 +448,7 @@ cli_call_parse(cli_call *out, int argc, char **argv)
         return CLI_EXIT_OSERR;
     }
     failed = argc > 0 ? take_apart(out, argc, argv) : 0;
-    return failed ? failed : check(out);
+    return failed ? failed : check(out, argc == 1);
 }
 
 void

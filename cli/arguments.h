@@ -22,6 +22,7 @@ typedef struct cli_call {
     const cli_node *path[CLI_MAX_DEPTH]; /* path[0] is the root */
     int depth;                           /* path[depth - 1] is the command */
     int wants_help;                      /* --help: nothing else was checked */
+    int is_short;                        /* the help that is wanted is the short one */
     int wants_version;
     cli_given global[CLI_MAX_OPTIONS]; /* in the order of the root's options */
     cli_given local[CLI_MAX_OPTIONS];  /* in the order of the command's options */

@@ -59,6 +59,7 @@ int cli_bench(cli_context *context);
 
 /* help.c, man.c, completion.c */
 int cli_help(cli_context *context);
+int cli_version(cli_context *context);
 int cli_man(cli_context *context);
 int cli_completion(cli_context *context);
 

@@ -53,7 +53,7 @@ find_title(cli_context *context, int argc, char **argv)
     }
 }
 
-/* A reader that went away is a failed write, which is reported, not a silent death. */
+/* A reader that went away is a failed write, so that the command finishes its work in the database. */
 static void
 ignore_broken_pipes(void)
 {
@@ -134,7 +134,8 @@ run(cli_context *context)
     return code;
 }
 
-/* A failure of the command itself is the better exit code. */
+/* A failure of the command itself is the better exit code. A reader that has seen enough, as head has, is no
+ * failure to speak of. */
 static int
 finish_output(cli_context *context, int code)
 {
@@ -142,9 +143,21 @@ finish_output(cli_context *context, int code)
 
     if (failed == 0)
         return code;
+    if (failed == EPIPE)
+        return code == CLI_EXIT_OK ? CLI_EXIT_PIPE : code;
     cli_log_failure(&context->log, "could not write the output%s: %s",
                     code == CLI_EXIT_OK ? ", though all else is done" : "", strerror(failed));
     return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
+}
+
+/* Ends as cat and git do: by the signal, so that a shell knows. A process that cannot die of it, such as the
+ * first one of a container, ends with the same exit code. */
+static int
+end_by_broken_pipe(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+    return CLI_EXIT_PIPE;
 }
 
 int
@@ -172,7 +185,7 @@ main(int argc, char **argv)
     if (code == 0 && call.wants_help)
         cli_help_print(&context.output, &call);
     else if (code == 0 && call.wants_version)
-        cli_output_text(&context.output, "pgqrs %s\n", pgqrs_version());
+        code = cli_version(&context);
     else if (code == 0)
         code = run(&context);
     code = finish_output(&context, code);
@@ -184,5 +197,5 @@ main(int argc, char **argv)
     cli_log_close(&context.log);
     cli_call_release(&call);
     cli_dsn_release(arguments);
-    return code;
+    return code == CLI_EXIT_PIPE ? end_by_broken_pipe() : code;
 }

@@ -45,7 +45,7 @@ static const cli_option global_options[] = {
       .description = "how much is logged",
       .default_text = "warn" },
     { .name = "help", .letter = 'h', .kind = CLI_FLAG, .description = "print help and do nothing" },
-    { .name = "version", .kind = CLI_FLAG, .description = "print the version and do nothing" },
+    { .name = "version", .letter = 'V', .kind = CLI_FLAG, .description = "print the version and do nothing" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(global_options);
@@ -177,6 +177,7 @@ static const cli_node commands[] = {
       .run = cli_completion },
     { .name = "man", .summary = "print the source of the manual page, for scdoc(1)", .run = cli_man },
     { .name = "help", .summary = "explain a command", .arguments = help_arguments, .run = cli_help },
+    { .name = "version", .summary = "print the version", .run = cli_version },
     { .name = NULL },
 };
 
