@@ -14,7 +14,7 @@
 /** What was given for one option or argument. */
 typedef struct cli_given {
     char *text;     /* one of the arguments; NULL: not given. A flag has "" */
-    int64_t number; /* of a number; milliseconds of seconds */
+    int64_t number; /* of a number; milliseconds of a duration */
 } cli_given;
 
 /** A command line that was understood. */

@@ -188,6 +188,18 @@ print_options(cli_output *output, const cli_option *options, const char *title)
     }
 }
 
+/* What a DURATION is, if one of `options` takes one. */
+static void
+print_forms(cli_output *output, const cli_option *options)
+{
+    for (; options != NULL && options->name != NULL; options++)
+        if (options->kind == CLI_DURATION) {
+            cli_output_text(output, "\n");
+            print_wrapped(output, "A DURATION is written as " CLI_DURATION_FORM ".", 0, 0);
+            return;
+        }
+}
+
 static void
 print_examples(cli_output *output, const cli_node *node)
 {
@@ -225,6 +237,7 @@ cli_help_print(cli_output *output, const cli_call *call)
     print_arguments(output, node);
     if (call->depth > 1)
         print_options(output, node->options, "Options");
+    print_forms(output, node->options);
     print_examples(output, node);
     if (call->depth == 1 && !call->is_short) {
         print_options(output, node->options, "Options, anywhere on the line");

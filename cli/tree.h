@@ -13,19 +13,22 @@ typedef struct cli_node cli_node;
 
 /** What may be written behind an option, or as an argument. */
 typedef enum cli_kind {
-    CLI_FLAG = 0,   /* nothing: it is there or not */
-    CLI_TEXT = 1,   /* any text; completed as a file if `argument` ends in FILE */
-    CLI_CHOICE = 2, /* one of the words of `argument`, which "|" separates */
-    CLI_NUMBER = 3, /* a whole number from min to max */
-    CLI_SECONDS = 4 /* seconds with at most three decimals; min and max are milliseconds */
+    CLI_FLAG = 0,    /* nothing: it is there or not */
+    CLI_TEXT = 1,    /* any text; completed as a file if `argument` ends in FILE */
+    CLI_CHOICE = 2,  /* one of the words of `argument`, which "|" separates */
+    CLI_NUMBER = 3,  /* a whole number from min to max */
+    CLI_DURATION = 4 /* such as 30s; min and max are milliseconds */
 } cli_kind;
+
+/** How a duration is written, for help and messages. */
+#define CLI_DURATION_FORM "250ms, 30s, 5m, 1h or 7d; a number without a unit is in seconds"
 
 /** An option; a list of them ends with one whose name is NULL. */
 typedef struct cli_option {
     const char *name;
     char letter; /* 0: it has none */
     cli_kind kind;
-    const char *argument; /* how help calls what follows, such as "SECONDS" */
+    const char *argument; /* how help calls what follows, such as "DURATION" */
     int64_t min, max;
     const char *description;
     const char *default_text; /* NULL: none */

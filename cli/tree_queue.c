@@ -32,26 +32,26 @@ static const cli_option create_options[] = {
       .description = "lost leases after which a message is dead",
       .default_text = "3" },
     { .name = "backoff-base",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = INT64_C(2592000000),
       .description = "pause after the first failure, doubled by each further one",
-      .default_text = "1" },
+      .default_text = "1s" },
     { .name = "backoff-max",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = INT64_C(2592000000),
       .description = "upper bound of that pause",
-      .default_text = "3600" },
+      .default_text = "1h" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(create_options);
 
 static const cli_example create_examples[] = {
     { "pgqrs queue create mails", "a queue with the defaults" },
-    { "pgqrs queue create reports --max-attempts 3 --backoff-base 60",
+    { "pgqrs queue create reports --max-attempts 3 --backoff-base 1m",
       "three attempts, a minute apart and more" },
     { NULL },
 };
