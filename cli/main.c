@@ -98,6 +98,10 @@ connect_client(cli_context *context)
     cli_log_write(&context->log, CLI_LOG_DEBUG, "connecting, for the schema \"%s\"",
                   pgqrs_config_get(context->config, "schema"));
     status = pgqrs_client_open(context->config, &context->client, context->err);
+    if (status == PGQRS_ECONFIG && context->is_application_dsn) {
+        cli_log_failure(&context->log, "could not use DATABASE_URL: %s", pgqrs_error_message(context->err));
+        return CLI_EXIT_CONFIG;
+    }
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     cli_log_write(&context->log, CLI_LOG_DEBUG, "connected%s",

@@ -123,6 +123,8 @@ print_settings(cli_output *output)
         "the variables above.\n\n"
         "*PGHOST*, *PGPORT*, *PGDATABASE*, *PGUSER*, *PGSERVICE* and the others of libpq\n\tComplete the "
         "connection string; without any DSN they are enough. Passwords are best kept in _~/.pgpass_.\n\n"
+        "*DATABASE\\_URL*\n\tA URI of PostgreSQL, used when neither a DSN nor *PGHOST*, *PGHOSTADDR*, "
+        "*PGDATABASE* or *PGSERVICE* is given.\n\n"
         "*NO\\_COLOR*\n\tNo colours on a terminal.\n\n");
 }
 
