@@ -20,6 +20,13 @@ int cli_queue_delete(cli_context *context);
 int cli_queue_purge(cli_context *context);
 int cli_queue_metrics(cli_context *context);
 
+/* loss.c: what a command destroys, in words such as "deletes the queue "mails" with 3 messages" */
+#define CLI_LOSS_SIZE 600
+int cli_loss_of_queue(cli_context *context, char *text, size_t size);
+int cli_loss_of_messages(cli_context *context, char *text, size_t size);
+int cli_loss_of_schema(cli_context *context, char *text, size_t size);
+int cli_loss_of_server(cli_context *context, char *text, size_t size);
+
 /* send.c, send_file.c */
 int cli_message_send_check(cli_context *context);
 int cli_message_send(cli_context *context);
@@ -47,6 +54,8 @@ int cli_archive_print_page(cli_context *context, const pgqrs_archive_options *op
 int cli_archive_print_one(cli_context *context);
 
 /* local.c */
+/** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
+pgqrs_slice cli_local_name(const cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);

@@ -4,6 +4,9 @@
 #ifndef PGQRS_CLI_DSN_H
 #define PGQRS_CLI_DSN_H
 
+/** How the DSN of a private server begins; its name follows, if it is not the default one. */
+#define CLI_LOCAL_DSN "local:"
+
 /** 1 if `text` begins with postgres:// or postgresql://, in any case. */
 int cli_dsn_is_postgres_uri(const char *text);
 

@@ -1,17 +1,26 @@
 /* local start, stop, status, destroy */
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
+#include "dsn.h"
 
 #define DEFAULT_NAME "default"
 
-/* The name on the command line. An empty one is given, and refused by the library. */
-static pgqrs_slice
-given_name(const cli_context *context)
+/* An empty NAME is given, and refused by the library. */
+pgqrs_slice
+cli_local_name(const cli_context *context)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
+    const char *dsn = context->config != NULL ? pgqrs_config_get(context->config, "dsn") : NULL;
 
-    return name.data != NULL ? name : pgqrs_slice_of(DEFAULT_NAME);
+    if (name.data != NULL)
+        return name;
+    if (dsn != NULL && strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
+        dsn += strlen(CLI_LOCAL_DSN);
+    else
+        dsn = NULL;
+    return pgqrs_slice_of(dsn != NULL && *dsn != '\0' ? dsn : DEFAULT_NAME);
 }
 
 static const char *
@@ -38,7 +47,7 @@ print_info(cli_context *context, pgqrs_status status, pgqrs_local_info *info)
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     cli_output_item(&context->output, columns,
-                    (cli_value[]){ cli_value_text(given_name(context)),
+                    (cli_value[]){ cli_value_text(cli_local_name(context)),
                                    cli_value_text(pgqrs_slice_of(state_name(info->state))),
                                    cli_value_id(info->pid), cli_value_text(pgqrs_slice_of(info->data_dir)),
                                    cli_value_text(pgqrs_slice_of(info->log_file)),
@@ -51,7 +60,7 @@ static int
 print_done(cli_context *context, pgqrs_status status, const char *what)
 {
     static const cli_column columns[] = { { "name", 0 }, { "status", 0 }, { NULL, 0 } };
-    pgqrs_slice name = given_name(context);
+    pgqrs_slice name = cli_local_name(context);
     char sentence[100];
 
     if (status != PGQRS_OK)
@@ -67,7 +76,7 @@ cli_local_start(cli_context *context)
 {
     pgqrs_local_info info = { 0 };
 
-    return print_info(context, pgqrs_local_start(given_name(context), &info, context->err), &info);
+    return print_info(context, pgqrs_local_start(cli_local_name(context), &info, context->err), &info);
 }
 
 int
@@ -75,17 +84,17 @@ cli_local_status(cli_context *context)
 {
     pgqrs_local_info info = { 0 };
 
-    return print_info(context, pgqrs_local_status(given_name(context), &info, context->err), &info);
+    return print_info(context, pgqrs_local_status(cli_local_name(context), &info, context->err), &info);
 }
 
 int
 cli_local_stop(cli_context *context)
 {
-    return print_done(context, pgqrs_local_stop(given_name(context), context->err), "stopped");
+    return print_done(context, pgqrs_local_stop(cli_local_name(context), context->err), "stopped");
 }
 
 int
 cli_local_destroy(cli_context *context)
 {
-    return print_done(context, pgqrs_local_destroy(given_name(context), context->err), "destroyed");
+    return print_done(context, pgqrs_local_destroy(cli_local_name(context), context->err), "destroyed");
 }

@@ -129,10 +129,10 @@ run(cli_context *context)
         code = redirect_output(context);
     if (code == 0)
         code = cli_settings_load(context);
-    if (code == 0 && node->loses != NULL)
-        code = cli_confirm(context);
     if (code == 0 && node->needs == CLI_NEEDS_CLIENT)
         code = connect_client(context);
+    if (code == 0 && node->tell_loss != NULL)
+        code = cli_confirm(context);
     if (code == 0)
         code = node->run(context);
     return code;

@@ -173,13 +173,14 @@ leave_environment(cli_context *context)
 int
 cli_settings_load(cli_context *context)
 {
+    cli_needs needs = cli_call_node(context->call)->needs;
     pgqrs_status status = pgqrs_config_new(&context->config, context->err);
     int code;
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    /* Help and the like must work whatever stands in a file; private servers have no settings. */
-    if (cli_call_node(context->call)->needs == CLI_NEEDS_NOTHING)
+    /* Help and the like must work whatever stands in a file; so must a private server that is named. */
+    if (needs == CLI_NEEDS_NOTHING || (needs == CLI_NEEDS_SERVER && context->call->word_count > 0))
         return 0;
     code = load_file_and_environment(context);
     if (code == 0)
@@ -187,9 +188,12 @@ cli_settings_load(cli_context *context)
     note_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");
+    if (needs == CLI_NEEDS_SERVER)
+        return code;
     if (code == 0)
         code = require_dsn(context);
-    if (code == 0 && strncmp(pgqrs_config_get(context->config, "dsn"), "local:", 6) == 0)
+    if (code == 0 &&
+        strncmp(pgqrs_config_get(context->config, "dsn"), CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
         code = leave_environment(context);
     return code;
 }

@@ -130,7 +130,7 @@ static const cli_node commands[] = {
                  "depend on it.",
       .options = uninstall_options,
       .needs = CLI_NEEDS_CLIENT,
-      .loses = "drops all queues, all messages and the archive of this schema",
+      .tell_loss = cli_loss_of_schema,
       .run = cli_uninstall },
     { .name = "verify",
       .summary = "check that everything is there and sound",

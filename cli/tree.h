@@ -6,6 +6,7 @@
 #ifndef PGQRS_CLI_TREE_H
 #define PGQRS_CLI_TREE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct cli_context cli_context;
@@ -60,7 +61,8 @@ typedef struct cli_example {
 
 typedef enum cli_needs {
     CLI_NEEDS_NOTHING = 0,
-    CLI_NEEDS_CLIENT = 1 /* connected before `run` is called */
+    CLI_NEEDS_CLIENT = 1, /* connected before `run` is called */
+    CLI_NEEDS_SERVER = 2, /* the settings, for the name of a private server, unless an argument names it */
 } cli_needs;
 
 /** A command or a group of commands; a list of them ends with one whose name is NULL. */
@@ -73,7 +75,9 @@ struct cli_node {
     const cli_option *options;
     const cli_example *examples;
     cli_needs needs;
-    const char *loses; /* what is lost for good, so ask first unless --yes; NULL: nothing */
+    int (*tell_loss)(cli_context *context, char *text,
+                     size_t size); /* writes what is lost for good, to be asked about unless --yes; returns 0
+                                      or the exit code of a failure; NULL: nothing is lost */
     int (*check)(
         cli_context *context); /* what options alone cannot say, before anything is opened; NULL: nothing */
     int (*run)(cli_context *context); /* returns the exit code */
