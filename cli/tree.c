@@ -50,6 +50,17 @@ static const cli_option global_options[] = {
 };
 CLI_OPTIONS_FIT(global_options);
 
+static const cli_option install_options[] = {
+    { .name = "create-schema", .kind = CLI_FLAG, .description = "create the schema if there is none" },
+    { .name = NULL },
+};
+CLI_OPTIONS_FIT(install_options);
+
+static const cli_example install_examples[] = {
+    { "pgqrs install --schema jobs --create-schema", "in a schema of its own" },
+    { NULL },
+};
+
 static const cli_option uninstall_options[] = {
     CLI_OPTION_YES,
     { .name = NULL },
@@ -121,12 +132,16 @@ static const cli_example completion_examples[] = {
 static const cli_node commands[] = {
     { .name = "install",
       .summary = "create pgqrs' tables, or bring them up to date",
-      .details = "The schema must exist. Installing again is harmless: it applies what is missing.",
+      .details = "The schema must exist, unless --create-schema is given. Installing again is harmless: it "
+                 "applies what is missing.",
+      .options = install_options,
+      .examples = install_examples,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_install },
     { .name = "uninstall",
       .summary = "drop pgqrs' tables with all queues and messages",
-      .details = "Drops exactly what install created. Fails, with nothing dropped, if objects of others "
+      .details = "Drops exactly what install created, and leaves the schema. Fails, with nothing dropped, if "
+                 "objects of others "
                  "depend on it.",
       .options = uninstall_options,
       .needs = CLI_NEEDS_CLIENT,
