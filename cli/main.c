@@ -75,12 +75,19 @@ redirect_output(cli_context *context)
 }
 
 static int
+is_word(const char *text, const char *word)
+{
+    return text != NULL && strcmp(text, word) == 0;
+}
+
+static int
 open_log(cli_context *context)
 {
     const char *path = cli_call_text(context->call, "log-dest");
     const char *level = cli_call_text(context->call, "log-level");
 
     context->log.level = level != NULL ? cli_log_level_named(level) : CLI_LOG_WARN;
+    context->log.json = is_word(cli_call_text(context->call, "log-format"), "json");
     if (path == NULL || strcmp(path, "stderr") == 0)
         return 0;
     if (cli_log_open(&context->log, path) == 0)
@@ -88,6 +95,16 @@ open_log(cli_context *context)
     cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
                     errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
+}
+
+/* What the command line leaves open the settings say. */
+static void
+adjust_log(cli_context *context)
+{
+    if (!cli_call_has(context->call, "log-level"))
+        context->log.level = cli_log_level_named(pgqrs_config_get(context->config, "log_level"));
+    if (!cli_call_has(context->call, "log-format"))
+        context->log.json = is_word(pgqrs_config_get(context->config, "log_format"), "json");
 }
 
 static int
@@ -110,14 +127,6 @@ connect_client(cli_context *context)
 }
 
 static int
-is_json(const cli_call *call)
-{
-    const char *format = cli_call_text(call, "format");
-
-    return format != NULL && strcmp(format, "json") == 0;
-}
-
-static int
 run(cli_context *context)
 {
     const cli_node *node = cli_call_node(context->call);
@@ -129,6 +138,8 @@ run(cli_context *context)
         code = redirect_output(context);
     if (code == 0)
         code = cli_settings_load(context);
+    if (code == 0)
+        adjust_log(context);
     if (code == 0 && node->needs == CLI_NEEDS_CLIENT)
         code = connect_client(context);
     if (code == 0 && node->tell_loss != NULL)
@@ -185,7 +196,7 @@ main(int argc, char **argv)
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
     code = cli_call_parse(&call, argc, arguments);
-    context.output.json = code == 0 && is_json(&call);
+    context.output.json = code == 0 && is_word(cli_call_text(&call, "format"), "json");
     if (code == 0 && call.wants_help)
         cli_help_print(&context.output, &call);
     else if (code == 0 && call.wants_version)

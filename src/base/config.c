@@ -10,9 +10,9 @@
 /* One row a setting; everything else about settings is made from this table. */
 static const struct row {
     pgqrs_setting setting;
-    int64_t min, max; /* of a whole number; 0, 0: text */
-    int is_switch;    /* 1: "true" or "false" */
-    int64_t unit_ms;  /* of a duration: what a number without a unit is; 0: no duration */
+    int64_t min, max;    /* of a whole number; 0, 0: text */
+    const char *choices; /* the words that are allowed, with "|" between them; NULL: any */
+    int64_t unit_ms;     /* of a duration: what a number without a unit is; 0: no duration */
 } rows[] = {
     { { "dsn", "PGQRS_DSN", NULL,
         "PostgreSQL connection string (URI or key=value), or local: or local:NAME for a private server" },
@@ -26,19 +26,19 @@ static const struct row {
         "longest time to connect, in seconds, 1 to 3600, or as 30s, 5m" },
       1,
       3600,
-      0,
+      NULL,
       1000 },
     { { "operation_timeout_ms", "PGQRS_OPERATION_TIMEOUT", "10000",
         "longest time for one call, in milliseconds, 100 to 3600000, or as 10s, 5m" },
       100,
       3600000,
-      0,
+      NULL,
       1 },
     { { "default_lock_time_seconds", "PGQRS_DEFAULT_LOCK_TIME", "5",
         "lease of a message if the call names none, in seconds, 1 to 604800, or as 30s, 5m, 1h, 7d" },
       1,
       604800,
-      0,
+      NULL,
       1000 },
     { { "default_max_batch_size", "PGQRS_DEFAULT_BATCH_SIZE", "100",
         "messages in a batch if the call names no number, 1 to 10000" },
@@ -52,7 +52,17 @@ static const struct row {
         "themselves" },
       0,
       0,
-      1 },
+      "true|false" },
+    { { "log_level", "PGQRS_LOG_LEVEL", "warn",
+        "of the command: how much it logs, error, warn, info, debug or trace" },
+      0,
+      0,
+      "error|warn|info|debug|trace" },
+    { { "log_format", "PGQRS_LOG_FORMAT", "text",
+        "of the command: how its log lines and failures are written, text or json" },
+      0,
+      0,
+      "text|json" },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -116,6 +126,23 @@ refuse(const char *source, const char *value, const char *wanted, pgqrs_error *e
 }
 
 static pgqrs_status
+check_choice(const struct row *row, const char *value, const char *source, pgqrs_error *err)
+{
+    const char *choice = row->choices;
+    char wanted[64];
+
+    while (*choice != '\0') {
+        size_t length = strcspn(choice, "|");
+
+        if (strlen(value) == length && memcmp(choice, value, length) == 0)
+            return PGQRS_OK;
+        choice += length + (choice[length] == '|');
+    }
+    snprintf(wanted, sizeof(wanted), "give one of %s", row->choices);
+    return refuse(source, value, wanted, err);
+}
+
+static pgqrs_status
 check_value(const struct row *row, const char *value, const char *source, pgqrs_error *err)
 {
     char *end;
@@ -129,8 +156,8 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
                                     source);
         return PGQRS_OK;
     }
-    if (row->is_switch && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-        return refuse(source, value, "give true or false", err);
+    if (row->choices != NULL)
+        return check_choice(row, value, source, err);
     if (row->max == 0)
         return *value != '\0' ? PGQRS_OK
                               : pgqrsi_error_set(err, PGQRS_ECONFIG, "refused an empty %s", source);

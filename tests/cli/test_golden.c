@@ -140,12 +140,25 @@ run_session(const char *golden, const char *dsn)
     char *dsn_variable = ts_format("PGQRS_DSN=%s", dsn), *server = ts_format("SERVER=%s", ts_server());
     char *path = ts_format("PATH=%s:%s", dirname(command_copy), getenv("PATH"));
     char *source = ts_path("docs"), *docs = ts_format("DOCS=%s", source);
-    const char *const env[] = {
-        dsn_variable,        server,       path,           docs,         "LC_ALL=C.UTF-8",
-        "PGQRS_SCHEMA",      "PGHOST",     "PGPORT",       "PGDATABASE", "PGUSER",
-        "PGSERVICE",         "PGHOSTADDR", "DATABASE_URL", "COLUMNS",    "NO_COLOR",
-        "PGQRS_CONFIG_FILE", NULL
-    };
+    const char *const env[] = { dsn_variable,
+                                server,
+                                path,
+                                docs,
+                                "LC_ALL=C.UTF-8",
+                                "PGQRS_SCHEMA",
+                                "PGHOST",
+                                "PGPORT",
+                                "PGDATABASE",
+                                "PGUSER",
+                                "PGSERVICE",
+                                "PGHOSTADDR",
+                                "DATABASE_URL",
+                                "COLUMNS",
+                                "PGQRS_LOG_LEVEL",
+                                "PGQRS_LOG_FORMAT",
+                                "NO_COLOR",
+                                "PGQRS_CONFIG_FILE",
+                                NULL };
     struct text session;
 
     text_open(&session);

@@ -92,8 +92,8 @@ test_the_table_describes_each_setting_once(void **state)
         }
     }
 
-    /* The numbers below, the connection string, the schema and a switch: whoever adds one adds its test. */
-    assert_int_equal(count, COUNT_OF(ranges) + 3);
+    /* The numbers below, the connection string, the schema and words: whoever adds one adds its test. */
+    assert_int_equal(count, COUNT_OF(ranges) + 5);
     assert_null(pgqrs_config_setting(SIZE_MAX));
 }
 
@@ -308,6 +308,21 @@ test_a_switch_is_true_or_false(void **state)
 }
 
 static void
+test_the_log_settings_are_one_of_their_words(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_level"), "warn");
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_format"), "text");
+    assert_int_equal(set(fixture, "log_level", "trace"), PGQRS_OK);
+    assert_int_equal(set(fixture, "log_format", "json"), PGQRS_OK);
+    assert_int_equal(set(fixture, "log_level", "err"), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "log_level", "error|warn"), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "log_format", ""), PGQRS_ECONFIG);
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_level"), "trace");
+}
+
+static void
 test_a_duration_may_have_a_unit(void **state)
 {
     static const struct {
@@ -385,6 +400,7 @@ main(void)
         TEST(test_text_is_no_number),
         TEST(test_the_environment_sets_what_is_there_and_not_empty),
         TEST(test_each_setting_has_the_variable_that_the_manual_names),
+        TEST(test_the_log_settings_are_one_of_their_words),
         TEST(test_a_duration_may_have_a_unit),
         TEST(test_a_wrong_variable_is_named),
         TEST(test_a_switch_is_true_or_false),
