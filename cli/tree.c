@@ -100,7 +100,9 @@ static const cli_option work_options[] = {
       .default_text = "30s" },
     { .name = "until-empty",
       .kind = CLI_FLAG,
-      .description = "end when the queue holds no message any more, neither delayed nor leased" },
+      .description =
+          "end when the queue holds no message any more, neither delayed nor leased; the exit code is 1 if "
+          "this worker gave one up as dead" },
     { .name = "grace",
       .kind = CLI_DURATION,
       .argument = "DURATION",
@@ -108,6 +110,10 @@ static const cli_option work_options[] = {
       .max = CLI_SEVEN_DAYS_MS,
       .description = "how long running programs may go on after SIGTERM",
       .default_text = "30s" },
+    { .name = "quiet",
+      .letter = 'q',
+      .kind = CLI_FLAG,
+      .description = "do not pass on what programs write to standard error" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(work_options);
@@ -170,6 +176,7 @@ static const cli_node commands[] = {
           "standard output as its result; otherwise the attempt has failed, with the end of standard error "
           "as its "
           "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
+          "What a program writes to standard error is passed on too, unless --quiet is given.\n\n"
           "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A program that a "
           "signal ends "
           "while the worker stops is not charged an attempt: its message is given back. Whatever ends the "
