@@ -130,7 +130,7 @@ static const cli_argument help_arguments[] = {
 };
 
 static const cli_argument completion_arguments[] = {
-    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "the shell" },
+    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "bash, zsh or fish" },
     { .name = NULL },
 };
 
