@@ -59,6 +59,9 @@ pgqrs_slice cli_local_name(const cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);
+int cli_local_list(cli_context *context);
+int cli_local_psql(cli_context *context);
+int cli_local_log(cli_context *context);
 int cli_local_destroy(cli_context *context);
 
 /* run_work.c, run_bench.c */
