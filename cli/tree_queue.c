@@ -160,7 +160,8 @@ const cli_node cli_local_commands[] = {
       .summary = "make the server if it is not there, and start it",
       .details =
           "The server is an ordinary PostgreSQL that listens on a unix socket only. Its data lies below "
-          "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs. The DSN local: "
+          "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs if that variable "
+          "is not set. The DSN local: "
           "or local:NAME names it, and starts it too.",
       .arguments = local_arguments,
       .examples = start_examples,
