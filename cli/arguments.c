@@ -276,27 +276,27 @@ refuse_choice(const char *dashes, const char *name, const char *text, const char
     return refuse_value(dashes, name, text, want);
 }
 
-/* Bounds in seconds are printed without decimals when they have none. */
 static void
 describe_range(cli_kind kind, int64_t min, int64_t max, char *text, size_t size)
 {
-    if (kind == CLI_NUMBER)
+    char from[CLI_DURATION_SIZE], to[CLI_DURATION_SIZE];
+
+    if (kind == CLI_NUMBER) {
         snprintf(text, size, "a whole number from %lld to %lld", (long long)min, (long long)max);
-    else
-        snprintf(text, size, "seconds from %s to %lld, with at most three decimals",
-                 min == 0   ? "0"
-                 : min == 1 ? "0.001"
-                            : "1",
-                 (long long)(max / 1000));
+        return;
+    }
+    cli_duration_format(min, from);
+    cli_duration_format(max, to);
+    snprintf(text, size, "a duration from %s to %s, such as " CLI_DURATION_FORM, from, to);
 }
 
 static int
 check_number(const char *dashes, const char *name, cli_kind kind, int64_t min, int64_t max, const char *text,
              int64_t *out)
 {
-    char want[120];
+    char want[160];
     int bad =
-        kind == CLI_NUMBER ? cli_number_parse(text, min, max, out) : cli_seconds_parse(text, min, max, out);
+        kind == CLI_NUMBER ? cli_number_parse(text, min, max, out) : cli_duration_parse(text, min, max, out);
 
     if (!bad)
         return 0;
@@ -333,7 +333,7 @@ check_options(const cli_option *options, cli_given *given)
             return refuse_secret("--", option->name);
         if (option->kind == CLI_CHOICE && !is_choice(option->argument, given[i].text))
             return refuse_choice("--", option->name, given[i].text, option->argument);
-        if (option->kind != CLI_NUMBER && option->kind != CLI_SECONDS)
+        if (option->kind != CLI_NUMBER && option->kind != CLI_DURATION)
             continue;
         failed = check_number("--", option->name, option->kind, option->min, option->max, given[i].text,
                               &given[i].number);
@@ -407,14 +407,16 @@ check_words(cli_call *call)
     return CLI_EXIT_USAGE;
 }
 
+/* `is_empty_line`: just "pgqrs", from somebody who wants to know what there is. */
 static int
-check(cli_call *call)
+check(cli_call *call, int is_empty_line)
 {
     const cli_node *node = cli_call_node(call);
     char path[64];
     int failed;
 
-    call->wants_help = cli_call_has(call, "help");
+    call->wants_help = cli_call_has(call, "help") || is_empty_line;
+    call->is_short = is_empty_line;
     call->wants_version = cli_call_has(call, "version");
     if (call->wants_help || call->wants_version)
         return 0;
@@ -446,7 +448,7 @@ cli_call_parse(cli_call *out, int argc, char **argv)
         return CLI_EXIT_OSERR;
     }
     failed = argc > 0 ? take_apart(out, argc, argv) : 0;
-    return failed ? failed : check(out);
+    return failed ? failed : check(out, argc == 1);
 }
 
 void

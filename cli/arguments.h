@@ -14,7 +14,7 @@
 /** What was given for one option or argument. */
 typedef struct cli_given {
     char *text;     /* one of the arguments; NULL: not given. A flag has "" */
-    int64_t number; /* of a number; milliseconds of seconds */
+    int64_t number; /* of a number; milliseconds of a duration */
 } cli_given;
 
 /** A command line that was understood. */
@@ -22,6 +22,7 @@ typedef struct cli_call {
     const cli_node *path[CLI_MAX_DEPTH]; /* path[0] is the root */
     int depth;                           /* path[depth - 1] is the command */
     int wants_help;                      /* --help: nothing else was checked */
+    int is_short;                        /* the help that is wanted is the short one */
     int wants_version;
     cli_given global[CLI_MAX_OPTIONS]; /* in the order of the root's options */
     cli_given local[CLI_MAX_OPTIONS];  /* in the order of the command's options */

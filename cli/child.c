@@ -125,7 +125,7 @@ keep_err(struct child *child, const char *bytes, size_t size)
 }
 
 static void
-read_output(struct child *child, int which)
+read_output(struct child *child, int which, child_hear hear, void *arg)
 {
     char bytes[READ_BYTES];
 
@@ -140,15 +140,18 @@ read_output(struct child *child, int which)
             close_fd(&child->fds[which]);
             return;
         }
-        if (which == 1)
+        if (which == 1) {
             keep_out(child, bytes, (size_t)got);
-        else
-            keep_err(child, bytes, (size_t)got);
+            continue;
+        }
+        keep_err(child, bytes, (size_t)got);
+        if (hear != NULL)
+            hear(arg, bytes, (size_t)got);
     }
 }
 
 void
-child_handle(struct child *child, const struct pollfd fds[CHILD_FDS])
+child_handle(struct child *child, const struct pollfd fds[CHILD_FDS], child_hear hear, void *arg)
 {
     for (int i = 0; i < CHILD_FDS; i++) {
         if (fds[i].fd < 0 || fds[i].fd != child->fds[i] || fds[i].revents == 0)
@@ -156,7 +159,7 @@ child_handle(struct child *child, const struct pollfd fds[CHILD_FDS])
         if (i == 0)
             write_input(child);
         else
-            read_output(child, i);
+            read_output(child, i, hear, arg);
     }
 }
 

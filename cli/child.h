@@ -52,8 +52,12 @@ int child_start(struct child *child, const struct child_program *program, pgqrs_
 /** Says which descriptors to poll for what: CHILD_FDS entries, with -1 for those that are closed. */
 void child_poll(const struct child *child, struct pollfd fds[CHILD_FDS]);
 
-/** Moves the bytes that can be moved without waiting, for the same entries after poll(2). */
-void child_handle(struct child *child, const struct pollfd fds[CHILD_FDS]);
+/** Is given what a child writes to standard error, as it comes. */
+typedef void (*child_hear)(void *arg, const char *bytes, size_t size);
+
+/** Moves the bytes that can be moved without waiting, for the same entries after poll(2). `hear`, called with
+ * `arg`, may be NULL. */
+void child_handle(struct child *child, const struct pollfd fds[CHILD_FDS], child_hear hear, void *arg);
 
 /** 1 if both its outputs have ended, else 0. */
 int child_is_drained(const struct child *child);

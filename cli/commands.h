@@ -20,6 +20,13 @@ int cli_queue_delete(cli_context *context);
 int cli_queue_purge(cli_context *context);
 int cli_queue_metrics(cli_context *context);
 
+/* loss.c: what a command destroys, in words such as "deletes the queue "mails" with 3 messages" */
+#define CLI_LOSS_SIZE 600
+int cli_loss_of_queue(cli_context *context, char *text, size_t size);
+int cli_loss_of_messages(cli_context *context, char *text, size_t size);
+int cli_loss_of_schema(cli_context *context, char *text, size_t size);
+int cli_loss_of_server(cli_context *context, char *text, size_t size);
+
 /* send.c, send_file.c */
 int cli_message_send_check(cli_context *context);
 int cli_message_send(cli_context *context);
@@ -47,9 +54,14 @@ int cli_archive_print_page(cli_context *context, const pgqrs_archive_options *op
 int cli_archive_print_one(cli_context *context);
 
 /* local.c */
+/** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
+pgqrs_slice cli_local_name(const cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);
+int cli_local_list(cli_context *context);
+int cli_local_psql(cli_context *context);
+int cli_local_log(cli_context *context);
 int cli_local_destroy(cli_context *context);
 
 /* run_work.c, run_bench.c */
@@ -59,6 +71,7 @@ int cli_bench(cli_context *context);
 
 /* help.c, man.c, completion.c */
 int cli_help(cli_context *context);
+int cli_version(cli_context *context);
 int cli_man(cli_context *context);
 int cli_completion(cli_context *context);
 

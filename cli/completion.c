@@ -210,6 +210,7 @@ print_zsh_candidates(cli_output *output, const cli_node *node, const char *path)
         cli_output_text(output, " ");
         print_choices(output, argument->choices);
     }
+    cli_output_text(output, " ) flags=(");
     for (const cli_option *option = node->options;
          node != &cli_root && option != NULL && option->name != NULL; option++)
         print_zsh_candidate(output, "--", option->name, option->description);
@@ -242,7 +243,7 @@ print_zsh(cli_output *output)
                             "# zsh completion for pgqrs, made by: pgqrs completion zsh\n"
                             "_pgqrs() {\n"
                             "    local at='' skip='' word prev=${words[CURRENT-1]}\n"
-                            "    local -a candidates\n");
+                            "    local -a candidates flags\n");
     print_walk(output, "\"${(@)words[2,CURRENT-1]}\"");
     cli_output_text(output, "    if [ -n \"$skip\" ]; then\n"
                             "        case \"$prev\" in -c) prev=--config ;; esac\n"
@@ -254,11 +255,12 @@ print_zsh(cli_output *output)
                             "    case \"$at\" in\n");
     visit_all(output, print_zsh_candidates, &cli_root, "");
     cli_output_text(output, "    esac\n"
-                            "    candidates+=(");
+                            "    flags+=(");
     for (const cli_option *option = cli_root.options; option->name != NULL; option++)
         print_zsh_candidate(output, "--", option->name, option->description);
     cli_output_text(output, " )\n"
-                            "    _describe -o 'pgqrs' candidates\n"
+                            "    _describe 'command' candidates\n"
+                            "    _describe -o 'option' flags\n"
                             "}\n"
                             "if [ \"${funcstack[1]}\" = _pgqrs ]; then\n"
                             "    _pgqrs \"$@\"\n"

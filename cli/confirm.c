@@ -6,6 +6,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "commands.h"
+
 /* Reads one line; 1 if it says yes. */
 static int
 read_answer(void)
@@ -28,18 +30,17 @@ read_answer(void)
 int
 cli_confirm(cli_context *context)
 {
-    const cli_node *node = cli_call_node(context->call);
-    const char *group = context->call->depth > 2 ? context->call->path[1]->name : "";
-    const char *gap = *group != '\0' ? " " : "", *object;
+    char loss[CLI_LOSS_SIZE];
+    int code;
 
     if (cli_call_has(context->call, "yes"))
         return 0;
+    code = cli_call_node(context->call)->tell_loss(context, loss, sizeof(loss));
+    if (code != 0)
+        return code;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return cli_fail_usage(context, "%s%s%s %s: give --yes, since there is no terminal to ask on", group,
-                              gap, node->name, node->loses);
-    object = context->call->word_count > 0 ? context->call->words[0] : NULL;
-    cli_log_prompt("%s%s%s%s%s%s %s. Go on? [y/N] ", group, gap, node->name, object != NULL ? " \"" : "",
-                   object != NULL ? object : "", object != NULL ? "\"" : "", node->loses);
+        return cli_fail_usage(context, "this %s: give --yes, since there is no terminal to ask on", loss);
+    cli_log_prompt("this %s. Go on? [y/N] ", loss);
     if (read_answer())
         return 0;
     cli_log_failure(&context->log, "nothing was changed");

@@ -6,7 +6,7 @@
 
 #include "context.h"
 
-/** Asks whether the command, whose node says what it loses, shall go on; --yes is an answer. 0, or an exit
+/** Asks whether the command, whose node tells what is lost, shall go on; --yes is an answer. 0, or an exit
  * code: the answer was no, or there is nobody to ask. */
 int cli_confirm(cli_context *context);
 

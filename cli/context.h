@@ -18,6 +18,7 @@ struct cli_context {
     pgqrs_error *err;     /* for the calls to the library; NULL is possible and fine */
     cli_output output;
     cli_log log;
+    int is_application_dsn; /* the DSN is that of DATABASE_URL */
     char *title; /* the command line in memory, title_size bytes, for a process that is to have another one */
     size_t title_size;
     char **environment; /* as it was at the start; the entries are not owned */

@@ -5,8 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
-static int
-is_postgres_uri(const char *text)
+int
+cli_dsn_is_postgres_uri(const char *text)
 {
     return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
 }
@@ -42,7 +42,7 @@ cli_dsn_may_hold_password(const char *text)
     query = strchr(authority, '?');
     if (user_end != NULL && colon != NULL && colon < user_end)
         return 1;
-    return is_postgres_uri(text) && query != NULL && strchr(query, '%') != NULL; /* %70assword= */
+    return cli_dsn_is_postgres_uri(text) && query != NULL && strchr(query, '%') != NULL; /* %70assword= */
 }
 
 static void

@@ -1,8 +1,14 @@
 /*
- * Connection strings, as far as passwords go.
+ * What connection strings look like, and where they may hold a password.
  */
 #ifndef PGQRS_CLI_DSN_H
 #define PGQRS_CLI_DSN_H
+
+/** How the DSN of a private server begins; its name follows, if it is not the default one. */
+#define CLI_LOCAL_DSN "local:"
+
+/** 1 if `text` begins with postgres:// or postgresql://, in any case. */
+int cli_dsn_is_postgres_uri(const char *text);
 
 /** 1 if `text` may hold a password: a URI with a user, or key=value pairs with one of that name. Rather too
  * often than not: what may hold one is never shown. */

@@ -3,9 +3,16 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "commands.h"
+#include <unistd.h>
 
-#define WIDTH 100 /* of a help text */
+#include "commands.h"
+#include "terminal.h"
+
+/* Longer lines are hard to read. */
+#define MAX_WIDTH 100
+
+/* What is longer stands on a line of its own, so that the description has room. */
+#define LEFT_MAX 28
 
 /* Appends to the text in `text`, as far as there is room. */
 static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
@@ -61,15 +68,25 @@ cli_help_usage(const cli_node *const *path, int depth, char *text, size_t size)
         append_argument(text, size, argument);
 }
 
-/* Prints `text` in lines that end before WIDTH; all but the first begin with `indent` spaces. `column` is
+static size_t
+help_width(void)
+{
+    size_t width = cli_terminal_width(STDOUT_FILENO);
+
+    return width < MAX_WIDTH ? width : MAX_WIDTH;
+}
+
+/* Prints `text` in lines that fit the terminal; all but the first begin with `indent` spaces. `column` is
  * where the first one begins. */
 static void
 print_wrapped(cli_output *output, const char *text, size_t indent, size_t column)
 {
+    size_t width = help_width();
+
     while (*text != '\0') {
         size_t word = strcspn(text, " \n");
 
-        if (column > indent && column + 1 + word > WIDTH) {
+        if (column > indent && column + 1 + word > width) {
             cli_output_text(output, "\n%*s", (int)indent, "");
             column = indent;
         } else if (column > indent) {
@@ -88,10 +105,22 @@ print_wrapped(cli_output *output, const char *text, size_t indent, size_t column
     cli_output_text(output, "\n");
 }
 
+/* The width of a left column that is to hold `left`, when that of those before is `width`. */
+static size_t
+widen(size_t width, const char *left)
+{
+    size_t length = strlen(left);
+
+    return length <= LEFT_MAX && length > width ? length : width;
+}
+
 static void
 print_row(cli_output *output, const char *left, size_t left_width, const char *right)
 {
-    cli_output_text(output, "  %-*s  ", (int)left_width, left);
+    if (strlen(left) > left_width)
+        cli_output_text(output, "  %s\n%*s", left, (int)left_width + 4, "");
+    else
+        cli_output_text(output, "  %-*s  ", (int)left_width, left);
     print_wrapped(output, right, left_width + 4, left_width + 4);
 }
 
@@ -103,7 +132,7 @@ print_children(cli_output *output, const cli_node *node)
     if (node->children == NULL)
         return;
     for (const cli_node *child = node->children; child->name != NULL; child++)
-        width = strlen(child->name) > width ? strlen(child->name) : width;
+        width = widen(width, child->name);
     cli_output_text(output, "\nCommands:\n");
     for (const cli_node *child = node->children; child->name != NULL; child++)
         print_row(output, child->name, width, child->summary);
@@ -117,7 +146,7 @@ print_arguments(cli_output *output, const cli_node *node)
     if (node->arguments == NULL)
         return;
     for (const cli_argument *argument = node->arguments; argument->name != NULL; argument++)
-        width = strlen(argument->name) > width ? strlen(argument->name) : width;
+        width = widen(width, argument->name);
     cli_output_text(output, "\nArguments:\n");
     for (const cli_argument *argument = node->arguments; argument->name != NULL; argument++)
         print_row(output, argument->name, width, argument->description);
@@ -147,7 +176,7 @@ print_options(cli_output *output, const cli_option *options, const char *title)
         return;
     for (const cli_option *option = options; option->name != NULL; option++) {
         option_text(option, left, sizeof(left));
-        width = strlen(left) > width ? strlen(left) : width;
+        width = widen(width, left);
     }
     cli_output_text(output, "\n%s:\n", title);
     for (const cli_option *option = options; option->name != NULL; option++) {
@@ -157,6 +186,18 @@ print_options(cli_output *output, const cli_option *options, const char *title)
             append(right, sizeof(right), " (default: %s)", option->default_text);
         print_row(output, left, width, right);
     }
+}
+
+/* What a DURATION is, if one of `options` takes one. */
+static void
+print_forms(cli_output *output, const cli_option *options)
+{
+    for (; options != NULL && options->name != NULL; options++)
+        if (options->kind == CLI_DURATION) {
+            cli_output_text(output, "\n");
+            print_wrapped(output, "A DURATION is written as " CLI_DURATION_FORM ".", 0, 0);
+            return;
+        }
 }
 
 static void
@@ -169,6 +210,20 @@ print_examples(cli_output *output, const cli_node *node)
         cli_output_text(output, "  %s\n      %s\n", example->command, example->purpose);
 }
 
+/* What the command does, as a sentence. */
+static void
+print_summary(cli_output *output, const cli_node *node)
+{
+    char sentence[160];
+
+    snprintf(sentence, sizeof(sentence), "%c%s.", node->summary[0] - ('a' - 'A'), node->summary + 1);
+    print_wrapped(output, sentence, 0, 0);
+    if (node->details == NULL)
+        return;
+    cli_output_text(output, "\n");
+    print_wrapped(output, node->details, 0, 0);
+}
+
 void
 cli_help_print(cli_output *output, const cli_call *call)
 {
@@ -176,21 +231,23 @@ cli_help_print(cli_output *output, const cli_call *call)
     char usage[160];
 
     cli_help_usage(call->path, call->depth, usage, sizeof(usage));
-    cli_output_text(output, "Usage: %s\n\n%c%s.\n", usage, node->summary[0] - ('a' - 'A'), node->summary + 1);
-    if (node->details != NULL) {
-        cli_output_text(output, "\n");
-        print_wrapped(output, node->details, 0, 0);
-    }
+    cli_output_text(output, "Usage: %s\n\n", usage);
+    print_summary(output, node);
     print_children(output, node);
     print_arguments(output, node);
     if (call->depth > 1)
         print_options(output, node->options, "Options");
+    print_forms(output, node->options);
     print_examples(output, node);
-    if (call->depth == 1)
+    if (call->depth == 1 && !call->is_short) {
         print_options(output, node->options, "Options, anywhere on the line");
-    else
-        cli_output_text(output,
-                        "\nOptions for every command, such as --dsn and --format: see pgqrs --help\n");
+        return;
+    }
+    cli_output_text(output, "\n");
+    print_wrapped(output,
+                  call->is_short ? "Options, the database among them: see pgqrs --help"
+                                 : "Options for every command, such as --dsn and --format: see pgqrs --help",
+                  0, 0);
 }
 
 int
@@ -207,5 +264,12 @@ cli_help(cli_context *context)
         about.path[about.depth++] = child;
     }
     cli_help_print(&context->output, &about);
+    return CLI_EXIT_OK;
+}
+
+int
+cli_version(cli_context *context)
+{
+    cli_output_text(&context->output, "pgqrs %s\n", pgqrs_version());
     return CLI_EXIT_OK;
 }

@@ -3,6 +3,20 @@
 
 #include "commands.h"
 
+/* The schema is looked for first: who may use it need not have the privilege to create one. Another process
+ * may be faster to create it, so what a failed creation says counts only if it is still missing. */
+static pgqrs_status
+install(cli_context *context, pgqrs_installed *installed)
+{
+    pgqrs_status status = pgqrs_admin_install(context->client, installed, context->err), created;
+
+    if (status != PGQRS_ENOSCHEMA || !cli_call_has(context->call, "create-schema"))
+        return status;
+    created = pgqrs_admin_create_schema(context->client, context->err);
+    status = pgqrs_admin_install(context->client, installed, created == PGQRS_OK ? context->err : NULL);
+    return status == PGQRS_ENOSCHEMA && created != PGQRS_OK ? created : status;
+}
+
 int
 cli_install(cli_context *context)
 {
@@ -10,11 +24,16 @@ cli_install(cli_context *context)
         { "schema", 0 }, { "version_before", 0 }, { "version", 0 }, { NULL, 0 }
     };
     pgqrs_installed installed = { 0 };
-    pgqrs_status status = pgqrs_admin_install(context->client, &installed, context->err);
+    pgqrs_status status = install(context, &installed);
     const char *schema = pgqrs_client_schema(context->client);
     const char *done;
     char sentence[200];
 
+    if (status == PGQRS_ENOSCHEMA && !cli_call_has(context->call, "create-schema")) {
+        cli_log_failure(&context->log,
+                        "the database has no schema \"%s\": give --create-schema, or name another", schema);
+        return cli_exit_of(status);
+    }
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     if (installed.version_before == installed.version_now)

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "utf8.h"
 
 static const char *const level_names[] = { "error", "warn", "info", "debug", "trace" };
@@ -79,17 +80,44 @@ replace_control_characters(char *text)
     }
 }
 
+#define STAMP_SIZE 40
+
 static void
-write_to_file(FILE *file, cli_log_level level, const char *text)
+print_now(char stamp[STAMP_SIZE])
 {
     struct timespec now = { 0 };
     struct tm parts = { 0 };
-    char stamp[32];
+    size_t length;
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S", &parts);
-    fprintf(file, "%s.%03ldZ %-5s %s\n", stamp, now.tv_nsec / 1000000, level_names[level], text);
+    length = strftime(stamp, STAMP_SIZE, "%Y-%m-%dT%H:%M:%S", &parts);
+    snprintf(stamp + length, STAMP_SIZE - length, ".%03ldZ", now.tv_nsec / 1000000);
+}
+
+static void
+write_json(FILE *file, cli_log_level level, const char *stamp, const char *text)
+{
+    fprintf(file, "{\"time\": \"%s\", \"level\": \"%s\", \"message\": ", stamp, level_names[level]);
+    cli_json_string(file, pgqrs_slice_of(text));
+    fputs("}\n", file);
+}
+
+/* To the file of `log`, else to standard error. */
+static void
+write_line(const cli_log *log, cli_log_level level, const char *text)
+{
+    char stamp[STAMP_SIZE];
+
+    print_now(stamp);
+    if (log->json)
+        write_json(log->file != NULL ? log->file : stderr, level, stamp, text);
+    else if (log->file != NULL)
+        fprintf(log->file, "%s %-5s %s\n", stamp, level_names[level], text);
+    else if (isatty(STDERR_FILENO))
+        fprintf(stderr, "pgqrs: %s: %s\n", level_names[level], text);
+    else
+        fprintf(stderr, "%s pgqrs: %s: %s\n", stamp, level_names[level], text);
 }
 
 /* The text made from `format`, cleaned. */
@@ -119,10 +147,7 @@ cli_log_vwrite(cli_log *log, cli_log_level level, const char *format, va_list ar
     if (level > log->level)
         return;
     line = make_line(format, args);
-    if (log->file != NULL)
-        write_to_file(log->file, level, line.text);
-    else
-        fprintf(stderr, "pgqrs: %s: %s\n", level_names[level], line.text);
+    write_line(log, level, line.text);
     free(line.owned);
 }
 
@@ -155,9 +180,10 @@ cli_log_vfailure(cli_log *log, const char *format, va_list args)
 {
     struct line line = make_line(format, args);
 
-    fprintf(stderr, "pgqrs: %s\n", line.text);
-    if (log != NULL && log->file != NULL)
-        write_to_file(log->file, CLI_LOG_ERROR, line.text);
+    if (log == NULL || log->file != NULL || !log->json)
+        fprintf(stderr, "pgqrs: %s\n", line.text);
+    if (log != NULL && (log->file != NULL || log->json))
+        write_line(log, CLI_LOG_ERROR, line.text);
     free(line.owned);
 }
 

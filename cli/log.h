@@ -1,6 +1,7 @@
 /*
  * What the command says besides its results: failures, one line each on standard error, and the log, which
- * goes to standard error or, with --log-dest, to a file. Neither ever holds a connection string.
+ * goes to standard error or, with --log-dest, to a file. On standard error a log line has a time unless that
+ * is a terminal. Neither ever holds a connection string.
  */
 #ifndef PGQRS_CLI_LOG_H
 #define PGQRS_CLI_LOG_H
@@ -20,6 +21,7 @@ typedef enum cli_log_level {
 typedef struct cli_log {
     FILE *file; /* NULL: standard error */
     cli_log_level level;
+    int json; /* each line is an object with time, level and message; failures too */
 } cli_log;
 
 /** Directs `log` to the file `path`, appending to it. It never waits for the reader of a FIFO. 0, or -1 with

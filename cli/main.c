@@ -53,7 +53,7 @@ find_title(cli_context *context, int argc, char **argv)
     }
 }
 
-/* A reader that went away is a failed write, which is reported, not a silent death. */
+/* A reader that went away is a failed write, so that the command finishes its work in the database. */
 static void
 ignore_broken_pipes(void)
 {
@@ -75,12 +75,19 @@ redirect_output(cli_context *context)
 }
 
 static int
+is_word(const char *text, const char *word)
+{
+    return text != NULL && strcmp(text, word) == 0;
+}
+
+static int
 open_log(cli_context *context)
 {
     const char *path = cli_call_text(context->call, "log-dest");
     const char *level = cli_call_text(context->call, "log-level");
 
     context->log.level = level != NULL ? cli_log_level_named(level) : CLI_LOG_WARN;
+    context->log.json = is_word(cli_call_text(context->call, "log-format"), "json");
     if (path == NULL || strcmp(path, "stderr") == 0)
         return 0;
     if (cli_log_open(&context->log, path) == 0)
@@ -88,6 +95,16 @@ open_log(cli_context *context)
     cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
                     errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
+}
+
+/* What the command line leaves open the settings say. */
+static void
+adjust_log(cli_context *context)
+{
+    if (!cli_call_has(context->call, "log-level"))
+        context->log.level = cli_log_level_named(pgqrs_config_get(context->config, "log_level"));
+    if (!cli_call_has(context->call, "log-format"))
+        context->log.json = is_word(pgqrs_config_get(context->config, "log_format"), "json");
 }
 
 static int
@@ -98,19 +115,15 @@ connect_client(cli_context *context)
     cli_log_write(&context->log, CLI_LOG_DEBUG, "connecting, for the schema \"%s\"",
                   pgqrs_config_get(context->config, "schema"));
     status = pgqrs_client_open(context->config, &context->client, context->err);
+    if (status == PGQRS_ECONFIG && context->is_application_dsn) {
+        cli_log_failure(&context->log, "could not use DATABASE_URL: %s", pgqrs_error_message(context->err));
+        return CLI_EXIT_CONFIG;
+    }
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     cli_log_write(&context->log, CLI_LOG_DEBUG, "connected%s",
                   pgqrs_client_is_pooled(context->client) ? ", through a pooler" : "");
     return 0;
-}
-
-static int
-is_json(const cli_call *call)
-{
-    const char *format = cli_call_text(call, "format");
-
-    return format != NULL && strcmp(format, "json") == 0;
 }
 
 static int
@@ -125,16 +138,19 @@ run(cli_context *context)
         code = redirect_output(context);
     if (code == 0)
         code = cli_settings_load(context);
-    if (code == 0 && node->loses != NULL)
-        code = cli_confirm(context);
+    if (code == 0)
+        adjust_log(context);
     if (code == 0 && node->needs == CLI_NEEDS_CLIENT)
         code = connect_client(context);
+    if (code == 0 && node->tell_loss != NULL)
+        code = cli_confirm(context);
     if (code == 0)
         code = node->run(context);
     return code;
 }
 
-/* A failure of the command itself is the better exit code. */
+/* A failure of the command itself is the better exit code. A reader that has seen enough, as head has, is no
+ * failure to speak of. */
 static int
 finish_output(cli_context *context, int code)
 {
@@ -142,9 +158,21 @@ finish_output(cli_context *context, int code)
 
     if (failed == 0)
         return code;
+    if (failed == EPIPE)
+        return code == CLI_EXIT_OK ? CLI_EXIT_PIPE : code;
     cli_log_failure(&context->log, "could not write the output%s: %s",
                     code == CLI_EXIT_OK ? ", though all else is done" : "", strerror(failed));
     return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
+}
+
+/* Ends as cat and git do: by the signal, so that a shell knows. A process that cannot die of it, such as the
+ * first one of a container, ends with the same exit code. */
+static int
+end_by_broken_pipe(void)
+{
+    signal(SIGPIPE, SIG_DFL);
+    raise(SIGPIPE);
+    return CLI_EXIT_PIPE;
 }
 
 int
@@ -168,11 +196,11 @@ main(int argc, char **argv)
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
     code = cli_call_parse(&call, argc, arguments);
-    context.output.json = code == 0 && is_json(&call);
+    context.output.json = code == 0 && is_word(cli_call_text(&call, "format"), "json");
     if (code == 0 && call.wants_help)
         cli_help_print(&context.output, &call);
     else if (code == 0 && call.wants_version)
-        cli_output_text(&context.output, "pgqrs %s\n", pgqrs_version());
+        code = cli_version(&context);
     else if (code == 0)
         code = run(&context);
     code = finish_output(&context, code);
@@ -184,5 +212,5 @@ main(int argc, char **argv)
     cli_log_close(&context.log);
     cli_call_release(&call);
     cli_dsn_release(arguments);
-    return code;
+    return code == CLI_EXIT_PIPE ? end_by_broken_pipe() : code;
 }

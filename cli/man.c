@@ -123,6 +123,8 @@ print_settings(cli_output *output)
         "the variables above.\n\n"
         "*PGHOST*, *PGPORT*, *PGDATABASE*, *PGUSER*, *PGSERVICE* and the others of libpq\n\tComplete the "
         "connection string; without any DSN they are enough. Passwords are best kept in _~/.pgpass_.\n\n"
+        "*DATABASE\\_URL*\n\tA URI of PostgreSQL, used when neither a DSN nor *PGHOST*, *PGHOSTADDR*, "
+        "*PGDATABASE* or *PGSERVICE* is given.\n\n"
         "*NO\\_COLOR*\n\tNo colours on a terminal.\n\n");
 }
 
@@ -154,7 +156,10 @@ cli_man(cli_context *context)
                 "for one item and one array\nfor a list, and nothing else. In JSON, times are RFC 3339 in "
                 "UTC, and a lease\\_token is a string, since many\nreaders of JSON lose digits of a number "
                 "that long.\n\n");
-    cli_output_text(output, "# OPTIONS\n\nThey may stand anywhere on the line.\n\n");
+    cli_output_text(
+        output,
+        "# OPTIONS\n\nThey may stand anywhere on the line. A _DURATION_ is written as " CLI_DURATION_FORM
+        ".\n\n");
     print_options(output, cli_root.options);
     cli_output_text(output, "# COMMANDS\n\n");
     print_commands(output);

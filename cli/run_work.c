@@ -23,6 +23,7 @@ cli_work(cli_context *context)
     options.lease_ms = cli_call_number(call, "lease", WORK_LEASE_MS);
     options.until_empty = cli_call_has(call, "until-empty");
     options.command = cli_call_rest(call);
+    options.quiet = cli_call_has(call, "quiet");
     options.progress = 1;
     options.grace_ms = cli_call_number(call, "grace", WORK_GRACE_MS);
     options.log = &context->log;

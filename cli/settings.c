@@ -88,26 +88,58 @@ is_set(const char *variable)
 }
 
 static int
+set_dsn(cli_context *context, const char *dsn, const char *variable)
+{
+    pgqrs_status status;
+
+    cli_log_write(&context->log, CLI_LOG_DEBUG, "no DSN is given: using %s", variable);
+    status = pgqrs_config_set(context->config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), context->err);
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
+}
+
+/* The first of `variables`, a list ended by NULL, that is set; NULL if none is. */
+static const char *
+find_set(const char *const *variables)
+{
+    while (*variables != NULL && !is_set(*variables))
+        variables++;
+    return *variables;
+}
+
+static int
+refuse_without_dsn(cli_context *context)
+{
+    cli_log_failure(
+        &context->log,
+        "no database is given: use --dsn, or set PGQRS_DSN, DATABASE_URL, or libpq's own PGHOST or "
+        "PGSERVICE; the quickest start is --dsn local: for a private server of your own");
+    return CLI_EXIT_CONFIG;
+}
+
+/* DATABASE_URL belongs to the application, so whatever is about PostgreSQL alone goes first; and it may be
+ * about another kind of database. */
+static int
 require_dsn(cli_context *context)
 {
-    static const char *const variables[] = { "PGHOST",     "PGHOSTADDR", "PGPORT",
-                                             "PGDATABASE", "PGUSER",     "PGSERVICE" };
-    pgqrs_status status;
+    static const char *const databases[] = { "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE", NULL };
+    static const char *const details[] = { "PGPORT", "PGUSER", NULL };
+    const char *variable = find_set(databases), *url = getenv("DATABASE_URL");
 
     if (pgqrs_config_get(context->config, "dsn") != NULL)
         return 0;
-    for (size_t i = 0; i < sizeof(variables) / sizeof(variables[0]); i++) {
-        if (!is_set(variables[i]))
-            continue;
-        cli_log_write(&context->log, CLI_LOG_DEBUG, "no DSN is given: using %s and the like", variables[i]);
-        status = pgqrs_config_set(context->config, pgqrs_slice_of("dsn"), pgqrs_slice_of(DSN_FROM_LIBPQ),
-                                  context->err);
-        return status == PGQRS_OK ? 0 : cli_fail(context, status);
-    }
-    cli_log_failure(
-        &context->log,
-        "no database is given: use --dsn or PGQRS_DSN with a PostgreSQL connection string; the quickest "
-        "start is --dsn local: for a private server of your own");
+    if (variable != NULL)
+        return set_dsn(context, DSN_FROM_LIBPQ, variable);
+    context->is_application_dsn = is_set("DATABASE_URL") && cli_dsn_is_postgres_uri(url);
+    if (context->is_application_dsn)
+        return set_dsn(context, url, "DATABASE_URL");
+    variable = find_set(details);
+    if (variable != NULL)
+        return set_dsn(context, DSN_FROM_LIBPQ, variable);
+    if (!is_set("DATABASE_URL"))
+        return refuse_without_dsn(context);
+    cli_log_failure(&context->log,
+                    "no database is given: DATABASE_URL is set, but does not begin with postgresql:// or "
+                    "postgres://; use --dsn or PGQRS_DSN");
     return CLI_EXIT_CONFIG;
 }
 
@@ -141,13 +173,14 @@ leave_environment(cli_context *context)
 int
 cli_settings_load(cli_context *context)
 {
+    cli_needs needs = cli_call_node(context->call)->needs;
     pgqrs_status status = pgqrs_config_new(&context->config, context->err);
     int code;
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    /* Help and the like must work whatever stands in a file; private servers have no settings. */
-    if (cli_call_node(context->call)->needs == CLI_NEEDS_NOTHING)
+    /* Help and the like must work whatever stands in a file; so must a private server that is named. */
+    if (needs == CLI_NEEDS_NOTHING || (needs == CLI_NEEDS_SERVER && context->call->word_count > 0))
         return 0;
     code = load_file_and_environment(context);
     if (code == 0)
@@ -155,9 +188,12 @@ cli_settings_load(cli_context *context)
     note_password(context);
     if (code == 0)
         code = set_from_line(context, "schema");
+    if (needs == CLI_NEEDS_SERVER)
+        return code;
     if (code == 0)
         code = require_dsn(context);
-    if (code == 0 && strncmp(pgqrs_config_get(context->config, "dsn"), "local:", 6) == 0)
+    if (code == 0 &&
+        strncmp(pgqrs_config_get(context->config, "dsn"), CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
         code = leave_environment(context);
     return code;
 }

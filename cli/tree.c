@@ -43,12 +43,28 @@ static const cli_option global_options[] = {
       .kind = CLI_CHOICE,
       .argument = "error|warn|info|debug|trace",
       .description = "how much is logged",
-      .default_text = "warn" },
+      .default_text = "the setting log_level, which is warn" },
+    { .name = "log-format",
+      .kind = CLI_CHOICE,
+      .argument = "text|json",
+      .description = "how log lines and failures are written",
+      .default_text = "the setting log_format, which is text" },
     { .name = "help", .letter = 'h', .kind = CLI_FLAG, .description = "print help and do nothing" },
-    { .name = "version", .kind = CLI_FLAG, .description = "print the version and do nothing" },
+    { .name = "version", .letter = 'V', .kind = CLI_FLAG, .description = "print the version and do nothing" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(global_options);
+
+static const cli_option install_options[] = {
+    { .name = "create-schema", .kind = CLI_FLAG, .description = "create the schema if there is none" },
+    { .name = NULL },
+};
+CLI_OPTIONS_FIT(install_options);
+
+static const cli_example install_examples[] = {
+    { "pgqrs install --schema jobs --create-schema", "in a schema of its own" },
+    { NULL },
+};
 
 static const cli_option uninstall_options[] = {
     CLI_OPTION_YES,
@@ -74,24 +90,30 @@ static const cli_option work_options[] = {
       .description = "how many programs run at a time",
       .default_text = "1" },
     { .name = "lease",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1000,
       .max = CLI_SEVEN_DAYS_MS,
       .description =
           "after a crash of this process its messages go to others so much later; extended while a "
           "program runs",
-      .default_text = "30" },
+      .default_text = "30s" },
     { .name = "until-empty",
       .kind = CLI_FLAG,
-      .description = "end when the queue holds no message any more, neither delayed nor leased" },
+      .description =
+          "end when the queue holds no message any more, neither delayed nor leased; the exit code is 1 if "
+          "this worker gave one up as dead" },
     { .name = "grace",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = CLI_SEVEN_DAYS_MS,
       .description = "how long running programs may go on after SIGTERM",
-      .default_text = "30" },
+      .default_text = "30s" },
+    { .name = "quiet",
+      .letter = 'q',
+      .kind = CLI_FLAG,
+      .description = "do not pass on what programs write to standard error" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(work_options);
@@ -108,7 +130,7 @@ static const cli_argument help_arguments[] = {
 };
 
 static const cli_argument completion_arguments[] = {
-    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "the shell" },
+    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "bash, zsh or fish" },
     { .name = NULL },
 };
 
@@ -121,16 +143,20 @@ static const cli_example completion_examples[] = {
 static const cli_node commands[] = {
     { .name = "install",
       .summary = "create pgqrs' tables, or bring them up to date",
-      .details = "The schema must exist. Installing again is harmless: it applies what is missing.",
+      .details = "The schema must exist, unless --create-schema is given. Installing again is harmless: it "
+                 "applies what is missing.",
+      .options = install_options,
+      .examples = install_examples,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_install },
     { .name = "uninstall",
       .summary = "drop pgqrs' tables with all queues and messages",
-      .details = "Drops exactly what install created. Fails, with nothing dropped, if objects of others "
+      .details = "Drops exactly what install created, and leaves the schema. Fails, with nothing dropped, if "
+                 "objects of others "
                  "depend on it.",
       .options = uninstall_options,
       .needs = CLI_NEEDS_CLIENT,
-      .loses = "drops all queues, all messages and the archive of this schema",
+      .tell_loss = cli_loss_of_schema,
       .run = cli_uninstall },
     { .name = "verify",
       .summary = "check that everything is there and sound",
@@ -150,6 +176,7 @@ static const cli_node commands[] = {
           "standard output as its result; otherwise the attempt has failed, with the end of standard error "
           "as its "
           "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
+          "What a program writes to standard error is passed on too, unless --quiet is given.\n\n"
           "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A program that a "
           "signal ends "
           "while the worker stops is not charged an attempt: its message is given back. Whatever ends the "
@@ -177,6 +204,7 @@ static const cli_node commands[] = {
       .run = cli_completion },
     { .name = "man", .summary = "print the source of the manual page, for scdoc(1)", .run = cli_man },
     { .name = "help", .summary = "explain a command", .arguments = help_arguments, .run = cli_help },
+    { .name = "version", .summary = "print the version", .run = cli_version },
     { .name = NULL },
 };
 

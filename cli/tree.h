@@ -6,6 +6,7 @@
 #ifndef PGQRS_CLI_TREE_H
 #define PGQRS_CLI_TREE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 typedef struct cli_context cli_context;
@@ -13,19 +14,22 @@ typedef struct cli_node cli_node;
 
 /** What may be written behind an option, or as an argument. */
 typedef enum cli_kind {
-    CLI_FLAG = 0,   /* nothing: it is there or not */
-    CLI_TEXT = 1,   /* any text; completed as a file if `argument` ends in FILE */
-    CLI_CHOICE = 2, /* one of the words of `argument`, which "|" separates */
-    CLI_NUMBER = 3, /* a whole number from min to max */
-    CLI_SECONDS = 4 /* seconds with at most three decimals; min and max are milliseconds */
+    CLI_FLAG = 0,    /* nothing: it is there or not */
+    CLI_TEXT = 1,    /* any text; completed as a file if `argument` ends in FILE */
+    CLI_CHOICE = 2,  /* one of the words of `argument`, which "|" separates */
+    CLI_NUMBER = 3,  /* a whole number from min to max */
+    CLI_DURATION = 4 /* such as 30s; min and max are milliseconds */
 } cli_kind;
+
+/** How a duration is written, for help and messages. */
+#define CLI_DURATION_FORM "250ms, 30s, 5m, 1h or 7d; a number without a unit is in seconds"
 
 /** An option; a list of them ends with one whose name is NULL. */
 typedef struct cli_option {
     const char *name;
     char letter; /* 0: it has none */
     cli_kind kind;
-    const char *argument; /* how help calls what follows, such as "SECONDS" */
+    const char *argument; /* how help calls what follows, such as "DURATION" */
     int64_t min, max;
     const char *description;
     const char *default_text; /* NULL: none */
@@ -57,7 +61,8 @@ typedef struct cli_example {
 
 typedef enum cli_needs {
     CLI_NEEDS_NOTHING = 0,
-    CLI_NEEDS_CLIENT = 1 /* connected before `run` is called */
+    CLI_NEEDS_CLIENT = 1, /* connected before `run` is called */
+    CLI_NEEDS_SERVER = 2, /* the settings, for the name of a private server, unless an argument names it */
 } cli_needs;
 
 /** A command or a group of commands; a list of them ends with one whose name is NULL. */
@@ -70,7 +75,9 @@ struct cli_node {
     const cli_option *options;
     const cli_example *examples;
     cli_needs needs;
-    const char *loses; /* what is lost for good, so ask first unless --yes; NULL: nothing */
+    int (*tell_loss)(cli_context *context, char *text,
+                     size_t size); /* writes what is lost for good, to be asked about unless --yes; returns 0
+                                      or the exit code of a failure; NULL: nothing is lost */
     int (*check)(
         cli_context *context); /* what options alone cannot say, before anything is opened; NULL: nothing */
     int (*run)(cli_context *context); /* returns the exit code */

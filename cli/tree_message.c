@@ -25,8 +25,8 @@ static const cli_argument send_arguments[] = {
 
 static const cli_option send_options[] = {
     { .name = "delay",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 0,
       .max = CLI_TEN_YEARS_MS,
       .description = "nobody gets it before this time has passed",
@@ -74,7 +74,7 @@ CLI_OPTIONS_FIT(send_options);
 static const cli_example send_examples[] = {
     { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'",
       "prints the id, and \"duplicate\" if the key was sent before" },
-    { "pgqrs message send mails '{}' --delay 30 --key welcome-17", "in half a minute, and only once" },
+    { "pgqrs message send mails '{}' --delay 30s --key welcome-17", "in half a minute, and only once" },
     { "pgqrs message send mails --file mails.ndjson --key-field id", "many; interrupted, just run it again" },
     { NULL },
 };
@@ -88,8 +88,8 @@ static const cli_option read_options[] = {
       .description = "at most so many",
       .default_text = "the setting default_max_batch_size" },
     { .name = "lock-time",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = CLI_SEVEN_DAYS_MS,
       .description = "how long they are leased",
@@ -105,8 +105,8 @@ CLI_OPTIONS_FIT(read_options);
 
 static const cli_option dequeue_options[] = {
     { .name = "lock-time",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = CLI_SEVEN_DAYS_MS,
       .description = "how long it is leased",
@@ -116,7 +116,7 @@ static const cli_option dequeue_options[] = {
 CLI_OPTIONS_FIT(dequeue_options);
 
 static const cli_example dequeue_examples[] = {
-    { "pgqrs message dequeue mails --lock-time 60 --format json", "one message, for a minute" },
+    { "pgqrs message dequeue mails --lock-time 1m --format json", "one message, for a minute" },
     { NULL },
 };
 
@@ -160,8 +160,8 @@ static const cli_option extend_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
     { .name = "lock-time",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = CLI_SEVEN_DAYS_MS,
       .description = "the lease ends so long from now",
@@ -174,8 +174,8 @@ static const cli_option release_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
     { .name = "delay",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 0,
       .max = CLI_TEN_YEARS_MS,
       .description = "due again after this time",
@@ -198,8 +198,8 @@ static const cli_option fail_options[] = {
       .description = "what went wrong; kept if it is the last" },
     { .name = "for-good", .kind = CLI_FLAG, .description = "give it up: archive it as dead at once" },
     { .name = "delay",
-      .kind = CLI_SECONDS,
-      .argument = "SECONDS",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
       .min = 1,
       .max = CLI_TEN_YEARS_MS,
       .description = "pause before the next attempt",

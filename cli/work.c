@@ -50,7 +50,7 @@ refuse_program(struct work_report *report, const struct work_options *options, i
     if (problem == EMFILE)
         work_report_failure(
             report,
-            "could not make room for %d children: the limit of open files is too low; raise it "
+            "could not make room for %d programs: the limit of open files is too low; raise it "
             "(ulimit -n) or lower the concurrency",
             options->concurrency);
     else
@@ -91,7 +91,7 @@ work(struct work_loop *loop)
     int exit_code;
 
     if (work_loop_init(loop) != 0) {
-        work_report_failure(report, "could not get ready for %d children: out of memory",
+        work_report_failure(report, "could not get ready for %d programs: out of memory",
                             loop->options->concurrency);
         return CLI_EXIT_OSERR;
     }
@@ -126,6 +126,7 @@ work_run(pgqrs_client *client, const struct work_options *options)
                             WORK_CONCURRENCY_MAX);
         return CLI_EXIT_USAGE;
     }
+    report.is_quiet = options->quiet;
     report.started_ms = slot_clock_ms();
     loop.guard.title = options->title;
     loop.guard.title_size = options->title_size;

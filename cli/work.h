@@ -40,6 +40,7 @@ struct work_options {
     int until_empty;      /* 1: return when the queue holds no message any more, neither delayed nor leased */
     char *const *command; /* program and arguments, NULL at the end; found by PATH; no shell */
     int progress;         /* 1: a progress line if standard error is a terminal */
+    int quiet;            /* 1: what programs write to standard error is not passed on to ours */
     int64_t grace_ms;     /* after SIGTERM, how long running children may go on */
     cli_log *log;         /* NULL: standard error, from level info on */
     char *const *environment; /* of the programs; NULL: this process's */

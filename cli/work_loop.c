@@ -135,7 +135,7 @@ work_loop_take(pgqrs_job *job, void *arg)
     }
     if (problem != 0)
         work_report_line(loop->work.report, CLI_LOG_WARN,
-                         "could not start a child for message %lld, which is given back: %s", id,
+                         "could not start the program for message %lld, which is given back: %s", id,
                          strerror(problem));
     return PGQRS_JOB_PENDING;
 }
@@ -261,8 +261,8 @@ advance(struct work_loop *loop)
     look_into_doubt(loop, now);
     work_report_reminder(loop->work.report, now);
     if (loop->phase == WORK_ENDING && now >= loop->phase_end_ms) {
-        work_report_line(loop->work.report, CLI_LOG_WARN, "stopped %zu children that had not ended in time",
-                         count_children(loop));
+        work_report_line(loop->work.report, CLI_LOG_WARN, "stopped %zu program%s that had not ended in time",
+                         count_children(loop), count_children(loop) == 1 ? "" : "s");
         enter(loop, WORK_STOPPING);
     }
 }
@@ -349,11 +349,9 @@ take_signals(struct work_loop *loop)
             reap(loop);
             continue;
         }
-        if (loop->phase == WORK_WORKING)
-            work_report_line(
-                loop->work.report, CLI_LOG_INFO,
-                "claiming no more after SIG%s: waiting for %zu children; a second signal stops them",
-                sigabbrev_np((int)info.ssi_signo), count_children(loop));
+        if (loop->phase == WORK_WORKING || loop->last_signal != 0)
+            work_report_signal(loop->work.report, (int)info.ssi_signo, loop->last_signal != 0,
+                               count_children(loop));
         enter(loop, loop->last_signal != 0 ? WORK_SUDDEN : WORK_ENDING);
         loop->last_signal = (int)info.ssi_signo;
     }
@@ -389,6 +387,23 @@ work_loop_init(struct work_loop *loop)
     return 0;
 }
 
+/* The exit code of a worker that has reported everything. A script that waits for the queue to be empty wants
+ * to know whether what was in it is done. */
+static int
+judge(struct work_loop *loop)
+{
+    pgqrs_worker_counts counts;
+
+    pgqrs_worker_count(loop->worker, &counts);
+    if (loop->exit_code != CLI_EXIT_OK || !loop->options->until_empty || counts.dead == 0)
+        return loop->exit_code;
+    work_report_failure(loop->work.report,
+                        "%lld message%s failed for good: see pgqrs archive list %.*s --outcome dead",
+                        (long long)counts.dead, counts.dead == 1 ? "" : "s", (int)loop->options->queue.size,
+                        loop->options->queue.data);
+    return CLI_EXIT_FAILED;
+}
+
 int
 work_loop_run(struct work_loop *loop)
 {
@@ -407,7 +422,7 @@ work_loop_run(struct work_loop *loop)
     if (loop->phase == WORK_SUDDEN)
         return 128 + loop->last_signal;
     if (loop->unsettled == 0 || loop->fatal != PGQRS_OK)
-        return loop->exit_code;
+        return judge(loop);
     work_report_line(
         loop->work.report, CLI_LOG_WARN,
         "left %lld messages as they are: what became of them could not be reported; they are due "

@@ -180,7 +180,7 @@ conclude(struct slot *slot, const struct slot_work *work)
 
     if (work->is_stopping && was_told_to_end(slot->child.status)) {
         work_report_line(work->report, CLI_LOG_INFO,
-                         "gave back message %lld: its child was ended by a signal as the worker stops",
+                         "gave back message %lld: its program was ended by a signal as the worker stops",
                          (long long)pgqrs_job_message(slot->job)->id);
         end_job(slot, PGQRS_JOB_SNOOZED);
         return;
@@ -200,10 +200,16 @@ conclude_if_complete(struct slot *slot, const struct slot_work *work)
         conclude(slot, work);
 }
 
+static void
+pass_on(void *arg, const char *bytes, size_t size)
+{
+    work_report_pass_on(arg, bytes, size);
+}
+
 void
 slot_handle(struct slot *slot, const struct slot_work *work, const struct pollfd fds[CHILD_FDS])
 {
-    child_handle(&slot->child, fds);
+    child_handle(&slot->child, fds, pass_on, work->report);
     conclude_if_complete(slot, work);
 }
 

@@ -45,6 +45,10 @@ PGQRS_API int32_t pgqrs_schema_version(void);
  */
 PGQRS_API pgqrs_status pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err);
 
+/** Creates the client's schema if the database has none of that name. Blocks at most the operation timeout.
+ * PGQRS_EDENIED without the CREATE privilege on the database. uninstall leaves it in place. */
+PGQRS_API pgqrs_status pgqrs_admin_create_schema(pgqrs_client *client, pgqrs_error *err);
+
 /** Drops exactly what install made, with every queue and message in it, and nothing else; fails if objects of
  * others depend on it. PGQRS_ENOTINSTALLED. */
 PGQRS_API pgqrs_status pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *err);

@@ -3,7 +3,8 @@
  *
  * A private server is an ordinary PostgreSQL cluster that belongs to one user, listens on a unix socket only
  * and keeps its data below $XDG_DATA_HOME/pgqrs (usually ~/.local/share/pgqrs), so it survives a reboot.
- * Started by root it runs as the account `postgres`, below /var/lib/pgqrs. Its name is 1 to 32 of a-z, 0-9,
+ * Started by root it runs as the account `postgres`, below /var/lib/pgqrs if XDG_DATA_HOME is not set. Its
+ * name is 1 to 32 of a-z, 0-9,
  * "-" and "_", not "-" first; the default is "default". The DSN "local:" or "local:NAME" names it everywhere
  * a DSN is taken, and starts it.
  *

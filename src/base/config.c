@@ -1,5 +1,6 @@
 #include "base/config.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,8 +10,9 @@
 /* One row a setting; everything else about settings is made from this table. */
 static const struct row {
     pgqrs_setting setting;
-    int64_t min, max; /* of a whole number; 0, 0: text */
-    int is_switch;    /* 1: "true" or "false" */
+    int64_t min, max;    /* of a whole number; 0, 0: text */
+    const char *choices; /* the words that are allowed, with "|" between them; NULL: any */
+    int64_t unit_ms;     /* of a duration: what a number without a unit is; 0: no duration */
 } rows[] = {
     { { "dsn", "PGQRS_DSN", NULL,
         "PostgreSQL connection string (URI or key=value), or local: or local:NAME for a private server" },
@@ -21,17 +23,23 @@ static const struct row {
       1,
       1000 },
     { { "connection_timeout_seconds", "PGQRS_CONNECTION_TIMEOUT", "30",
-        "longest time to connect, in seconds, 1 to 3600" },
+        "longest time to connect, in seconds, 1 to 3600, or as 30s, 5m" },
       1,
-      3600 },
+      3600,
+      NULL,
+      1000 },
     { { "operation_timeout_ms", "PGQRS_OPERATION_TIMEOUT", "10000",
-        "longest time for one call, in milliseconds, 100 to 3600000" },
+        "longest time for one call, in milliseconds, 100 to 3600000, or as 10s, 5m" },
       100,
-      3600000 },
+      3600000,
+      NULL,
+      1 },
     { { "default_lock_time_seconds", "PGQRS_DEFAULT_LOCK_TIME", "5",
-        "lease of a message if the call names none, in seconds, 1 to 604800" },
+        "lease of a message if the call names none, in seconds, 1 to 604800, or as 30s, 5m, 1h, 7d" },
       1,
-      604800 },
+      604800,
+      NULL,
+      1000 },
     { { "default_max_batch_size", "PGQRS_DEFAULT_BATCH_SIZE", "100",
         "messages in a batch if the call names no number, 1 to 10000" },
       1,
@@ -44,7 +52,17 @@ static const struct row {
         "themselves" },
       0,
       0,
-      1 },
+      "true|false" },
+    { { "log_level", "PGQRS_LOG_LEVEL", "warn",
+        "of the command: how much it logs, error, warn, info, debug or trace" },
+      0,
+      0,
+      "error|warn|info|debug|trace" },
+    { { "log_format", "PGQRS_LOG_FORMAT", "text",
+        "of the command: how its log lines and failures are written, text or json" },
+      0,
+      0,
+      "text|json" },
 };
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
@@ -108,6 +126,23 @@ refuse(const char *source, const char *value, const char *wanted, pgqrs_error *e
 }
 
 static pgqrs_status
+check_choice(const struct row *row, const char *value, const char *source, pgqrs_error *err)
+{
+    const char *choice = row->choices;
+    char wanted[64];
+
+    while (*choice != '\0') {
+        size_t length = strcspn(choice, "|");
+
+        if (strlen(value) == length && memcmp(choice, value, length) == 0)
+            return PGQRS_OK;
+        choice += length + (choice[length] == '|');
+    }
+    snprintf(wanted, sizeof(wanted), "give one of %s", row->choices);
+    return refuse(source, value, wanted, err);
+}
+
+static pgqrs_status
 check_value(const struct row *row, const char *value, const char *source, pgqrs_error *err)
 {
     char *end;
@@ -121,8 +156,8 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
                                     source);
         return PGQRS_OK;
     }
-    if (row->is_switch && strcmp(value, "true") != 0 && strcmp(value, "false") != 0)
-        return refuse(source, value, "give true or false", err);
+    if (row->choices != NULL)
+        return check_choice(row, value, source, err);
     if (row->max == 0)
         return *value != '\0' ? PGQRS_OK
                               : pgqrsi_error_set(err, PGQRS_ECONFIG, "refused an empty %s", source);
@@ -130,6 +165,44 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
     if (*value < '0' || *value > '9' || *end != '\0' || number < row->min || number > row->max)
         return refuse(source, value, row->setting.description, err);
     return PGQRS_OK;
+}
+
+/* The number that `text`, such as "5m", is in the unit of `row`; -1 if it is no duration with a unit, or no
+ * whole number of those. */
+static long long
+read_duration(const struct row *row, const char *text)
+{
+    static const struct {
+        const char *name;
+        int64_t ms;
+    } units[] = { { "ms", 1 },      { "s", 1000 },    { "m", 60000 },
+                  { "min", 60000 }, { "h", 3600000 }, { "d", 86400000 } };
+    char *end;
+    long long number = strtoll(text, &end, 10);
+
+    if (*text < '0' || *text > '9')
+        return -1;
+    for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++)
+        if (strcmp(units[i].name, end) == 0 && number <= INT64_MAX / units[i].ms &&
+            number * units[i].ms % row->unit_ms == 0)
+            return number * units[i].ms / row->unit_ms;
+    return -1;
+}
+
+/* Returns `value`, or in its place, if it is a duration with a unit, the number without; NULL if memory is
+ * out. */
+static char *
+settle_duration(const struct row *row, char *value)
+{
+    long long number = read_duration(row, value);
+    char *settled = NULL;
+
+    if (number < row->min || number > row->max)
+        return value;
+    if (asprintf(&settled, "%lld", number) < 0)
+        settled = NULL;
+    free(value);
+    return settled;
 }
 
 static pgqrs_status
@@ -141,6 +214,8 @@ set_row(pgqrs_config *config, size_t i, pgqrs_slice value, const char *source, p
     if (value.size > 0 && memchr(value.data, '\0', value.size) != NULL)
         return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s: it holds a zero byte", source);
     copy = strndup(value.data != NULL ? value.data : "", value.size);
+    if (copy != NULL && rows[i].unit_ms != 0)
+        copy = settle_duration(&rows[i], copy);
     if (copy == NULL)
         return pgqrsi_error_memory(err);
     status = check_value(&rows[i], copy, source, err);

@@ -76,10 +76,10 @@ find_parent(char **out, pgqrs_error *err)
                                 override);
     if (override != NULL && *override != '\0')
         length = asprintf(out, "%s", override);
-    else if (geteuid() == 0)
-        length = asprintf(out, "%s", ROOT_PARENT);
     else if (data_home != NULL)
         length = asprintf(out, "%s/pgqrs", data_home);
+    else if (geteuid() == 0)
+        length = asprintf(out, "%s", ROOT_PARENT);
     else if (home != NULL)
         length = asprintf(out, "%s/.local/share/pgqrs", home);
     else

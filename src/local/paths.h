@@ -1,7 +1,7 @@
 /*
  * Where a private server lives.
  *
- *     <parent>/NAME/             $XDG_DATA_HOME/pgqrs, or /var/lib/pgqrs for root, or $PGQRS_LOCAL_ROOT
+ *     <parent>/NAME/             $PGQRS_LOCAL_ROOT, or $XDG_DATA_HOME/pgqrs, or /var/lib/pgqrs for root
  *         pgqrs-server           the marker: this folder is ours to remove
  *         lock                   held while a server is made, started, stopped or removed
  *         data/                  the cluster

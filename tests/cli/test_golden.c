@@ -152,6 +152,10 @@ run_session(const char *golden, const char *dsn)
                                 "PGUSER",
                                 "PGSERVICE",
                                 "PGHOSTADDR",
+                                "DATABASE_URL",
+                                "COLUMNS",
+                                "PGQRS_LOG_LEVEL",
+                                "PGQRS_LOG_FORMAT",
                                 "NO_COLOR",
                                 "PGQRS_CONFIG_FILE",
                                 NULL };

@@ -44,6 +44,13 @@ anything_else_is_refused(void **state)
                                          " 1",
                                          "1 ",
                                          "1y",
+                                         "0.5ms",
+                                         "30S",
+                                         "5 m",
+                                         "1h30m",
+                                         "ms",
+                                         "5mm",
+                                         "106751991168d",
                                          "1.0",
                                          "1e3",
                                          "0x10",
@@ -79,7 +86,7 @@ a_range_is_kept(void **state)
 }
 
 static void
-seconds_become_milliseconds(void **state)
+durations_become_milliseconds(void **state)
 {
     static const struct {
         const char *text;
@@ -92,6 +99,15 @@ seconds_become_milliseconds(void **state)
         { "1.25", 1250 },
         { "90.100", 90100 },
         { "315360000", INT64_C(315360000000) },
+        { "250ms", 250 },
+        { "30s", 30000 },
+        { "1.5s", 1500 },
+        { "5m", 300000 },
+        { "5min", 300000 },
+        { "0.5m", 30000 },
+        { "1.001h", 3603600 },
+        { "7d", 604800000 },
+        { "106751991167d", INT64_C(9223372036828800000) },
     };
     static const char *const refused[] = { "",
                                            ".",
@@ -104,6 +120,13 @@ seconds_become_milliseconds(void **state)
                                            "1,5",
                                            "1e3",
                                            "1y",
+                                           "0.5ms",
+                                           "30S",
+                                           "5 m",
+                                           "1h30m",
+                                           "ms",
+                                           "5mm",
+                                           "106751991168d",
                                            " 1",
                                            "1 ",
                                            "inf",
@@ -116,14 +139,33 @@ seconds_become_milliseconds(void **state)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         int64_t ms = -7;
 
-        assert_int_equal(cli_seconds_parse(cases[i].text, 0, INT64_MAX, &ms), 0);
+        assert_int_equal(cli_duration_parse(cases[i].text, 0, INT64_MAX, &ms), 0);
         assert_true(ms == cases[i].ms);
     }
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         int64_t ms = -7;
 
-        assert_int_equal(cli_seconds_parse(refused[i], 0, INT64_MAX, &ms), -1);
+        assert_int_equal(cli_duration_parse(refused[i], 0, INT64_MAX, &ms), -1);
         assert_true(ms == -7);
+    }
+}
+
+static void
+a_duration_is_written_in_its_largest_unit(void **state)
+{
+    static const struct {
+        int64_t ms;
+        const char *text;
+    } cases[] = { { 0, "0" },        { 1, "1ms" },        { 1500, "1500ms" },
+                  { 1000, "1s" },    { 90000, "90s" },    { 60000, "1m" },
+                  { 3600000, "1h" }, { 604800000, "7d" }, { INT64_C(315360000000), "3650d" } };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        char text[CLI_DURATION_SIZE];
+
+        cli_duration_format(cases[i].ms, text);
+        assert_string_equal(text, cases[i].text);
     }
 }
 
@@ -134,7 +176,8 @@ main(void)
         cmocka_unit_test(whole_numbers_are_read_to_the_edges),
         cmocka_unit_test(anything_else_is_refused),
         cmocka_unit_test(a_range_is_kept),
-        cmocka_unit_test(seconds_become_milliseconds),
+        cmocka_unit_test(durations_become_milliseconds),
+        cmocka_unit_test(a_duration_is_written_in_its_largest_unit),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

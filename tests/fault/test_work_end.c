@@ -63,7 +63,7 @@ what_has_not_ended_after_the_grace_is_stopped_and_given_back(void **state)
     worker = work_with_grace(&f, "0.5", STUBBORN);
     child = await_pid(&f, "pid");
     ts_kill(worker, SIGTERM);
-    expect_end(worker, 0, 6000, "stopped 1 children that had not ended in time");
+    expect_end(worker, 0, 6000, "stopped 1 program that had not ended in time");
     assert_false(ts_is_running(child));
     expect_given_back(&f, 1);
     fixture_close(&f);
@@ -102,7 +102,7 @@ what_ends_within_the_grace_is_archived(void **state)
     worker = work_with_grace(&f, "20", PATIENT);
     await_pid(&f, "pid");
     ts_kill(worker, SIGTERM);
-    ts_wait_output(worker, "claiming no more after SIGTERM: waiting for 1 children", WORK_WAIT_MS);
+    ts_wait_output(worker, "claiming no more after SIGTERM: waiting for 1 program", WORK_WAIT_MS);
     fixture_touch(&f, "go");
     expect_end(worker, 0, 6000, "1 done, 0 failed, 0 dead, 0 lost");
     assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"allowed\"'"), 1);
@@ -226,10 +226,10 @@ what_became_of_messages_is_said(void **state)
     (void)state;
     fixture_open_on(&f, ts_database(), 2);
     fixture_send_numbers(&f, 1);
-    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 0,
+    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 1,
                WORK_WAIT_MS, "failed and will be tried again: exit status 3: no good\n");
     fixture_send_numbers(&f, 1);
-    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 0,
+    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 1,
                WORK_WAIT_MS, "failed for the last time and is dead: exit status 4: no good\n");
     fixture_close(&f);
 }
@@ -257,7 +257,7 @@ a_child_that_could_not_be_started_costs_no_attempt(void **state)
     await_pid(&f, "pid");
     set_file_limit(worker, 6);
     fixture_touch(&f, "go");
-    ts_wait_output(worker, "could not start a child", WORK_WAIT_MS);
+    ts_wait_output(worker, "could not start the program", WORK_WAIT_MS);
     assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive"), 1);
     set_file_limit(worker, 100);
     ts_wait_until(

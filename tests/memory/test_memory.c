@@ -79,6 +79,13 @@ given_empty_schema(struct world *w)
 }
 
 static void
+given_no_schema(struct world *w)
+{
+    given_empty_schema(w);
+    ts_sql(w->sql, "DROP SCHEMA other");
+}
+
+static void
 given_installed_schema(struct world *w)
 {
     given_empty_schema(w);
@@ -110,6 +117,12 @@ static pgqrs_status
 install(struct world *w, pgqrs_error *err)
 {
     return pgqrs_admin_install(w->client, &w->out.installed, err);
+}
+
+static pgqrs_status
+create_schema(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_admin_create_schema(w->client, err);
 }
 
 static pgqrs_status
@@ -385,6 +398,7 @@ static const struct CMUnitTest tests[] = {
     SCENARIO("config_set", config_set),
     SCENARIO("client_open", client_open),
     SCENARIO("install", install, given_empty_schema, .writes = 1, .is_slow = 1),
+    SCENARIO("create_schema", create_schema, given_no_schema),
     SCENARIO("uninstall", uninstall, given_installed_schema, .writes = 1, .is_slow = 1),
     SCENARIO("verify", verify),
     SCENARIO("queue_create", queue_create, .writes = 1),

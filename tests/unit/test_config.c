@@ -92,8 +92,8 @@ test_the_table_describes_each_setting_once(void **state)
         }
     }
 
-    /* The numbers below, the connection string, the schema and a switch: whoever adds one adds its test. */
-    assert_int_equal(count, COUNT_OF(ranges) + 3);
+    /* The numbers below, the connection string, the schema and words: whoever adds one adds its test. */
+    assert_int_equal(count, COUNT_OF(ranges) + 5);
     assert_null(pgqrs_config_setting(SIZE_MAX));
 }
 
@@ -308,6 +308,48 @@ test_a_switch_is_true_or_false(void **state)
 }
 
 static void
+test_the_log_settings_are_one_of_their_words(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_level"), "warn");
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_format"), "text");
+    assert_int_equal(set(fixture, "log_level", "trace"), PGQRS_OK);
+    assert_int_equal(set(fixture, "log_format", "json"), PGQRS_OK);
+    assert_int_equal(set(fixture, "log_level", "err"), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "log_level", "error|warn"), PGQRS_ECONFIG);
+    assert_int_equal(set(fixture, "log_format", ""), PGQRS_ECONFIG);
+    assert_string_equal(pgqrs_config_get(fixture->config, "log_level"), "trace");
+}
+
+static void
+test_a_duration_may_have_a_unit(void **state)
+{
+    static const struct {
+        const char *name, *value;
+        int64_t number;
+    } cases[] = {
+        { "operation_timeout_ms", "250ms", 250 },      { "operation_timeout_ms", "30s", 30000 },
+        { "operation_timeout_ms", "1h", 3600000 },     { "operation_timeout_ms", "700", 700 },
+        { "connection_timeout_seconds", "5m", 300 },   { "connection_timeout_seconds", "2000ms", 2 },
+        { "default_lock_time_seconds", "7d", 604800 }, { "default_lock_time_seconds", "5min", 300 },
+    };
+    static const char *const wrong[] = { "1500ms", "8d",  "0s", "5M",
+                                         "5 m",    "-5m", "m",  "99999999999999999999d" };
+    struct fixture *fixture = *state;
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(set(fixture, cases[i].name, cases[i].value), PGQRS_OK);
+        assert_true(pgqrs_config_get_int(fixture->config, cases[i].name) == cases[i].number);
+    }
+    for (size_t i = 0; i < COUNT_OF(wrong); i++) {
+        assert_int_equal(set(fixture, "default_lock_time_seconds", wrong[i]), PGQRS_ECONFIG);
+        assert_int_equal(pgqrs_config_get_int(fixture->config, "default_lock_time_seconds"), 300);
+    }
+    assert_int_equal(set(fixture, "max_connections", "5m"), PGQRS_ECONFIG);
+}
+
+static void
 test_a_wrong_variable_is_named(void **state)
 {
     struct fixture *fixture = *state;
@@ -358,6 +400,8 @@ main(void)
         TEST(test_text_is_no_number),
         TEST(test_the_environment_sets_what_is_there_and_not_empty),
         TEST(test_each_setting_has_the_variable_that_the_manual_names),
+        TEST(test_the_log_settings_are_one_of_their_words),
+        TEST(test_a_duration_may_have_a_unit),
         TEST(test_a_wrong_variable_is_named),
         TEST(test_a_switch_is_true_or_false),
         TEST(test_a_copy_is_equal_and_independent),
