@@ -265,7 +265,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_dead FOR VALUES FROM (''dead'', MINVALUE) TO (''dead'', MAXVALUE)', archive);
     EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_default DEFAULT', archive);
     EXECUTE format('ALTER TABLE %I.pgqrs_archive ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, archive, queue);
-    EXECUTE format('SELECT %I.pgqrs_prepare_archive($1)', schema_name) USING queue;
+    EXECUTE format('SELECT %I.pgqrs_prepare_archive($1, $2)', schema_name) USING queue, interval '7 days';
 
     EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_keys INCLUDING ALL)', keys, schema_name);
     EXECUTE format('ALTER TABLE %1$s ALTER queue_id SET DEFAULT %2$s, ADD PRIMARY KEY (idempotency_key)', keys, queue);

@@ -5,7 +5,7 @@
 WITH ours AS (
     SELECT c.oid, c.relname::text AS name, c.relkind, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relreplident
       FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = :'schema'::name AND c.relname ~ '^pgqrs_' AND c.relkind IN ('r', 'p', 'S')
+     WHERE n.nspname = :'schema'::name AND c.relname::text ~ '^pgqrs_' AND c.relkind IN ('r', 'p', 'S')
 ), owner AS (
     SELECT o.relowner AS oid FROM ours AS o WHERE o.name = 'pgqrs_migrations'
 ), expected AS (
@@ -53,21 +53,21 @@ SELECT 0, i.indexrelid::regclass::text, 'this index is invalid: REINDEX INDEX CO
   FROM pg_catalog.pg_index AS i JOIN ours AS o ON o.oid = i.indrelid WHERE NOT i.indisvalid
 UNION ALL
 SELECT 0, o.name, 'it can be used by PUBLIC: REVOKE ALL ON it FROM PUBLIC'
-  FROM ours AS o WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(o.relacl) AS a WHERE a.grantee = 0)
+  FROM ours AS o WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(o.relacl) AS a WHERE a.grantee = 0::oid)
 UNION ALL
 SELECT 0, o.name || '.' || t.attname::text, 'this column can be used by PUBLIC: REVOKE ALL (' || t.attname::text || ') ON the table FROM PUBLIC'
   FROM ours AS o JOIN pg_catalog.pg_attribute AS t ON t.attrelid = o.oid
- WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(t.attacl) AS a WHERE a.grantee = 0)
+ WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(t.attacl) AS a WHERE a.grantee = 0::oid)
 UNION ALL
 SELECT 0, p.oid::regprocedure::text, 'it can be executed by PUBLIC: REVOKE ALL ON FUNCTION it FROM PUBLIC'
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
- WHERE n.nspname = :'schema'::name AND p.proname ~ '^pgqrs_'
-   AND (p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = 0))
+ WHERE n.nspname = :'schema'::name AND p.proname::text ~ '^pgqrs_'
+   AND (p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = 0::oid))
 UNION ALL
 SELECT 0, n.nspname::text, 'PUBLIC can create in this schema, and so put objects there that pass for ours: REVOKE CREATE ON SCHEMA it FROM PUBLIC'
   FROM pg_catalog.pg_namespace AS n
  WHERE n.nspname = :'schema'::name
-   AND EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
+   AND EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.grantee = 0::oid AND a.privilege_type = 'CREATE')
 UNION ALL
 SELECT 1, n.nspname::text, 'the role ' || pg_catalog.quote_ident(r.rolname::text)
        || ' can create in this schema, and so put objects there that pass for ours: REVOKE CREATE ON SCHEMA it FROM that role, if it is not to change pgqrs'
@@ -86,7 +86,7 @@ SELECT 0, p.oid::regprocedure::text, 'its owner is ' || pg_catalog.quote_ident(r
                   || 'find out who made it; ALTER FUNCTION it OWNER TO the owner of pgqrs_migrations, or drop it'
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_roles AS r ON r.oid = p.proowner
- WHERE n.nspname = :'schema'::name AND p.proname ~ '^pgqrs_' AND p.proowner <> (SELECT w.oid FROM owner AS w)
+ WHERE n.nspname = :'schema'::name AND p.proname::text ~ '^pgqrs_' AND p.proowner <> (SELECT w.oid FROM owner AS w)
 UNION ALL
 SELECT 0, o.name, 'row security is on for it, and may hide rows from a worker: ALTER TABLE it DISABLE ROW LEVEL SECURITY'
   FROM ours AS o WHERE o.relrowsecurity OR o.relforcerowsecurity
