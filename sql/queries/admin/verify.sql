@@ -91,10 +91,12 @@ UNION ALL
 SELECT 0, o.name, 'row security is on for it, and may hide rows from a worker: ALTER TABLE it DISABLE ROW LEVEL SECURITY'
   FROM ours AS o WHERE o.relrowsecurity OR o.relforcerowsecurity
 UNION ALL
-SELECT 0, o.name, 'it is published with its updates and deletes and has no replica identity, so claims fail: '
-                  || 'ALTER TABLE it REPLICA IDENTITY USING INDEX the unique index on its id'
+SELECT 0, o.name, 'it is published with its updates and deletes and has no replica identity, so these fail: '
+                  || 'ALTER TABLE it REPLICA IDENTITY '
+                  || CASE WHEN o.name ~ '^pgqrs_messages' THEN 'USING INDEX the unique index on its id' ELSE 'DEFAULT' END
   FROM ours AS o
- WHERE o.name ~ '^pgqrs_messages_[0-9]+_(ready|held)$' AND o.relreplident IN ('d', 'n')
+ WHERE (o.name ~ '^pgqrs_messages_[0-9]+_(ready|held)$' AND o.relreplident IN ('d', 'n')
+        OR o.name ~ '^pgqrs_(keys_[0-9]+|queues|workers)$' AND o.relreplident = 'n')
    AND EXISTS (SELECT FROM pg_catalog.pg_publication AS p
                 WHERE (p.pubupdate OR p.pubdelete)
                   AND (p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_get_publication_tables(p.pubname::text) AS t
