@@ -1,4 +1,4 @@
--- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages.
+-- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages: see expired.sql.
 -- Returns: 0 problem or 1 warning, object, what is wrong and what to do; problems first.
 -- Columns: int4 text text
 -- Rows: many
@@ -16,8 +16,8 @@ WITH ours AS (
                                 ('pgqrs_archive_' || q.id::text || '_dead'), ('pgqrs_archive_' || q.id::text || '_default'),
                                 ('pgqrs_keys_' || q.id::text), ('pgqrs_frontier_' || q.id::text)) AS t(name)
 ), trees AS (
-    SELECT count(*) AS tables, count(*) FILTER (WHERE o.name ~ '^pgqrs_archive') + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_archive') AS archive,
-           count(*) FILTER (WHERE o.name ~ '^pgqrs_messages') + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_messages') AS messages
+    SELECT count(*) AS tables, (count(*) FILTER (WHERE o.name ~ '^pgqrs_archive'))::numeric + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_archive') AS archive,
+           (count(*) FILTER (WHERE o.name ~ '^pgqrs_messages'))::numeric + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_messages') AS messages
       FROM ours AS o
      CROSS JOIN LATERAL (SELECT count(*) AS indexes FROM pg_catalog.pg_index AS i WHERE i.indrelid = o.oid) AS x
      WHERE o.relkind IN ('r', 'p')
@@ -145,6 +145,6 @@ UNION ALL
 SELECT 1, 'max_locks_per_transaction', 'there are ' || (SELECT count(*) FROM :"schema".pgqrs_queues)::text
        || ' queues, and a transaction that reads all of them, as pg_dump does, takes ' || l.needed::text
        || ' locks, more than the server has room for: raise it to at least '
-       || (l.needed / (1.5 * l.backends) + 1)::integer::text || ', or drop months of the archive that are not needed any more'
+       || (l.needed / (1.5 * l.backends) + 1::numeric)::integer::text || ', or drop months of the archive that are not needed any more'
   FROM locks AS l WHERE l.needed > 1.5 * l.backends * l.each
  ORDER BY 1, 2, 3;
