@@ -183,12 +183,38 @@ a_stranger_who_holds_every_lock_stops_nothing(void **state)
     PQfinish(stranger);
 }
 
+/* Row security without a policy hides messages, which would look like an empty queue. */
+static void
+a_queue_whose_rows_are_hidden_is_not_opened(void **state)
+{
+    static const char *const leaves[] = { "ready", "held" };
+    struct fixture *f = *state;
+    pgqrs_client *client = client_as(f, "a_consumer");
+    pgqrs_consumer *consumer;
+    pgqrs_producer *producer;
+
+    for (size_t i = 0; i < 2; i++) {
+        ts_sql(f->sql, "ALTER TABLE jobs.pgqrs_messages_7_%s ENABLE ROW LEVEL SECURITY", leaves[i]);
+        TS_IS(PGQRS_EDENIED, pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err),
+              f->err);
+        assert_non_null(strstr(pgqrs_error_message(f->err), "row security"));
+        TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
+              f->err); /* exempt */
+        pgqrs_producer_close(producer);
+        ts_sql(f->sql, "ALTER TABLE jobs.pgqrs_messages_7_%s DISABLE ROW LEVEL SECURITY", leaves[i]);
+        TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
+        pgqrs_consumer_close(consumer);
+    }
+    pgqrs_client_close(client);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         ROLES_TEST(no_role_can_give_or_change_what_is_not_its_to_give),
         ROLES_TEST(a_stranger_sees_nothing_through_the_library_either),
+        ROLES_TEST(a_queue_whose_rows_are_hidden_is_not_opened),
         ROLES_TEST(a_stranger_who_holds_every_lock_stops_nothing),
     };
 
