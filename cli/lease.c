@@ -107,6 +107,17 @@ finish(cli_context *context, struct work *work, pgqrs_status status, const char 
     return code;
 }
 
+/* A holder has done its work, so the key stays known. An administrator takes the message back, key and all.
+ */
+static pgqrs_status
+delete_message(cli_context *context, const struct work *work)
+{
+    if (cli_call_number(context->call, "token", 0) != 0)
+        return pgqrs_consumer_delete(work->consumer, work->lease, context->err);
+    return pgqrs_message_remove(context->client, cli_call_argument(context->call, "QUEUE"), work->lease.id,
+                                context->err);
+}
+
 int
 cli_message_delete(cli_context *context)
 {
@@ -116,8 +127,7 @@ cli_message_delete(cli_context *context)
     if (code == CLI_EXIT_OK)
         code = take_lease(context, &work);
     if (code == CLI_EXIT_OK)
-        return finish(context, &work, pgqrs_consumer_delete(work.consumer, work.lease, context->err),
-                      "deleted");
+        return finish(context, &work, delete_message(context, &work), "deleted");
     pgqrs_consumer_close(work.consumer);
     return code;
 }

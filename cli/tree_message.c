@@ -240,8 +240,9 @@ const cli_node cli_message_commands[] = {
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_message_dequeue },
     { .name = "delete",
-      .summary = "remove a finished message",
-      .details = LEASE_DETAILS,
+      .summary = "remove a message",
+      .details = LEASE_DETAILS " Without a token the message is as if it had never been sent, and its "
+                               "idempotency key can be used again.",
       .arguments = id_arguments,
       .options = delete_options,
       .needs = CLI_NEEDS_CLIENT,

@@ -55,8 +55,10 @@ PGQRS_API pgqrs_status pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *
 
 /**
  * Looks for what is missing, orphaned, invalid or unsafe. The caller frees *out; no finding means healthy.
- * Reads catalogs, queues and workers, not the messages. PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA,
- * PGQRS_ENEWSCHEMA.
+ * Reads catalogs, queues and workers, and of each queue, one after another, the first messages of its lanes:
+ * leases that ran out a minute ago are a warning, since no consumer has looked for them. Queues that this
+ * user may not read are left out there. PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. Blocks at
+ * most `operation_timeout_ms` for each queue, and for what does not belong to one.
  */
 PGQRS_API pgqrs_status pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err);
 

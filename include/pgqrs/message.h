@@ -88,6 +88,15 @@ PGQRS_API pgqrs_status pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue
 PGQRS_API pgqrs_status pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id,
                                             pgqrs_error *err);
 
+/**
+ * Removes message `id` of `queue`, also while a consumer holds it, as if it had never been sent: it is not
+ * archived, and its idempotency key can be used again. Its holder is told as by pgqrs_message_cancel. Returns
+ * what pgqrs_message_cancel returns; calling again is safe. Any thread. Blocks at most
+ * `operation_timeout_ms`.
+ */
+PGQRS_API pgqrs_status pgqrs_message_remove(pgqrs_client *client, pgqrs_slice queue, int64_t id,
+                                            pgqrs_error *err);
+
 #ifdef __cplusplus
 }
 #endif

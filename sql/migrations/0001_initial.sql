@@ -2,8 +2,8 @@
 -- queue's tables. Immutable once released: changes go into a new file.
 --
 -- :"schema" is the schema's name as an identifier, :'schema' as a literal, as psql writes them. Neither may stand inside a
--- function's body: a hostile name could end it. Bodies read the name from the setting pgqrs.schema that each function pins,
--- beside a search_path in which nobody else can make anything, and reach tables by EXECUTE format('%I.name').
+-- function's body: a hostile name could end it. Bodies read the name as a setting, which is replaced below, pin a search_path in
+-- which nobody else can make anything, and reach tables by EXECUTE format('%I.name').
 -- Run as one transaction, by `pgqrs install`.
 
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -165,7 +165,7 @@ COMMENT ON FUNCTION :"schema".pgqrs_draw_queue_id() IS 'Draws the id of a new qu
 -- the default partition already stays there. Bounds are spelled in UTC, whatever the session's settings.
 CREATE FUNCTION :"schema".pgqrs_prepare_archive(queue integer, ahead interval DEFAULT '7 days')
 RETURNS void LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $body$
+SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $body$
 DECLARE
     schema_name CONSTANT text := current_setting('pgqrs.schema');
     archive CONSTANT text := 'pgqrs_archive_' || queue;
@@ -204,7 +204,7 @@ CREATE FUNCTION :"schema".pgqrs_create_queue(
     max_crashes integer DEFAULT NULL,
     backoff_base_ms bigint DEFAULT NULL,
     backoff_max_ms bigint DEFAULT NULL)
-RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
+RETURNS integer LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
@@ -265,7 +265,7 @@ BEGIN
     EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_dead FOR VALUES FROM (''dead'', MINVALUE) TO (''dead'', MAXVALUE)', archive);
     EXECUTE format('ALTER TABLE %1$s ATTACH PARTITION %1$s_default DEFAULT', archive);
     EXECUTE format('ALTER TABLE %I.pgqrs_archive ATTACH PARTITION %s FOR VALUES IN (%s)', schema_name, archive, queue);
-    EXECUTE format('SELECT %I.pgqrs_prepare_archive($1)', schema_name) USING queue;
+    EXECUTE format('SELECT %I.pgqrs_prepare_archive($1, $2)', schema_name) USING queue, interval '7 days';
 
     EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_keys INCLUDING ALL)', keys, schema_name);
     EXECUTE format('ALTER TABLE %1$s ALTER queue_id SET DEFAULT %2$s, ADD PRIMARY KEY (idempotency_key)', keys, queue);
@@ -291,7 +291,7 @@ $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint) IS 'Creates a queue and its tables; returns its id';
 
 CREATE FUNCTION :"schema".pgqrs_delete_queue(name text)
-RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
@@ -309,7 +309,7 @@ $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_delete_queue(text) IS 'Drops a queue with its messages and its archive; false if there is none of this name';
 
 CREATE FUNCTION :"schema".pgqrs_purge_queue(name text)
-RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
+RETURNS boolean LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     schema_name CONSTANT text := current_setting('pgqrs.schema');
     queue integer;
@@ -324,9 +324,27 @@ END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message of a queue, and its idempotency keys, but not its archive; false if there is none of this name';
 
+-- Any user may have a setting, but only a superuser may pin one that the server does not know to a function: so the name is
+-- written into the bodies, in hex, which no name can end.
+SELECT pg_catalog.set_config('pgqrs.schema', :'schema', true);
+DO $do$
+DECLARE
+    body_reads CONSTANT text := 'current_setting(''pgqrs.schema'')';
+    instead CONSTANT text := format('convert_from(decode(''%s'', ''hex''), ''UTF8'')',
+                                    encode(convert_to(current_setting('pgqrs.schema'), 'UTF8'), 'hex'));
+    made record;
+BEGIN
+    FOR made IN SELECT p.oid FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+                 WHERE n.nspname = current_setting('pgqrs.schema') AND p.proowner = CURRENT_USER::regrole
+                   AND p.proname = ANY ('{pgqrs_prepare_archive,pgqrs_create_queue,pgqrs_delete_queue,pgqrs_purge_queue}') LOOP
+        EXECUTE replace(pg_get_functiondef(made.oid), body_reads, instead);
+    END LOOP;
+END
+$do$;
+
 REVOKE ALL ON :"schema".pgqrs_migrations, :"schema".pgqrs_queues, :"schema".pgqrs_workers, :"schema".pgqrs_messages,
     :"schema".pgqrs_archive, :"schema".pgqrs_keys FROM PUBLIC;
-REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq FROM PUBLIC;
+REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq, :"schema".pgqrs_workers_id_seq FROM PUBLIC;
 REVOKE ALL ON FUNCTION :"schema".pgqrs_draw_queue_id(), :"schema".pgqrs_prepare_archive(integer, interval),
     :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
     :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text) FROM PUBLIC;

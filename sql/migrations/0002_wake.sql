@@ -6,7 +6,7 @@
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
 CREATE FUNCTION :"schema".pgqrs_wake_on_insert()
-RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET pgqrs.schema = :'schema' AS $body$
+RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     queue integer;
     key bigint;
@@ -33,6 +33,24 @@ BEGIN
 END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_wake_on_insert() IS 'Wakes sleeping workers after an INSERT into pgqrs_messages';
+
+-- Any user may have a setting, but only a superuser may pin one that the server does not know to a function: so the name is
+-- written into the bodies, in hex, which no name can end.
+SELECT pg_catalog.set_config('pgqrs.schema', :'schema', true);
+DO $do$
+DECLARE
+    body_reads CONSTANT text := 'current_setting(''pgqrs.schema'')';
+    instead CONSTANT text := format('convert_from(decode(''%s'', ''hex''), ''UTF8'')',
+                                    encode(convert_to(current_setting('pgqrs.schema'), 'UTF8'), 'hex'));
+    made record;
+BEGIN
+    FOR made IN SELECT p.oid FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
+                 WHERE n.nspname = current_setting('pgqrs.schema') AND p.proowner = CURRENT_USER::regrole
+                   AND p.proname = ANY ('{pgqrs_wake_on_insert}') LOOP
+        EXECUTE replace(pg_get_functiondef(made.oid), body_reads, instead);
+    END LOOP;
+END
+$do$;
 
 REVOKE ALL ON FUNCTION :"schema".pgqrs_wake_on_insert() FROM PUBLIC;
 

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "client.h"
+#include "db/sqlstate.h"
 
 /* Waiting for another process that installs is part of it. */
 #define INSTALL_TIMEOUT_MS 60000
@@ -16,8 +17,15 @@
 /* Queues that are deleted in one transaction: each needs some thirty locks. */
 #define DELETE_AT_ONCE 20
 
+/* A lease that ran out this long ago should have been taken up by a consumer. */
+#define EXPIRED_MS 60000
+
+/* The findings and what owns their text: the answer of verify, and one more for each queue that was found to
+ * be neglected. */
 struct pgqrs_report {
-    pgqrsi_rows *rows; /* own the text */
+    pgqrsi_rows *rows;
+    pgqrsi_rows **neglected;
+    size_t neglected_count;
     size_t count;
     pgqrs_finding findings[];
 };
@@ -254,36 +262,141 @@ pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *err)
     return status == PGQRS_OK ? in_transaction(client, remove_rest, &installed, err) : status;
 }
 
-pgqrs_status
-pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err)
+/* Whether a queue could not be asked because of what it is, which verify has told, or because of who asks. */
+static int
+is_left_out(const pgqrs_error *err)
 {
-    pgqrsi_rows *rows = NULL;
-    pgqrs_report *report;
-    int64_t deadline_ms = pgqrsi_client_deadline(client);
-    pgqrs_status status = pgqrsi_client_check_schema(client, deadline_ms, err);
-    size_t count;
+    const char *sqlstate = pgqrs_error_sqlstate(err);
 
-    if (status == PGQRS_OK)
-        status = pgqrsi_client_run(client,
-                                   &(pgqrsi_call){ .sql = PGQRSI_SQL_ADMIN_VERIFY, .effect = PGQRSI_READS },
-                                   deadline_ms, &rows, err);
-    if (status != PGQRS_OK)
+    return strcmp(sqlstate, "42501") == 0 || strcmp(sqlstate, "42P01") == 0 ||
+           pgqrsi_sqlstate_is_lock(sqlstate);
+}
+
+/* Looks for expired leases in the queue of that row. `*out` stays NULL if there are none. */
+static pgqrs_status
+look_for_expired(pgqrs_client *client, pgqrsi_scope *scope, pgqrs_slice name, pgqrsi_rows **out,
+                 pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, EXPIRED_MS);
+    pgqrsi_params_add_text(&params, name);
+    status = pgqrsi_client_run(
+        client,
+        &(pgqrsi_call){
+            .scope = scope, .sql = PGQRSI_SQL_ADMIN_EXPIRED, .effect = PGQRSI_READS, .params = &params },
+        pgqrsi_client_deadline(client), &rows, &detail);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK && is_left_out(&detail))
+        status = PGQRS_OK;
+    else if (status != PGQRS_OK)
+        pgqrsi_error_move(err, &detail);
+    pgqrsi_error_release(&detail);
+    if (rows != NULL && pgqrsi_rows_count(rows) > 0) {
+        *out = rows;
         return status;
-    count = (size_t)pgqrsi_rows_count(rows);
-    report = calloc(1, sizeof(*report) + count * sizeof(report->findings[0]));
+    }
+    pgqrsi_rows_free(rows);
+    return status;
+}
+
+/* Asks queue by queue: all of them in one statement would take a lock for each table that there is. */
+static pgqrs_status
+find_neglected(pgqrs_client *client, const pgqrsi_rows *queues, pgqrsi_rows **out, size_t *out_count,
+               pgqrs_error *err)
+{
+    pgqrsi_scope *scope = malloc(sizeof(*scope));
+    pgqrs_status status = PGQRS_OK;
+
+    if (scope == NULL)
+        return pgqrsi_error_memory(err);
+    for (int row = 0; status == PGQRS_OK && row < pgqrsi_rows_count(queues); row++) {
+        pgqrsi_rows *found = NULL;
+
+        pgqrsi_scope_init(scope, client->scope.schema, &client->next_serial);
+        scope->queue_id = pgqrsi_rows_int(queues, row, 0);
+        status = look_for_expired(client, scope, pgqrsi_rows_text(queues, row, 1), &found, err);
+        pgqrsi_scope_release(scope);
+        if (found != NULL)
+            out[(*out_count)++] = found;
+    }
+    free(scope);
+    return status;
+}
+
+static void
+read_findings(pgqrs_report *report)
+{
+    size_t count = (size_t)pgqrsi_rows_count(report->rows);
+
+    for (int row = 0; row < (int)count; row++) {
+        report->findings[row].severity = (pgqrs_severity)pgqrsi_rows_int(report->rows, row, 0);
+        report->findings[row].object = pgqrsi_rows_text(report->rows, row, 1);
+        report->findings[row].problem = pgqrsi_rows_text(report->rows, row, 2);
+    }
+    for (size_t i = 0; i < report->neglected_count; i++) {
+        report->findings[count + i].severity = PGQRS_SEVERITY_WARNING;
+        report->findings[count + i].object = pgqrsi_rows_text(report->neglected[i], 0, 0);
+        report->findings[count + i].problem = pgqrsi_rows_text(report->neglected[i], 0, 1);
+    }
+    report->count = count + report->neglected_count;
+}
+
+/* Takes over `rows`, the answer of verify. */
+static pgqrs_status
+make_report(pgqrs_client *client, pgqrsi_rows *rows, const pgqrsi_rows *queues, pgqrs_report **out,
+            pgqrs_error *err)
+{
+    size_t room = (size_t)pgqrsi_rows_count(rows) + (size_t)pgqrsi_rows_count(queues);
+    pgqrs_report *report = calloc(1, sizeof(*report) + room * sizeof(report->findings[0]));
+    pgqrs_status status;
+
     if (report == NULL) {
         pgqrsi_rows_free(rows);
         return pgqrsi_error_memory(err);
     }
     report->rows = rows;
-    report->count = count;
-    for (int row = 0; row < (int)count; row++) {
-        report->findings[row].severity = (pgqrs_severity)pgqrsi_rows_int(rows, row, 0);
-        report->findings[row].object = pgqrsi_rows_text(rows, row, 1);
-        report->findings[row].problem = pgqrsi_rows_text(rows, row, 2);
+    report->neglected = calloc(room + 1, sizeof(report->neglected[0]));
+    if (report->neglected == NULL)
+        status = pgqrsi_error_memory(err);
+    else
+        status = find_neglected(client, queues, report->neglected, &report->neglected_count, err);
+    if (status != PGQRS_OK) {
+        pgqrs_report_free(report);
+        return status;
     }
+    read_findings(report);
     *out = report;
     return PGQRS_OK;
+}
+
+static pgqrs_status
+ask(pgqrs_client *client, pgqrsi_sql sql, int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
+{
+    return pgqrsi_client_run(client, &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_READS }, deadline_ms, out,
+                             err);
+}
+
+pgqrs_status
+pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err)
+{
+    pgqrsi_rows *rows = NULL, *queues = NULL;
+    int64_t deadline_ms = pgqrsi_client_deadline(client);
+    pgqrs_status status = pgqrsi_client_check_schema(client, deadline_ms, err);
+
+    if (status == PGQRS_OK)
+        status = ask(client, PGQRSI_SQL_ADMIN_VERIFY, deadline_ms, &rows, err);
+    if (status == PGQRS_OK)
+        status = ask(client, PGQRSI_SQL_QUEUE_LIST, deadline_ms, &queues, err);
+    if (status == PGQRS_OK)
+        status = make_report(client, rows, queues, out, err);
+    else
+        pgqrsi_rows_free(rows);
+    pgqrsi_rows_free(queues);
+    return status;
 }
 
 size_t
@@ -304,5 +417,8 @@ pgqrs_report_free(pgqrs_report *report)
     if (report == NULL)
         return;
     pgqrsi_rows_free(report->rows);
+    for (size_t i = 0; i < report->neglected_count; i++)
+        pgqrsi_rows_free(report->neglected[i]);
+    free(report->neglected);
     free(report);
 }

@@ -14,8 +14,9 @@
 #define EXHAUSTED_PAUSE_MS 50
 
 /* Where the held lane has nothing, claims begin this long before now: transactions that are under way may
- * commit messages that are older. */
-#define HELD_SETTLE_MS 10000
+ * commit messages that are older. Those that take longer are left to the looks that cover everything. While
+ * somebody pins the horizon, claims read what was finished in this time, and in that since the last peek. */
+#define HELD_SETTLE_MS 1000
 
 #define FULL_CHEAP_MS 10    /* up to this, looks begin at the very beginning */
 #define FULL_SWEEP_SHARE 20 /* what took 1 ms is repeated no sooner than after 20 */

@@ -178,9 +178,11 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
     return PGQRS_OK;
 }
 
-/* The ready lane, then the held one: see lease.c. */
-pgqrs_status
-pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
+/* Runs `sql` in the ready lane, then in the held one (see lease.c), until it has found the message. `reason`
+ * goes with a message that is kept as dead; NULL data: it is not kept. */
+static pgqrs_status
+take_away(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrsi_sql sql, pgqrs_slice reason,
+          pgqrs_error *err)
 {
     int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
@@ -191,7 +193,8 @@ pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, id);
-    pgqrsi_params_add_text(&params, pgqrs_slice_of("cancelled"));
+    if (reason.data != NULL)
+        pgqrsi_params_add_text(&params, reason);
     pgqrsi_params_add_int(&params, opened->id);
     for (pgqrsi_lane lane = PGQRSI_LANE_READY; status == PGQRS_OK && !found && lane <= PGQRSI_LANE_HELD;
          lane++) {
@@ -199,7 +202,7 @@ pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_
 
         status = pgqrsi_client_run(client,
                                    &(pgqrsi_call){ .scope = &opened->scope,
-                                                   .sql = PGQRSI_SQL_MESSAGE_CANCEL,
+                                                   .sql = sql,
                                                    .lane = lane,
                                                    .effect = PGQRSI_WRITES,
                                                    .params = &params },
@@ -211,4 +214,16 @@ pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_
     if (status == PGQRS_OK && !found)
         status = no_such_message(queue, id, err);
     return status;
+}
+
+pgqrs_status
+pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
+{
+    return take_away(client, queue, id, PGQRSI_SQL_MESSAGE_CANCEL, pgqrs_slice_of("cancelled"), err);
+}
+
+pgqrs_status
+pgqrs_message_remove(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
+{
+    return take_away(client, queue, id, PGQRSI_SQL_MESSAGE_REMOVE, (pgqrs_slice){ NULL, 0 }, err);
 }

@@ -309,6 +309,108 @@ a_database_that_is_not_utf8_is_refused(void **state)
     free(dsn);
 }
 
+/* Makes tables that look like ours as a role of its own, which may create in the schema, and opens them to
+ * all. */
+static char *
+plant_tables(struct place *p, const char *grantee)
+{
+    char *role = ts_format("ts_planter_%d", (int)getpid());
+    char *dsn = ts_format("%s user=%s", p->dsn, role);
+    PGconn *planter;
+
+    ts_sql(p->sql, "CREATE ROLE %s LOGIN; GRANT USAGE, CREATE ON SCHEMA somewhere TO %s", role,
+           grantee != NULL ? grantee : role);
+    planter = ts_connect(dsn);
+    ts_sql(
+        planter,
+        "CREATE TABLE somewhere.pgqrs_migrations (version integer PRIMARY KEY, name text NOT NULL, "
+        "applied_at "
+        "timestamptz NOT NULL DEFAULT now()); INSERT INTO somewhere.pgqrs_migrations VALUES (%d, 'mine'); "
+        "CREATE TABLE somewhere.pgqrs_queues (id integer, queue_name text, max_attempts integer, max_crashes "
+        "integer, backoff_base_ms bigint, backoff_max_ms bigint, created_at timestamptz); "
+        "GRANT ALL ON ALL TABLES IN SCHEMA somewhere TO PUBLIC",
+        pgqrs_schema_version());
+    PQfinish(planter);
+    free(dsn);
+    return role;
+}
+
+static void
+remove_planter(struct place *p, char *role)
+{
+    ts_sql(p->sql, "DROP OWNED BY %s; DROP ROLE %s; REVOKE ALL ON SCHEMA somewhere FROM PUBLIC", role, role);
+    free(role);
+}
+
+static void
+tables_that_a_stranger_made_are_not_taken_for_ours(void **state)
+{
+    struct place *p = *state;
+    char *planter = plant_tables(p, NULL);
+
+    TS_IS(PGQRS_EDENIED, pgqrs_admin_install(p->client, NULL, p->err), p->err);
+    place_expect_message(p, planter);
+    TS_IS(PGQRS_EDENIED, pgqrs_admin_uninstall(p->client, p->err), p->err);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations WHERE name = 'mine'"), 1);
+    assert_int_equal(ts_int(p->sql, "SELECT to_regprocedure('somewhere.pgqrs_purge_queue(text)') IS NULL"),
+                     1);
+    remove_planter(p, planter);
+    place_install(p);
+}
+
+/* Where everybody can have made them, no client uses them either: neither a superuser's nor another's. */
+static void
+where_everybody_may_create_no_client_uses_a_strangers_tables(void **state)
+{
+    struct place *p = *state;
+    char *planter = plant_tables(p, "PUBLIC");
+    char *other = ts_format("ts_other_%d", (int)getpid());
+    char *dsn = ts_format("%s user=%s", p->dsn, other);
+    pgqrs_queue_list *list;
+    pgqrs_report *report;
+    pgqrs_client *client;
+
+    ts_sql(p->sql, "CREATE ROLE %s LOGIN", other);
+    client = ts_client(dsn, "schema", "somewhere", NULL);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_list_all(client, &list, p->err), p->err);
+    place_expect_message(p, planter);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_create(client, text("q"), NULL, NULL, p->err), p->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_list_all(p->client, &list, p->err), p->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_admin_verify(p->client, &report, p->err), p->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_admin_install(p->client, NULL, p->err), p->err);
+    pgqrs_client_close(client);
+    ts_sql(p->sql, "DROP OWNED BY %s; DROP ROLE %s", other, other);
+    remove_planter(p, planter);
+    free(other);
+    free(dsn);
+}
+
+/* No superuser is needed, and a superuser trusts the schema's owner. */
+static void
+the_owner_of_a_schema_installs_without_being_a_superuser(void **state)
+{
+    struct place *p = *state;
+    char *owner = ts_format("ts_owner_%d", (int)getpid());
+    char *dsn = ts_format("%s user=%s", p->dsn, owner);
+    pgqrs_client *client;
+    pgqrs_queue_list *list;
+
+    ts_sql(p->sql, "CREATE ROLE %s LOGIN; ALTER SCHEMA somewhere OWNER TO %s", owner, owner);
+    client = ts_client(dsn, "schema", "somewhere", NULL);
+    TS_OK(pgqrs_admin_install(client, NULL, p->err), p->err);
+    TS_OK(pgqrs_queue_create(client, text("q"), NULL, NULL, p->err), p->err);
+    TS_OK(pgqrs_queue_list_all(p->client, &list, p->err), p->err);
+    pgqrs_queue_list_free(list);
+    assert_int_equal(place_findings(p, NULL, NULL), 0);
+    TS_OK(pgqrs_queue_purge(client, text("q"), p->err), p->err);
+    TS_OK(pgqrs_queue_delete(client, text("q"), p->err), p->err);
+    TS_OK(pgqrs_admin_uninstall(client, p->err), p->err);
+    pgqrs_client_close(client);
+    ts_sql(p->sql, "REASSIGN OWNED BY %s TO CURRENT_USER; DROP ROLE %s", owner, owner);
+    free(owner);
+    free(dsn);
+}
+
 int
 main(void)
 {
@@ -325,6 +427,9 @@ main(void)
         PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
         PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works),
         PLACE_TEST(a_database_that_is_not_utf8_is_refused),
+        PLACE_TEST(tables_that_a_stranger_made_are_not_taken_for_ours),
+        PLACE_TEST(where_everybody_may_create_no_client_uses_a_strangers_tables),
+        PLACE_TEST(the_owner_of_a_schema_installs_without_being_a_superuser),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

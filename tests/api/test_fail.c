@@ -36,6 +36,14 @@ lease_now(struct story *s, int64_t id)
     return lease;
 }
 
+/* The lease that the message is under. */
+static pgqrs_lease
+lease_of(const struct story *s, int64_t id)
+{
+    return (pgqrs_lease){ id, ts_int(s->sql, "SELECT lease_token FROM pgqrs_messages WHERE id = %lld",
+                                     (long long)id) };
+}
+
 /* Fails the message once more; the pause lies in this range. */
 static void
 expect_pause(struct story *s, int64_t id, const pgqrs_fail_options *options, int64_t least_ms,
@@ -268,6 +276,32 @@ what_is_fine_comes_with_what_is_dead_in_one_claim(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
 }
 
+/* Somebody deleted it under the queue's tables, or row security hides it. */
+static void
+without_its_queues_row_no_message_is_lost(void **state)
+{
+    struct story *s = *state;
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+    int64_t ids[3];
+    int dead = -1;
+
+    story_send_many(s, 3, ids);
+    for (int i = 0; i < 3; i++)
+        ids[i] = story_take_one(s, s->consumer).id;
+    ts_sql(s->sql, "CREATE TABLE ts_kept AS SELECT * FROM pgqrs_queues; DELETE FROM pgqrs_queues");
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    TS_OK(pgqrs_consumer_fail(s->consumer, lease_of(s, ids[0]), NULL, &dead, s->err), s->err);
+    assert_int_equal(dead, 0);
+    TS_OK(pgqrs_consumer_fail(s->consumer, lease_of(s, ids[1]), &for_good, &dead, s->err), s->err);
+    assert_int_equal(dead, 1);
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET failed_ct = 19 WHERE id = %lld", (long long)ids[2]);
+    TS_OK(pgqrs_consumer_fail(s->consumer, lease_of(s, ids[2]), NULL, &dead, s->err), s->err);
+    assert_int_equal(dead, 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " HELD " WHERE id = %lld", (long long)ids[0]), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
+    ts_sql(s->sql, "INSERT INTO pgqrs_queues SELECT * FROM ts_kept; DROP TABLE ts_kept");
+}
+
 int
 main(void)
 {
@@ -281,6 +315,7 @@ main(void)
         STRICT_TEST(a_long_error_is_cut_where_a_character_ends),
         STRICT_TEST(what_cannot_be_a_failure_is_refused),
         STRICT_TEST(a_message_that_crashes_its_consumers_is_dead),
+        STRICT_TEST(without_its_queues_row_no_message_is_lost),
         STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim),
     };
 

@@ -3,7 +3,12 @@
  */
 #include "story.h"
 
+#include <pgqrs/transaction.h>
+
 #include <unistd.h>
+
+#include "../../src/client.h"
+#include "store/queue.h"
 
 static pgqrs_enqueued
 send_keyed(struct story *s, pgqrs_producer *producer, const char *json, const char *key)
@@ -158,6 +163,7 @@ who_waits_for_a_key_that_is_committed_gets_its_message(void **state)
     pgqrs_enqueued enqueued = send_while_another_holds_the_key(s, "COMMIT");
 
     assert_int_equal(enqueued.duplicate, 1);
+    assert_int_equal(enqueued.differs, 1);
     assert_int_equal(enqueued.id, 4711);
     assert_int_equal(story_stored(s), 0);
 }
@@ -264,10 +270,186 @@ batches_with_keys_in_opposite_orders_do_not_deadlock(void **state)
     assert_int_equal(ts_int(s->sql, DATABASE_STATISTIC("deadlocks")), deadlocks);
 }
 
+/* The key was given to two messages: the one that is stored, and another, which is not. */
+static void
+the_same_key_with_another_payload_is_told(void **state)
+{
+    struct story *s = *state;
+    pgqrs_slice payloads[] = { text("{\"a\": 1, \"b\": 2}"), text("{\"b\":2,\"a\":1}"), text("3"),
+                               text("4") };
+    pgqrs_enqueue_options k = PGQRS_ENQUEUE_OPTIONS_INIT, l = PGQRS_ENQUEUE_OPTIONS_INIT;
+    const pgqrs_enqueue_options *options[] = { &k, &k, &k, &l };
+    PGconn *own = ts_connect(s->dsn);
+    pgqrs_enqueued enqueued[4];
+
+    k.idempotency_key = text("k");
+    l.idempotency_key = text("l");
+    /* In one batch: the spelling of a value is no difference. */
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
+    assert_int_equal(enqueued[0].differs + enqueued[1].differs + enqueued[3].differs, 0);
+    assert_int_equal(enqueued[1].duplicate, 1);
+    assert_int_equal(enqueued[2].duplicate + enqueued[2].differs, 2);
+    /* One by one, and in another batch, */
+    assert_int_equal(send_keyed(s, s->producer, "{\"b\": 2, \"a\": 1}", "k").differs, 0);
+    assert_int_equal(send_keyed(s, s->producer, "5", "k").differs, 1);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
+    assert_int_equal(enqueued[0].differs + enqueued[1].differs + enqueued[3].differs, 0);
+    assert_int_equal(enqueued[2].duplicate + enqueued[2].differs, 2);
+    /* in a transaction of the caller's, */
+    ts_sql(own, "BEGIN");
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("4"), &l, enqueued, s->err), s->err);
+    assert_int_equal(enqueued[0].duplicate, 1);
+    assert_int_equal(enqueued[0].differs, 0);
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("6"), &l, enqueued, s->err), s->err);
+    assert_int_equal(enqueued[0].duplicate + enqueued[0].differs, 2);
+    ts_sql(own, "ROLLBACK");
+    PQfinish(own);
+    /* and long after the message is done. */
+    TS_OK(pgqrs_consumer_delete(s->consumer, story_take_one(s, s->consumer), s->err), s->err);
+    assert_int_equal(send_keyed(s, s->producer, "{\"b\": 2, \"a\": 1}", "k").differs, 0);
+    assert_int_equal(send_keyed(s, s->producer, "5", "k").differs, 1);
+}
+
+/* Those that wait for each other in one statement: see store/gather.h. */
+static void
+of_threads_with_one_key_those_with_another_payload_are_told(void **state)
+{
+    enum { THREADS = 8 };
+    struct story *s = *state;
+    struct sender senders[THREADS];
+    pthread_t threads[THREADS];
+
+    send_keyed(s, s->producer, "\"first\"", "k");
+    for (int i = 0; i < THREADS; i++) {
+        senders[i] = (struct sender){ .s = s };
+        pthread_create(&threads[i], NULL, send_the_key, &senders[i]);
+    }
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        TS_OK(senders[i].status, NULL);
+        assert_int_equal(senders[i].enqueued.duplicate + senders[i].enqueued.differs, 2);
+    }
+}
+
+static void
+the_key_of_what_was_never_done_can_be_used_again(void **state)
+{
+    struct story *s = *state;
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+    pgqrs_lease lease;
+
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    for (int is_leased = 0; is_leased < 2; is_leased++) {
+        int64_t id = send_keyed(s, s->producer, "1", "cancelled").id;
+
+        if (is_leased)
+            assert_int_equal(story_take_one(s, s->consumer).id, id);
+        TS_OK(pgqrs_message_cancel(s->client, text("jobs"), id, s->err), s->err);
+        id = send_keyed(s, s->producer, "1", "removed").id;
+        if (is_leased)
+            assert_int_equal(story_take_one(s, s->consumer).id, id);
+        TS_OK(pgqrs_message_remove(s->client, text("jobs"), id, s->err), s->err);
+        TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_remove(s->client, text("jobs"), id, s->err), s->err);
+        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", (long long)id),
+                         0);
+    }
+    assert_int_equal(send_keyed(s, s->producer, "1", "dead").duplicate, 0);
+    lease = story_take_one(s, s->consumer);
+    TS_OK(pgqrs_consumer_fail(s->consumer, lease, &for_good, NULL, s->err), s->err);
+    assert_int_equal(send_keyed(s, s->producer, "2", "dead").duplicate, 0);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
+    assert_int_equal(send_keyed(s, s->producer, "2", "dead").duplicate, 1); /* which is done now */
+}
+
+/* A retry, and a key that was given to a newer message meanwhile, keep what is known. */
+static void
+a_key_is_forgotten_with_its_own_message_only(void **state)
+{
+    struct story *s = *state;
+    int64_t first = send_keyed(s, s->producer, "1", "k").id;
+
+    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), NULL, NULL, s->err), s->err);
+    assert_int_equal(send_keyed(s, s->producer, "1", "k").duplicate, 1);
+    ts_sql(s->sql, "UPDATE pgqrs_keys SET message_id = 4711");
+    TS_OK(pgqrs_message_cancel(s->client, text("jobs"), first, s->err), s->err);
+    assert_int_equal(send_keyed(s, s->producer, "1", "k").id, 4711);
+}
+
+static void
+deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not(void **state)
+{
+    struct story *s = *state;
+    char *id = ts_format("%lld", (long long)send_keyed(s, s->producer, "1", "k").id), *token;
+    ts_result result;
+    pgqrs_lease lease;
+
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    free(id);
+    assert_int_equal(send_keyed(s, s->producer, "1", "k").duplicate, 0);
+    lease = story_take_one(s, s->consumer);
+    id = ts_format("%lld", (long long)lease.id);
+    token = ts_format("%lld", (long long)lease.token);
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id, "--token",
+                token, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    assert_int_equal(send_keyed(s, s->producer, "1", "k").duplicate, 1);
+    free(id);
+    free(token);
+}
+
+/* As many as a busy day leaves behind. */
+static void
+expired_keys_go_within_a_few_looks(void **state)
+{
+    struct story *s = *state;
+
+    ts_sql(s->sql, "INSERT INTO pgqrs_keys SELECT 1, 'old ' || n, n, 0, now() - interval '1 s' FROM "
+                   "generate_series(1, 25000) AS n");
+    send_keyed(s, s->producer, "1", "new");
+    s->client->queues->frontier.keys_ms = 0; /* it is time to look for them */
+    for (int i = 0; i < 5; i++)
+        pgqrs_message_list_free(story_take(s, s->consumer, 10));
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_keys"), 1);
+    assert_int_equal(send_keyed(s, s->producer, "1", "new").duplicate, 1);
+}
+
+/* Its table is not even touched. */
+static void
+purging_and_deleting_a_queue_leaves_the_keys_of_others(void **state)
+{
+    struct story *s = *state;
+    PGconn *other = ts_connect(s->dsn);
+    pgqrs_producer *elsewhere;
+
+    TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_open(s->client, text("other"), NULL, &elsewhere, s->err), s->err);
+    send_keyed(s, elsewhere, "1", "k");
+    for (int i = 0; i < 2; i++) {
+        send_keyed(s, s->producer, "1", "k");
+        ts_sql(other, "BEGIN; LOCK TABLE pgqrs_keys_2 IN ACCESS EXCLUSIVE MODE");
+        TS_OK((i == 0 ? pgqrs_queue_purge : pgqrs_queue_delete)(s->client, text("jobs"), s->err), s->err);
+        ts_sql(other, "ROLLBACK");
+        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_keys"), 1);
+    }
+    assert_int_equal(send_keyed(s, elsewhere, "1", "k").duplicate, 1);
+    pgqrs_producer_close(elsewhere);
+    PQfinish(other);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        STORY_TEST(the_same_key_with_another_payload_is_told),
+        STORY_TEST(of_threads_with_one_key_those_with_another_payload_are_told),
+        STORY_TEST(the_key_of_what_was_never_done_can_be_used_again),
+        STORY_TEST(a_key_is_forgotten_with_its_own_message_only),
+        STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not),
+        STORY_TEST(expired_keys_go_within_a_few_looks),
+        STORY_TEST(purging_and_deleting_a_queue_leaves_the_keys_of_others),
         STORY_TEST(the_same_key_enqueues_once),
         STORY_TEST(a_key_outlives_its_message),
         STORY_TEST(a_key_belongs_to_one_queue),

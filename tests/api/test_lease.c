@@ -238,6 +238,100 @@ archiving_twice_under_one_lease_is_harmless(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 1);
 }
 
+enum report { DELETE, ARCHIVE, RELEASE, FAIL, FAIL_FOR_GOOD, EXTEND, REPORTS };
+
+static pgqrs_status
+report(struct story *s, pgqrs_lease lease, enum report what)
+{
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    switch (what) {
+    case DELETE:
+        return pgqrs_consumer_delete(s->consumer, lease, s->err);
+    case ARCHIVE:
+        return pgqrs_consumer_archive(s->consumer, lease, text("1"), s->err);
+    case RELEASE:
+        return pgqrs_consumer_release(s->consumer, lease, 3600000, s->err);
+    case FAIL:
+        return pgqrs_consumer_fail(s->consumer, lease, NULL, NULL, s->err);
+    case FAIL_FOR_GOOD:
+        return pgqrs_consumer_fail(s->consumer, lease, &for_good, NULL, s->err);
+    default:
+        return pgqrs_consumer_extend_visibility(s->consumer, lease, 60000, s->err);
+    }
+}
+
+/* Everything that is stored of messages. */
+#define STORED                                                                                               \
+    "SELECT coalesce((SELECT string_agg(m::text, ';' ORDER BY m.id) FROM pgqrs_messages AS m), '') || "      \
+    "coalesce((SELECT string_agg(a::text, ';' ORDER BY a.id) FROM pgqrs_archive AS a), '')"
+
+/* Each after each, in each lane. Only the archiving that is repeated is known to have been done. */
+static void
+under_one_lease_there_is_one_report(void **state)
+{
+    struct story *s = *state;
+
+    for (int first = DELETE; first < EXTEND; first++) {
+        for (int second = DELETE; second < REPORTS; second++) {
+            for (int32_t priority = 0; priority < 2; priority++) {
+                char *before, *after;
+                pgqrs_lease lease;
+
+                ts_sql(s->sql, "DELETE FROM pgqrs_messages; DELETE FROM pgqrs_archive");
+                story_send_priority(s, priority);
+                lease = story_take_one(s, s->consumer);
+                TS_OK(report(s, lease, (enum report)first), s->err);
+                before = ts_text(s->sql, STORED);
+                TS_IS(first == ARCHIVE && second == ARCHIVE ? PGQRS_OK : PGQRS_ELEASELOST,
+                      report(s, lease, (enum report)second), s->err);
+                after = ts_text(s->sql, STORED);
+                assert_string_equal(before, after);
+                free(before);
+                free(after);
+            }
+        }
+    }
+}
+
+/* Not one that was handed out: who archives it by its id alone has not worked on it. */
+static void
+archiving_without_a_lease_leaves_the_counts_and_times(void **state)
+{
+    struct story *s = *state;
+    char *id = ts_format("%lld", (long long)story_send(s, "1"));
+    char *before, *after;
+    ts_result result;
+
+    story_take_one(s, s->consumer);
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET dequeued_at = clock_timestamp() - interval '1 hour', vt = "
+                   "clock_timestamp() - interval '1 ms'");
+    before = ts_text(s->sql, "SELECT read_ct || ' ' || dequeued_at FROM pgqrs_messages");
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    after = ts_text(s->sql, "SELECT read_ct || ' ' || dequeued_at FROM pgqrs_archive");
+    assert_string_equal(before, after);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT processing_duration BETWEEN 3600000 AND 3700000 FROM pgqrs_archive"), 1);
+    free(id);
+    free(before);
+    free(after);
+    /* And one that never was. */
+    id = ts_format("%lld", (long long)story_send(s, "1"));
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id, NULL);
+    assert_string_equal(result.err, "");
+    ts_result_release(&result);
+    assert_int_equal(
+        ts_int(s->sql,
+               "SELECT count(*) FROM pgqrs_archive WHERE id = %s AND read_ct = 0 AND dequeued_at IS "
+               "NULL AND processing_duration IS NULL",
+               id),
+        1);
+    free(id);
+}
+
 static void
 a_result_is_json_or_nothing(void **state)
 {
@@ -267,6 +361,8 @@ main(void)
         STORY_TEST(a_lease_that_is_extended_does_not_run_out),
         STORY_TEST(a_released_message_comes_again_and_has_lost_no_attempt),
         STORY_TEST(archiving_twice_under_one_lease_is_harmless),
+        STORY_TEST(under_one_lease_there_is_one_report),
+        STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times),
         STORY_TEST(a_result_is_json_or_nothing),
     };
 

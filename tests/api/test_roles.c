@@ -1,111 +1,10 @@
 /*
- * The roles of docs/security.md, word for word: each can do its work and nothing else.
+ * The roles of docs/security.md: each can do its work and nothing else.
  */
-#include <libpq-fe.h>
-#include <unistd.h>
-
-#include "support.h"
-
-/* What docs/security.md calls its schema and its queue. */
-#define SCHEMA "jobs"
-#define QUEUE_ID 7
+#include "roles.h"
 
 /* So many plain messages are copied. */
 enum { MANY = 100 };
-
-struct fixture {
-    char *dsn;
-    PGconn *sql;
-    pgqrs_client *owner;
-    pgqrs_error *err;
-};
-
-/* The SQL block of the page. */
-static char *
-read_grants(void)
-{
-    const char *root = getenv("PGQRS_TEST_SOURCE_DIR");
-    char path[4096];
-    char *text = calloc(1, 65536);
-    char *begin, *end;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/docs/security.md", root != NULL ? root : ".");
-    file = fopen(path, "r");
-    assert_non_null(file);
-    assert_true(fread(text, 1, 65535, file) > 0);
-    fclose(file);
-    begin = strstr(text, "```sql\n");
-    assert_non_null(begin);
-    end = strstr(begin + 7, "```");
-    assert_non_null(end);
-    *end = '\0';
-    memmove(text, begin + 7, strlen(begin + 7) + 1);
-    return text;
-}
-
-static void
-drop_roles(PGconn *sql)
-{
-    static const char *const roles[] = { "a_producer", "a_consumer", "mail_producer", "mail_consumer" };
-
-    for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
-        if (ts_int(sql, "SELECT count(*) FROM pg_roles WHERE rolname = '%s'", roles[i]) > 0)
-            ts_sql(sql, "DROP OWNED BY %s; DROP ROLE %s", roles[i], roles[i]);
-}
-
-static int
-set_up(void **state)
-{
-    struct fixture *f = calloc(1, sizeof(*f));
-    char *grants = read_grants();
-    int64_t id = 0;
-
-    f->dsn = ts_empty_database();
-    f->err = pgqrs_error_new();
-    f->sql = ts_connect(f->dsn);
-    drop_roles(f->sql);
-    ts_sql(f->sql, "CREATE SCHEMA " SCHEMA);
-    f->owner = ts_client(f->dsn, "schema", SCHEMA, NULL);
-    TS_OK(pgqrs_admin_install(f->owner, NULL, f->err), f->err);
-    ts_number_queues(f->sql, SCHEMA);
-    for (int i = 1; i <= QUEUE_ID; i++) {
-        char name[16];
-
-        snprintf(name, sizeof(name), "queue %d", i);
-        TS_OK(pgqrs_queue_create(f->owner, pgqrs_slice_of(name), NULL, &id, f->err), f->err);
-    }
-    assert_int_equal(id, QUEUE_ID);
-    ts_sql(f->sql, "%s", grants);
-    ts_sql(f->sql, "CREATE ROLE a_producer LOGIN IN ROLE mail_producer; CREATE ROLE a_consumer LOGIN IN ROLE "
-                   "mail_consumer");
-    free(grants);
-    *state = f;
-    return 0;
-}
-
-static int
-tear_down(void **state)
-{
-    struct fixture *f = *state;
-
-    pgqrs_client_close(f->owner);
-    drop_roles(f->sql);
-    PQfinish(f->sql);
-    pgqrs_error_free(f->err);
-    free(f->dsn);
-    free(f);
-    return 0;
-}
-
-static pgqrs_client *
-client_as(const struct fixture *f, const char *role)
-{
-    char dsn[4096];
-
-    snprintf(dsn, sizeof(dsn), "%s user=%s", f->dsn, role);
-    return ts_client(dsn, "schema", SCHEMA, NULL);
-}
 
 static void
 a_producer_can_enqueue_and_nothing_else(void **state)
@@ -189,13 +88,125 @@ a_consumer_can_do_all_of_its_work_and_nothing_else(void **state)
     pgqrs_client_close(client);
 }
 
+static void
+an_observer_can_look_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    pgqrs_client *client = client_as(f, "an_observer");
+    pgqrs_queue_counts counts;
+    pgqrs_archive_counts archived;
+    pgqrs_archive_list *page;
+    pgqrs_message_list *list;
+    pgqrs_report *report;
+    pgqrs_producer *producer;
+    pgqrs_consumer *consumer;
+    pgqrs_enqueued enqueued;
+
+    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
+    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, &enqueued, f->err), f->err);
+    pgqrs_producer_close(producer);
+    TS_OK(pgqrs_queue_count(client, pgqrs_slice_of("queue 7"), &counts, f->err), f->err);
+    assert_int_equal(counts.ready, 1);
+    TS_OK(pgqrs_archive_count(client, pgqrs_slice_of("queue 7"), &archived, f->err), f->err);
+    TS_OK(pgqrs_archive_page(client, pgqrs_slice_of("queue 7"), NULL, &page, f->err), f->err);
+    pgqrs_archive_list_free(page);
+    TS_OK(pgqrs_message_get(client, pgqrs_slice_of("queue 7"), enqueued.id, &list, f->err), f->err);
+    pgqrs_message_list_free(list);
+    TS_OK(pgqrs_admin_verify(client, &report, f->err), f->err);
+    pgqrs_report_free(report);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_count(client, pgqrs_slice_of("queue 6"), &counts, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_message_cancel(client, pgqrs_slice_of("queue 7"), enqueued.id, f->err),
+          f->err);
+    TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
+    pgqrs_consumer_close(consumer);
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 1);
+    pgqrs_client_close(client);
+}
+
+/* Everything that each role may do, by verbs; those in brackets for some columns only. The stranger is not
+ * there. */
+static const char matrix[] =
+    "a_consumer pgqrs_archive_7: INSERT SELECT\n"
+    "a_consumer pgqrs_frontier_7: SELECT UPDATE\n"
+    "a_consumer pgqrs_keys_7: DELETE\n"
+    "a_consumer pgqrs_keys_7: SELECT\n"
+    "a_consumer pgqrs_message_id_seq: SELECT\n"
+    "a_consumer pgqrs_messages_7_held: DELETE\n"
+    "a_consumer pgqrs_messages_7_held: INSERT SELECT UPDATE\n"
+    "a_consumer pgqrs_messages_7_ready: DELETE\n"
+    "a_consumer pgqrs_messages_7_ready: INSERT SELECT UPDATE\n"
+    "a_consumer pgqrs_migrations: SELECT\n"
+    "a_consumer pgqrs_queues: SELECT\n"
+    "a_consumer pgqrs_workers: DELETE\n"
+    "a_consumer pgqrs_workers: INSERT SELECT UPDATE\n"
+    "a_consumer the schema: USAGE\n"
+    "a_producer pgqrs_keys_7: (insert expires_at,idempotency_key,message_id,payload_hash) SELECT (update "
+    "expires_at,message_id,payload_hash)\n"
+    "a_producer pgqrs_message_id_seq: USAGE\n"
+    "a_producer pgqrs_messages_7_held: (insert "
+    "headers,id,idempotency_key,message_type,payload,priority,producer_worker_id,vt)\n"
+    "a_producer pgqrs_messages_7_ready: (insert "
+    "headers,id,idempotency_key,message_type,payload,producer_worker_id) (select id)\n"
+    "a_producer pgqrs_migrations: SELECT\n"
+    "a_producer pgqrs_queues: SELECT\n"
+    "a_producer the schema: USAGE\n"
+    "an_observer pgqrs_archive_7: SELECT\n"
+    "an_observer pgqrs_messages_7: SELECT\n"
+    "an_observer pgqrs_migrations: SELECT\n"
+    "an_observer pgqrs_queues: SELECT\n"
+    "an_observer pgqrs_workers: SELECT\n"
+    "an_observer the schema: USAGE\n";
+
+static void
+each_role_may_do_this_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    char *found = ts_text(
+        f->sql,
+        "WITH objects AS ("
+        "SELECT c.oid, regexp_replace(c.relname, '_[0-9]{6}$', '_month') AS name, c.relkind FROM pg_class AS "
+        "c "
+        "WHERE c.relnamespace = '" SCHEMA "'::regnamespace AND c.relkind IN ('r', 'p', 'S')), "
+        "rights AS ("
+        "SELECT r.rolname, o.name, string_agg(CASE WHEN has_table_privilege(r.oid, o.oid, v.verb) THEN "
+        "v.verb "
+        "ELSE '(' || lower(v.verb) || ' ' || (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM "
+        "pg_attribute AS a "
+        "WHERE a.attrelid = o.oid AND a.attnum > 0 AND has_column_privilege(r.oid, o.oid, a.attnum, v.verb)) "
+        "|| ')' END, "
+        "' ' ORDER BY v.verb) AS verbs "
+        "FROM pg_roles AS r, objects AS o, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS v(verb) "
+        "WHERE o.relkind <> 'S' AND has_any_column_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "SELECT r.rolname, o.name, string_agg(v.verb, ' ' ORDER BY v.verb) "
+        "FROM pg_roles AS r, objects AS o, unnest('{DELETE,TRUNCATE,TRIGGER}'::text[]) AS v(verb) "
+        "WHERE o.relkind <> 'S' AND has_table_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "SELECT r.rolname, o.name, string_agg(v.verb, ' ' ORDER BY v.verb) "
+        "FROM pg_roles AS r, objects AS o, unnest('{USAGE,SELECT,UPDATE}'::text[]) AS v(verb) "
+        "WHERE o.relkind = 'S' AND has_sequence_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "SELECT r.rolname, p.oid::regprocedure::text, 'EXECUTE' FROM pg_roles AS r, pg_proc AS p "
+        "WHERE p.pronamespace = '" SCHEMA
+        "'::regnamespace AND has_function_privilege(r.oid, p.oid, 'EXECUTE') UNION ALL "
+        "SELECT r.rolname, 'the schema', string_agg(v.verb, ' ' ORDER BY v.verb) FROM pg_roles AS r, "
+        "unnest('{USAGE,CREATE}'::text[]) AS v(verb) WHERE has_schema_privilege(r.oid, '" SCHEMA
+        "', v.verb) GROUP BY 1) "
+        "SELECT string_agg(rolname || ' ' || name || ': ' || verbs || E'\n', '' ORDER BY rolname COLLATE "
+        "\"C\", "
+        "name COLLATE \"C\", verbs) FROM rights WHERE rolname IN ('a_producer', 'a_consumer', 'an_observer', "
+        "'a_stranger')");
+
+    assert_string_equal(found, matrix);
+    free(found);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_producer_can_enqueue_and_nothing_else, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_consumer_can_do_all_of_its_work_and_nothing_else, set_up,
-                                        tear_down),
+        ROLES_TEST(a_producer_can_enqueue_and_nothing_else),
+        ROLES_TEST(a_consumer_can_do_all_of_its_work_and_nothing_else),
+        ROLES_TEST(an_observer_can_look_and_nothing_else),
+        ROLES_TEST(each_role_may_do_this_and_nothing_else),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

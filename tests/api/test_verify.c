@@ -6,6 +6,8 @@
 
 #include <unistd.h>
 
+#include "db/statement.h"
+
 struct damage {
     const char *done, *repaired; /* by SQL; the queue is number 1 */
     const char *object, *problem;
@@ -49,6 +51,42 @@ static const struct damage damages[] = {
       "REVOKE ALL ON FUNCTION pgqrs_purge_queue(text) FROM PUBLIC", "pgqrs_purge_queue(text)", "PUBLIC" },
     { "CREATE FUNCTION pgqrs_new() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION pgqrs_new()",
       "pgqrs_new()", "PUBLIC" },
+    { "GRANT INSERT (payload) ON pgqrs_messages_1_ready TO PUBLIC",
+      "REVOKE ALL (payload) ON pgqrs_messages_1_ready FROM PUBLIC", "pgqrs_messages_1_ready.payload",
+      "PUBLIC" },
+    { "GRANT CREATE ON SCHEMA somewhere TO PUBLIC", "REVOKE CREATE ON SCHEMA somewhere FROM PUBLIC",
+      "somewhere", "PUBLIC can create" },
+    { "ALTER TABLE pgqrs_messages_1_held OWNER TO pg_monitor",
+      "ALTER TABLE pgqrs_messages_1_held OWNER TO CURRENT_USER", "pgqrs_messages_1_held",
+      "its owner is pg_monitor" },
+    { "ALTER FUNCTION pgqrs_purge_queue(text) OWNER TO pg_monitor",
+      "ALTER FUNCTION pgqrs_purge_queue(text) OWNER TO CURRENT_USER", "pgqrs_purge_queue(text)",
+      "its owner is pg_monitor" },
+    { "ALTER SEQUENCE pgqrs_message_id_seq OWNER TO pg_monitor",
+      "ALTER SEQUENCE pgqrs_message_id_seq OWNER TO CURRENT_USER", "pgqrs_message_id_seq",
+      "its owner is pg_monitor" },
+    { "ALTER TABLE pgqrs_messages_1_ready ENABLE ROW LEVEL SECURITY",
+      "ALTER TABLE pgqrs_messages_1_ready DISABLE ROW LEVEL SECURITY", "pgqrs_messages_1_ready",
+      "row security" },
+    { "ALTER TABLE pgqrs_queues ENABLE ROW LEVEL SECURITY",
+      "ALTER TABLE pgqrs_queues DISABLE ROW LEVEL SECURITY", "pgqrs_queues", "row security" },
+    { "CREATE PUBLICATION ts_all FOR ALL TABLES; ALTER TABLE pgqrs_messages_1_ready REPLICA IDENTITY NOTHING",
+      "DROP PUBLICATION ts_all; ALTER TABLE pgqrs_messages_1_ready REPLICA IDENTITY USING INDEX "
+      "pgqrs_messages_1_ready_id_idx",
+      "pgqrs_messages_1_ready", "published" },
+    { "CREATE PUBLICATION ts_one FOR TABLE pgqrs_messages_1_held; "
+      "ALTER TABLE pgqrs_messages_1_held REPLICA IDENTITY DEFAULT",
+      "DROP PUBLICATION ts_one; ALTER TABLE pgqrs_messages_1_held REPLICA IDENTITY USING INDEX "
+      "pgqrs_messages_1_held_id_idx",
+      "pgqrs_messages_1_held", "published" },
+    { "CREATE PUBLICATION ts_one FOR TABLE pgqrs_messages; "
+      "ALTER TABLE pgqrs_messages_1_held REPLICA IDENTITY DEFAULT",
+      "DROP PUBLICATION ts_one; ALTER TABLE pgqrs_messages_1_held REPLICA IDENTITY USING INDEX "
+      "pgqrs_messages_1_held_id_idx",
+      "pgqrs_messages_1_held", "published" },
+    { "CREATE PUBLICATION ts_one FOR TABLE pgqrs_keys_1; ALTER TABLE pgqrs_keys_1 REPLICA IDENTITY NOTHING",
+      "DROP PUBLICATION ts_one; ALTER TABLE pgqrs_keys_1 REPLICA IDENTITY DEFAULT", "pgqrs_keys_1",
+      "published" },
 };
 
 static void
@@ -112,6 +150,125 @@ problems_come_before_warnings(void **state)
     pgqrs_report_free(report);
     pgqrs_report_free(NULL);
     free(database);
+}
+
+/* Warnings, too, are found again and again. */
+static void
+a_role_that_can_create_in_the_schema_is_warned_of(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    assert_int_equal(place_findings(p, "somewhere", "can create"), 0);
+    ts_sql(p->sql, "GRANT CREATE ON SCHEMA somewhere TO pg_monitor");
+    assert_int_equal(place_findings(p, "somewhere", "the role pg_monitor can create"), 1);
+    ts_sql(p->sql, "REVOKE CREATE ON SCHEMA somewhere FROM pg_monitor");
+    assert_int_equal(place_findings(p, "somewhere", "can create"), 0);
+}
+
+/* What the administrator once said of all that is made later. */
+static void
+default_privileges_for_public_do_not_reach_our_objects(void **state)
+{
+    struct place *p = *state;
+
+    ts_sql(p->sql, "ALTER DEFAULT PRIVILEGES IN SCHEMA somewhere GRANT ALL ON TABLES TO PUBLIC; "
+                   "ALTER DEFAULT PRIVILEGES IN SCHEMA somewhere GRANT ALL ON SEQUENCES TO PUBLIC; "
+                   "ALTER DEFAULT PRIVILEGES IN SCHEMA somewhere GRANT ALL ON FUNCTIONS TO PUBLIC");
+    place_install(p);
+    place_use(p);
+    ts_sql(p->sql, "SELECT pgqrs_prepare_archive(id, interval '70 days') FROM pgqrs_queues");
+    assert_int_equal(place_findings(p, NULL, NULL), 0);
+    ts_sql(p->sql, "CREATE SEQUENCE pgqrs_frontier_77");
+    assert_int_equal(place_findings(p, "pgqrs_frontier_77", "PUBLIC"), 1);
+}
+
+static void
+where_all_tables_are_published_messages_come_and_go(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    ts_sql(p->sql, "CREATE PUBLICATION ts_all FOR ALL TABLES");
+    place_use(p);
+    TS_OK(pgqrs_queue_delete(p->client, text("it's a \"queue\""), p->err), p->err);
+    ts_sql(p->sql, "DROP PUBLICATION ts_all");
+}
+
+/* Both lanes, and a queue of another schema's name does not matter. */
+static void
+expired_leases_that_nobody_takes_up_are_warned_of(void **state)
+{
+    static const char *const lanes[] = { "r", "h" };
+    struct place *p = *state;
+
+    place_install(p);
+    TS_OK(pgqrs_queue_create(p->client, text("served"), NULL, NULL, p->err), p->err);
+    TS_OK(pgqrs_queue_create(p->client, text("neglected"), NULL, NULL, p->err), p->err);
+    for (size_t i = 0; i < 2; i++) {
+        ts_sql(p->sql,
+               "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, lease_token, vt, dequeued_at) "
+               "SELECT id, '%s', "
+               "'1', %zu, n, clock_timestamp() - n * interval '59 s', clock_timestamp() - interval '1 hour' "
+               "FROM "
+               "pgqrs_queues, generate_series(1, 3) AS n WHERE queue_name = 'neglected'",
+               lanes[i], i * 7);
+        assert_int_equal(place_findings(p, "neglected", i == 0 ? "2 leases" : "4 leases"), 1);
+        assert_int_equal(place_findings(p, "served", "lease"), 0);
+    }
+    assert_int_equal(place_findings(p, NULL, NULL), 0); /* warnings only */
+    ts_sql(p->sql, "UPDATE pgqrs_messages SET lease_token = NULL");
+    assert_int_equal(place_findings(p, "neglected", "lease"), 0);
+}
+
+/* What a consumer that looks leaves behind, and a backlog that nobody has begun. */
+static void
+what_is_only_late_is_not_called_neglected(void **state)
+{
+    struct place *p = *state;
+
+    place_install(p);
+    TS_OK(pgqrs_queue_create(p->client, text("slow"), NULL, NULL, p->err), p->err);
+    ts_sql(p->sql,
+           "INSERT INTO pgqrs_messages (queue_id, lane, payload, vt) SELECT id, l, '1', clock_timestamp() - "
+           "interval '1 day' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
+    ts_sql(p->sql,
+           "INSERT INTO pgqrs_messages (queue_id, lane, payload, lease_token, vt) SELECT id, l, '1', 1, "
+           "clock_timestamp() - interval '20 s' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
+    assert_int_equal(place_findings(p, "slow", "lease"), 0);
+}
+
+/* As verify finds one of ten minutes. */
+static void
+a_transaction_that_pins_the_horizon_is_found(void **state)
+{
+    struct place *p = *state;
+    static uint64_t serials;
+    const pgqrsi_statement *statement = NULL;
+    PGconn *holder = ts_connect(p->dsn);
+    pgqrsi_scope scope;
+    char *query, *place, *found;
+
+    place_install(p);
+    assert_int_equal(place_findings(p, "process", "has been open"), 0);
+    ts_sql(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
+    pgqrsi_scope_init(&scope, "somewhere", &serials);
+    TS_OK(pgqrsi_scope_statement(&scope, PGQRSI_SQL_ADMIN_VERIFY, PGQRSI_LANE_READY, &statement, NULL), NULL);
+    query = ts_format("%s", statement->text);
+    while ((place = strstr(query, "'10 minutes'")) != NULL)
+        memcpy(place, "'00:00:00.0'", strlen("'10 minutes'"));
+    *strrchr(query, ';') = '\0';
+    found = ts_text(p->sql,
+                    "SELECT string_agg(f.o, ' ') FROM (%s) AS f(severity, o, problem) WHERE problem LIKE "
+                    "'%%pg_terminate_backend%%'",
+                    query);
+    place = ts_format("process %d", PQbackendPID(holder));
+    assert_non_null(strstr(found, place));
+    free(place);
+    free(found);
+    free(query);
+    pgqrsi_scope_release(&scope);
+    PQfinish(holder);
 }
 
 #define IN_SCHEMA "somewhere'::regnamespace"
@@ -208,6 +365,12 @@ main(void)
         PLACE_TEST(every_damage_is_found),
         PLACE_TEST(a_server_that_may_lose_messages_is_warned_of),
         PLACE_TEST(problems_come_before_warnings),
+        PLACE_TEST(a_role_that_can_create_in_the_schema_is_warned_of),
+        PLACE_TEST(default_privileges_for_public_do_not_reach_our_objects),
+        PLACE_TEST(where_all_tables_are_published_messages_come_and_go),
+        PLACE_TEST(expired_leases_that_nobody_takes_up_are_warned_of),
+        PLACE_TEST(what_is_only_late_is_not_called_neglected),
+        PLACE_TEST(a_transaction_that_pins_the_horizon_is_found),
         PLACE_TEST(everything_has_a_comment),
         PLACE_TEST(the_public_may_do_nothing),
         PLACE_TEST(functions_look_for_names_where_nobody_else_can_write),

@@ -152,7 +152,7 @@ static const struct probe held_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_HELD,
       "1, 100, 1, 1000, 1, NULL, NULL, NULL, 0",
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
-        ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Recursive Union" } },
+        ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Function Scan on generate_series" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
       "0, 0, 1000, 5000, NULL, NULL, NULL",
       { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: ((priority = p", "Index Cond: (id > $1)",

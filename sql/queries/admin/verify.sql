@@ -1,11 +1,11 @@
--- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages.
+-- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages: see expired.sql.
 -- Returns: 0 problem or 1 warning, object, what is wrong and what to do; problems first.
 -- Columns: int4 text text
 -- Rows: many
 WITH ours AS (
     SELECT c.oid, c.relname::text AS name, c.relkind, c.relacl, c.relowner, c.relrowsecurity, c.relforcerowsecurity, c.relreplident
       FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-     WHERE n.nspname = :'schema'::name AND c.relname ~ '^pgqrs_' AND c.relkind IN ('r', 'p', 'S')
+     WHERE n.nspname = :'schema'::name AND c.relname::text ~ '^pgqrs_' AND c.relkind IN ('r', 'p', 'S')
 ), owner AS (
     SELECT o.relowner AS oid FROM ours AS o WHERE o.name = 'pgqrs_migrations'
 ), expected AS (
@@ -15,6 +15,21 @@ WITH ours AS (
                                 ('pgqrs_messages_' || q.id::text || '_held'), ('pgqrs_archive_' || q.id::text),
                                 ('pgqrs_archive_' || q.id::text || '_dead'), ('pgqrs_archive_' || q.id::text || '_default'),
                                 ('pgqrs_keys_' || q.id::text), ('pgqrs_frontier_' || q.id::text)) AS t(name)
+), trees AS (
+    SELECT count(*) AS tables, (count(*) FILTER (WHERE o.name ~ '^pgqrs_archive'))::numeric + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_archive') AS archive,
+           (count(*) FILTER (WHERE o.name ~ '^pgqrs_messages'))::numeric + sum(x.indexes) FILTER (WHERE o.name ~ '^pgqrs_messages') AS messages
+      FROM ours AS o
+     CROSS JOIN LATERAL (SELECT count(*) AS indexes FROM pg_catalog.pg_index AS i WHERE i.indrelid = o.oid) AS x
+     WHERE o.relkind IN ('r', 'p')
+), locks AS (
+    -- A dump locks each table, and a read through a parent each of its tables and indexes. What the server has room for was
+    -- measured: over 1.6 times what is documented, which is this many for each process that there can be.
+    SELECT greatest(t.tables::numeric, t.archive, t.messages) AS needed,
+           (SELECT sum(g.setting::numeric) FROM pg_catalog.pg_settings AS g
+             WHERE g.name IN ('max_connections', 'max_prepared_transactions', 'autovacuum_max_workers',
+                              'max_worker_processes', 'max_wal_senders')) + 1::numeric AS backends,
+           (SELECT g.setting::numeric FROM pg_catalog.pg_settings AS g WHERE g.name = 'max_locks_per_transaction') AS each
+      FROM trees AS t
 ), months AS (
     SELECT o.name, pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS bound,
            (pg_catalog.to_date(pg_catalog."right"(o.name, 6), 'YYYYMM')::timestamp AT TIME ZONE 'UTC') AS wanted_from,
@@ -22,7 +37,7 @@ WITH ours AS (
       FROM ours AS o JOIN pg_catalog.pg_class AS c ON c.oid = o.oid
      WHERE o.name ~ '^pgqrs_archive_[0-9]+_[0-9]{4}(0[1-9]|1[0-2])$' AND c.relispartition
 ), bounds AS (
-    SELECT m.name, m.wanted_from, m.wanted_to,
+    SELECT m.name, m.wanted_from, m.wanted_to, substring(m.name FROM '^pgqrs_archive_[0-9]+') AS parent,
            pg_catalog.regexp_match(m.bound, '^FOR VALUES FROM \(''done'', ''([^'']*)''\) TO \(''done'', ''([^'']*)''\)$') AS found
       FROM months AS m
 )
@@ -40,8 +55,10 @@ SELECT 0, o.name, 'it is not attached to its parent: its rows are not seen'
  WHERE o.name ~ '^pgqrs_(messages|archive|keys)_[0-9]+'
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = o.oid)
 UNION ALL
-SELECT 0, b.name, 'its bounds are not the month that its name says, in UTC: detach it, create it again with '
-                  || 'pgqrs_prepare_archive, and insert its rows into the archive of the queue'
+SELECT 0, b.name, 'its bounds are not the month that its name says, in UTC: ALTER TABLE ' || b.parent
+       || ' DETACH PARTITION it; ALTER TABLE it RENAME TO another name; when that is done for all such months, SELECT '
+       || 'pgqrs_prepare_archive(' || substring(b.parent FROM '[0-9]+') || ', interval ''7 days''); INSERT INTO ' || b.parent
+       || ' SELECT * FROM that; DROP TABLE that'
   FROM bounds AS b
  WHERE b.found IS NULL OR b.found[1]::timestamptz <> b.wanted_from OR b.found[2]::timestamptz <> b.wanted_to
 UNION ALL
@@ -53,21 +70,21 @@ SELECT 0, i.indexrelid::regclass::text, 'this index is invalid: REINDEX INDEX CO
   FROM pg_catalog.pg_index AS i JOIN ours AS o ON o.oid = i.indrelid WHERE NOT i.indisvalid
 UNION ALL
 SELECT 0, o.name, 'it can be used by PUBLIC: REVOKE ALL ON it FROM PUBLIC'
-  FROM ours AS o WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(o.relacl) AS a WHERE a.grantee = 0)
+  FROM ours AS o WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(o.relacl) AS a WHERE a.grantee = 0::oid)
 UNION ALL
 SELECT 0, o.name || '.' || t.attname::text, 'this column can be used by PUBLIC: REVOKE ALL (' || t.attname::text || ') ON the table FROM PUBLIC'
   FROM ours AS o JOIN pg_catalog.pg_attribute AS t ON t.attrelid = o.oid
- WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(t.attacl) AS a WHERE a.grantee = 0)
+ WHERE EXISTS (SELECT FROM pg_catalog.aclexplode(t.attacl) AS a WHERE a.grantee = 0::oid)
 UNION ALL
 SELECT 0, p.oid::regprocedure::text, 'it can be executed by PUBLIC: REVOKE ALL ON FUNCTION it FROM PUBLIC'
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
- WHERE n.nspname = :'schema'::name AND p.proname ~ '^pgqrs_'
-   AND (p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = 0))
+ WHERE n.nspname = :'schema'::name AND p.proname::text ~ '^pgqrs_'
+   AND (p.proacl IS NULL OR EXISTS (SELECT FROM pg_catalog.aclexplode(p.proacl) AS a WHERE a.grantee = 0::oid))
 UNION ALL
 SELECT 0, n.nspname::text, 'PUBLIC can create in this schema, and so put objects there that pass for ours: REVOKE CREATE ON SCHEMA it FROM PUBLIC'
   FROM pg_catalog.pg_namespace AS n
  WHERE n.nspname = :'schema'::name
-   AND EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.grantee = 0 AND a.privilege_type = 'CREATE')
+   AND EXISTS (SELECT FROM pg_catalog.aclexplode(n.nspacl) AS a WHERE a.grantee = 0::oid AND a.privilege_type = 'CREATE')
 UNION ALL
 SELECT 1, n.nspname::text, 'the role ' || pg_catalog.quote_ident(r.rolname::text)
        || ' can create in this schema, and so put objects there that pass for ours: REVOKE CREATE ON SCHEMA it FROM that role, if it is not to change pgqrs'
@@ -86,15 +103,17 @@ SELECT 0, p.oid::regprocedure::text, 'its owner is ' || pg_catalog.quote_ident(r
                   || 'find out who made it; ALTER FUNCTION it OWNER TO the owner of pgqrs_migrations, or drop it'
   FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_roles AS r ON r.oid = p.proowner
- WHERE n.nspname = :'schema'::name AND p.proname ~ '^pgqrs_' AND p.proowner <> (SELECT w.oid FROM owner AS w)
+ WHERE n.nspname = :'schema'::name AND p.proname::text ~ '^pgqrs_' AND p.proowner <> (SELECT w.oid FROM owner AS w)
 UNION ALL
 SELECT 0, o.name, 'row security is on for it, and may hide rows from a worker: ALTER TABLE it DISABLE ROW LEVEL SECURITY'
   FROM ours AS o WHERE o.relrowsecurity OR o.relforcerowsecurity
 UNION ALL
-SELECT 0, o.name, 'it is published with its updates and deletes and has no replica identity, so claims fail: '
-                  || 'ALTER TABLE it REPLICA IDENTITY USING INDEX the unique index on its id'
+SELECT 0, o.name, 'it is published with its updates and deletes and has no replica identity, so these fail: '
+                  || 'ALTER TABLE it REPLICA IDENTITY '
+                  || CASE WHEN o.name ~ '^pgqrs_messages' THEN 'USING INDEX the unique index on its id' ELSE 'DEFAULT' END
   FROM ours AS o
- WHERE o.name ~ '^pgqrs_messages_[0-9]+_(ready|held)$' AND o.relreplident IN ('d', 'n')
+ WHERE (o.name ~ '^pgqrs_messages_[0-9]+_(ready|held)$' AND o.relreplident IN ('d', 'n')
+        OR o.name ~ '^pgqrs_(keys_[0-9]+|queues|workers)$' AND o.relreplident = 'n')
    AND EXISTS (SELECT FROM pg_catalog.pg_publication AS p
                 WHERE (p.pubupdate OR p.pubdelete)
                   AND (p.puballtables OR EXISTS (SELECT FROM pg_catalog.pg_get_publication_tables(p.pubname::text) AS t
@@ -123,9 +142,9 @@ SELECT 1, 'replication slot ' || s.slot_name::text, 'it is not used and keeps th
   FROM pg_catalog.pg_replication_slots AS s
  WHERE NOT s.active AND (s.xmin IS NOT NULL OR s.catalog_xmin IS NOT NULL)
 UNION ALL
-SELECT 1, 'max_locks_per_transaction', 'there are ' || count(*)::text || ' queues, and what reads all of them in one transaction, such as '
-       || 'pg_dump, needs about 10 locks for each: raise it to at least ' || (count(*) / 8 + 1)::text
-  FROM :"schema".pgqrs_queues AS q
-HAVING count(*) > 8 * (SELECT s.setting::bigint FROM pg_catalog.pg_settings AS s WHERE s.name = 'max_locks_per_transaction')
-                  * (SELECT s.setting::bigint FROM pg_catalog.pg_settings AS s WHERE s.name = 'max_connections') / 64
+SELECT 1, 'max_locks_per_transaction', 'there are ' || (SELECT count(*) FROM :"schema".pgqrs_queues)::text
+       || ' queues, and a transaction that reads all of them, as pg_dump does, takes ' || l.needed::text
+       || ' locks, more than the server has room for: raise it to at least '
+       || (l.needed / (1.5 * l.backends) + 1::numeric)::integer::text || ', or drop months of the archive that are not needed any more'
+  FROM locks AS l WHERE l.needed > 1.5 * l.backends * l.each
  ORDER BY 1, 2, 3;

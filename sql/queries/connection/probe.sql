@@ -12,24 +12,24 @@
 -- Rows: one
 SELECT $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint,
        pg_catalog.pg_is_in_recovery(),
-       pg_catalog.current_setting('transaction_read_only'::text) OPERATOR(pg_catalog.=) 'on'::text,
+       pg_catalog.current_setting('transaction_read_only'::pg_catalog.text) OPERATOR(pg_catalog.=) 'on'::pg_catalog.text,
        pg_catalog.pg_backend_pid(),
        CASE WHEN $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint
               OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint THEN
            pg_catalog.concat(
-               pg_catalog.set_config('search_path'::text, 'pg_catalog, pg_temp'::text, false),
-               pg_catalog.set_config('DateStyle'::text, 'ISO, MDY'::text, false),
-               pg_catalog.set_config('TimeZone'::text, 'UTC'::text, false),
-               pg_catalog.set_config('IntervalStyle'::text, 'postgres'::text, false),
-               pg_catalog.set_config('extra_float_digits'::text, '1'::text, false),
-               pg_catalog.set_config('bytea_output'::text, 'hex'::text, false),
-               pg_catalog.set_config('standard_conforming_strings'::text, 'on'::text, false),
-               pg_catalog.set_config('transform_null_equals'::text, 'off'::text, false),
-               pg_catalog.set_config('enable_seqscan'::text, 'off'::text, false),
-               pg_catalog.set_config('enable_bitmapscan'::text, 'off'::text, false),
-               pg_catalog.set_config('jit'::text, 'off'::text, false),
-               pg_catalog.set_config('plan_cache_mode'::text, 'force_generic_plan'::text, false),
-               pg_catalog.set_config('default_transaction_isolation'::text, 'read committed'::text, false),
-               pg_catalog.set_config('statement_timeout'::text, $2::bigint::text, false),
-               pg_catalog.set_config('lock_timeout'::text, $3::bigint::text, false))
+               pg_catalog.set_config('search_path'::pg_catalog.text, 'pg_catalog, pg_temp'::pg_catalog.text, false),
+               pg_catalog.set_config('DateStyle'::pg_catalog.text, 'ISO, MDY'::pg_catalog.text, false),
+               pg_catalog.set_config('TimeZone'::pg_catalog.text, 'UTC'::pg_catalog.text, false),
+               pg_catalog.set_config('IntervalStyle'::pg_catalog.text, 'postgres'::pg_catalog.text, false),
+               pg_catalog.set_config('extra_float_digits'::pg_catalog.text, '1'::pg_catalog.text, false),
+               pg_catalog.set_config('bytea_output'::pg_catalog.text, 'hex'::pg_catalog.text, false),
+               pg_catalog.set_config('standard_conforming_strings'::pg_catalog.text, 'on'::pg_catalog.text, false),
+               pg_catalog.set_config('transform_null_equals'::pg_catalog.text, 'off'::pg_catalog.text, false),
+               pg_catalog.set_config('enable_seqscan'::pg_catalog.text, 'off'::pg_catalog.text, false),
+               pg_catalog.set_config('enable_bitmapscan'::pg_catalog.text, 'off'::pg_catalog.text, false),
+               pg_catalog.set_config('jit'::pg_catalog.text, 'off'::pg_catalog.text, false),
+               pg_catalog.set_config('plan_cache_mode'::pg_catalog.text, 'force_generic_plan'::pg_catalog.text, false),
+               pg_catalog.set_config('default_transaction_isolation'::pg_catalog.text, 'read committed'::pg_catalog.text, false),
+               pg_catalog.set_config('statement_timeout'::pg_catalog.text, $2::bigint::pg_catalog.text, false),
+               pg_catalog.set_config('lock_timeout'::pg_catalog.text, $3::bigint::pg_catalog.text, false))
        END IS NULL;

@@ -5,14 +5,6 @@
 -- Plan: see claim_held.sql.
 -- Columns: int8
 -- Rows: optional
-WITH RECURSIVE priorities(priority) AS (
-    (SELECT h.priority FROM :"schema".:"held" AS h
-      WHERE h.priority BETWEEN $1::bigint AND $2::bigint ORDER BY h.priority DESC LIMIT 1)
-    UNION ALL
-    SELECT (SELECT h.priority FROM :"schema".:"held" AS h
-             WHERE h.priority >= $1::bigint AND h.priority < p.priority ORDER BY h.priority DESC LIMIT 1)
-      FROM priorities AS p WHERE p.priority IS NOT NULL
-)
 UPDATE :"schema".:"held" AS m
    SET vt = (SELECT pg_catalog.clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'),
        lease_token = $4::bigint,
@@ -21,11 +13,11 @@ UPDATE :"schema".:"held" AS m
        read_ct = m.read_ct + (m.read_ct < 2147483647)::integer
  WHERE m.ctid = ANY (ARRAY(
        SELECT due.ctid
-         FROM priorities AS p
+         FROM pg_catalog.generate_series($2::bigint, $1::bigint, (-1)::bigint) AS p(priority)
         CROSS JOIN LATERAL (
               SELECT h.ctid FROM :"schema".:"held" AS h
                WHERE h.priority = p.priority AND h.vt <= pg_catalog.statement_timestamp()
                  AND ($6::text IS NULL OR h.message_type = $6::text)
                ORDER BY h.vt, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS due
-        WHERE p.priority IS NOT NULL LIMIT 1))
+        LIMIT 1))
 RETURNING m.id;

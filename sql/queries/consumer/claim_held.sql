@@ -6,20 +6,13 @@
 -- $9 not 0: no expired leases: after an outage their holders may come back. For ten seconds after the server's start those from
 -- before are left to their holders in any case.
 -- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping those that others hold.
--- Plan: each priority that exists, at most 201, is found by one probe of the index (priority, vt, id) and scanned on its own. A
--- plain vt <= now() ORDER BY priority DESC would walk over a million delayed messages to reach the next priority. The bound
--- passes over the remains of claimed messages, which stay in the index while somebody pins the horizon.
+-- Plan: one probe of the index (priority, vt, id) for each priority that there can be, at most 100 in a range. A plain
+-- vt <= now() ORDER BY priority DESC would walk over a million delayed messages to reach the next priority, and looking for the
+-- next priority that has messages over the remains of all that were claimed, which stay in the index while somebody pins the
+-- horizon. The bound passes over those.
 -- Does not wait for the disk: see claim_ready.sql.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
 -- Rows: $3
-WITH RECURSIVE priorities(priority) AS (
-    (SELECT h.priority FROM :"schema".:"held" AS h
-      WHERE h.priority BETWEEN $1::bigint AND $2::bigint ORDER BY h.priority DESC LIMIT 1)
-    UNION ALL
-    SELECT (SELECT h.priority FROM :"schema".:"held" AS h
-             WHERE h.priority >= $1::bigint AND h.priority < p.priority ORDER BY h.priority DESC LIMIT 1)
-      FROM priorities AS p WHERE p.priority IS NOT NULL
-)
 UPDATE :"schema".:"held" AS m
    SET vt = (SELECT pg_catalog.clock_timestamp() + ($4::bigint)::double precision * interval '1 ms'),
        lease_token = $5::bigint,
@@ -32,7 +25,7 @@ UPDATE :"schema".:"held" AS m
                         32767)
  WHERE m.ctid = ANY (ARRAY(
        SELECT due.ctid
-         FROM priorities AS p
+         FROM pg_catalog.generate_series($2::bigint, $1::bigint, (-1)::bigint) AS p(priority)
         CROSS JOIN LATERAL (
               SELECT h.ctid FROM :"schema".:"held" AS h
                WHERE h.priority = p.priority AND h.vt <= pg_catalog.statement_timestamp()
@@ -44,7 +37,6 @@ UPDATE :"schema".:"held" AS m
                           AND (h.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR h.dequeued_at IS NULL
                                OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s'))))
                ORDER BY h.vt, h.id LIMIT $3::bigint FOR NO KEY UPDATE SKIP LOCKED) AS due
-        WHERE p.priority IS NOT NULL
         LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'::text THEN $3::bigint ELSE 0::bigint END))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
           m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2;

@@ -3,8 +3,10 @@
 -- Locks: the rows, in id order. Plan: index scan on (id), one probe for each id. A join with unnest() might be turned
 -- round by a plan made while the table was empty: the whole table against each lease.
 -- The token of an id is found by binary search: width_bucket() gives its place in the sorted ids.
+-- Every name is qualified: on a connection of the caller's the search path may put others before the catalog.
 -- Columns: int8
 -- Rows: $1
 DELETE FROM :"schema".:"leaf" AS m
- WHERE m.id = ANY ($1::bigint[]) AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
+ WHERE m.id OPERATOR(pg_catalog.=) ANY ($1::bigint[])
+   AND m.lease_token OPERATOR(pg_catalog.=) ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
 RETURNING m.id;

@@ -3,7 +3,7 @@
 -- Columns: int8
 -- Rows: $1
 DELETE FROM :"schema".:"leaf" AS m
- WHERE m.id BETWEEN ($1::bigint[])[1] AND ($1::bigint[])[cardinality($1::bigint[])]
-   AND m.lease_token = ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
-   AND m.id = ($1::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
+ WHERE m.id OPERATOR(pg_catalog.>=) ($1::bigint[])[1] AND m.id OPERATOR(pg_catalog.<=) ($1::bigint[])[pg_catalog.cardinality($1::bigint[])]
+   AND m.lease_token OPERATOR(pg_catalog.=) ($2::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
+   AND m.id OPERATOR(pg_catalog.=) ($1::bigint[])[pg_catalog.width_bucket(m.id, $1::bigint[])]
 RETURNING m.id;

@@ -33,7 +33,7 @@ WITH failed AS (
       FROM verdict, pg_catalog.clock_timestamp() AS now(now) WHERE dead
 ), forgotten AS (
     DELETE FROM :"schema".:"keys" AS k
-     WHERE k.idempotency_key = (SELECT v.idempotency_key FROM verdict AS v WHERE v.dead) AND k.message_id = $1::bigint
+     WHERE k.idempotency_key::text = (SELECT v.idempotency_key FROM verdict AS v WHERE v.dead) AND k.message_id = $1::bigint
 ), retried AS (
     INSERT INTO :"schema".:"held"
            (vt, dequeued_at, consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at,

@@ -8,24 +8,19 @@
 -- highest message id given out so far; then, of the range: the number of stragglers, the lowest id and the highest id of them,
 -- the lowest id that is none, and the earliest end of a lease that is none; whether the range had no end; when the server was
 -- started; and what this cost, in microseconds.
--- Plan: one probe of the index (priority, vt, id) for each priority that exists, at most 201, two index scans on the ready lane.
+-- Plan: one probe of the index (priority, vt, id) for each of the 201 priorities, two index scans on the ready lane. See
+-- claim_held.sql.
 -- Writes nothing.
 -- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 int8 int8 int8 int8 timestamptz bool timestamptz int8
 -- Rows: one
-WITH RECURSIVE priorities(priority) AS (
-    (SELECT h.priority FROM :"schema".:"held" AS h ORDER BY h.priority DESC LIMIT 1)
-    UNION ALL
-    SELECT (SELECT h.priority FROM :"schema".:"held" AS h
-             WHERE h.priority < p.priority ORDER BY h.priority DESC LIMIT 1)
-      FROM priorities AS p WHERE p.priority IS NOT NULL
-), earliest AS MATERIALIZED (
+WITH earliest AS MATERIALIZED (
     SELECT p.priority, (SELECT h.vt FROM :"schema".:"held" AS h
                          WHERE h.priority = p.priority
                            AND h.vt >= pg_catalog.to_timestamp(coalesce(
                                    (CASE WHEN p.priority > 0 THEN $5::bigint WHEN p.priority = 0 THEN $6::bigint ELSE $7::bigint END
                                    )::double precision / 1000::double precision, '-Infinity'::double precision))
                          ORDER BY h.vt LIMIT 1) AS vt
-      FROM priorities AS p WHERE p.priority IS NOT NULL
+      FROM pg_catalog.generate_series(-100, 100) AS p(priority)
 ), head AS MATERIALIZED (
     SELECT r.id, r.enqueued_at FROM :"schema".:"ready" AS r
      WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0::bigint) <= 0::bigint ORDER BY r.id LIMIT 1

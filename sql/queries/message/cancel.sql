@@ -16,7 +16,7 @@ WITH cancelled AS (
       FROM cancelled, pg_catalog.clock_timestamp() AS now(now)
 ), forgotten AS (
     DELETE FROM :"schema".:"keys" AS k
-     WHERE k.idempotency_key = (SELECT c.idempotency_key FROM cancelled AS c) AND k.message_id = $1::bigint
+     WHERE k.idempotency_key::text = (SELECT c.idempotency_key FROM cancelled AS c) AND k.message_id = $1::bigint
 )
 SELECT id, CASE WHEN lease_token IS NOT NULL THEN
            pg_catalog.pg_notify('pgqrs'::text, '1 cancel '::text || pg_catalog.hashtextextended(

@@ -6,7 +6,7 @@ WITH removed AS (
     DELETE FROM :"schema".:"leaf" AS m WHERE m.id = $1::bigint RETURNING m.id, m.lease_token, m.idempotency_key
 ), forgotten AS (
     DELETE FROM :"schema".:"keys" AS k
-     WHERE k.idempotency_key = (SELECT r.idempotency_key FROM removed AS r) AND k.message_id = $1::bigint
+     WHERE k.idempotency_key::text = (SELECT r.idempotency_key FROM removed AS r) AND k.message_id = $1::bigint
 )
 SELECT id, CASE WHEN lease_token IS NOT NULL THEN
            pg_catalog.pg_notify('pgqrs'::text, '1 cancel '::text || pg_catalog.hashtextextended(

@@ -3,5 +3,5 @@
 -- Columns: int8
 -- Rows: one
 INSERT INTO :"schema".:"ready" (payload, producer_worker_id)
-VALUES ($1::jsonb, $2::bigint)
+VALUES ($1::pg_catalog.jsonb, $2::bigint)
 RETURNING id;
