@@ -10,6 +10,10 @@
 /* How long an answer is waited for on a link whose twin has just fallen silent. */
 #define SUSPECTED_MS 2000
 
+/* After an outage: see pgqrsi_exchange_hold_off_ms. No longer, since a sweep also finds what was committed
+ * late. */
+#define HOLD_OFF_MAX_MS 10000
+
 /* Transactions that each traffic leaves free for those after it. */
 static const size_t kept_free[PGQRSI_TRAFFIC_COUNT] = {
     [PGQRSI_TRAFFIC_HEARTBEAT] = 6, [PGQRSI_TRAFFIC_REPORT] = 5, [PGQRSI_TRAFFIC_SESSION] = 3,
@@ -67,6 +71,14 @@ int
 pgqrsi_exchange_can_hear(const pgqrsi_exchange *exchange)
 {
     return pgqrsi_link_is_open(&exchange->claims.link) && !pgqrsi_pipe_is_pooled(exchange->claims.link.pipe);
+}
+
+int64_t
+pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange, int64_t lease_ms)
+{
+    if (exchange->lost_ms == 0)
+        return 0;
+    return exchange->opened_ms + (lease_ms < HOLD_OFF_MAX_MS ? lease_ms : HOLD_OFF_MAX_MS);
 }
 
 int

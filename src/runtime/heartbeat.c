@@ -247,7 +247,7 @@ send_lane(const struct beat *beat, pgqrsi_exchange *exchange, int is_missing, in
 static pgqrsi_sending_as
 sending_as(const pgqrsi_holding *holding, int64_t now_ms)
 {
-    int64_t patience_ms = holding->options.lease_ms / 3;
+    int64_t patience_ms = holding->options.lease_ms / 5; /* so that there is time for another connection */
 
     int is_apart = now_ms < holding->apart_until_ms;
 

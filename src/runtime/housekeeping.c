@@ -16,10 +16,6 @@
 #define NARROWING_MS 1000
 #define LOCKED_MS 30000
 
-/* After an outage nothing is swept for a lease's time, or this if that is shorter: whoever held a message
- * over it has not crashed, and extends its lease now. */
-#define HOLD_OFF_MAX_MS 30000
-
 void
 pgqrsi_housekeeping_init(pgqrsi_housekeeping *housekeeping)
 {
@@ -30,21 +26,11 @@ pgqrsi_housekeeping_init(pgqrsi_housekeeping *housekeeping)
     housekeeping->finding.events = housekeeping->events;
 }
 
-static int64_t
-hold_off_until_ms(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *queue)
-{
-    int64_t for_ms = queue->held.options.lease_ms;
-
-    if (housekeeping->exchange->lost_ms == 0)
-        return 0;
-    return housekeeping->exchange->opened_ms + (for_ms < HOLD_OFF_MAX_MS ? for_ms : HOLD_OFF_MAX_MS);
-}
-
 static pgqrsi_hints
 hints_of(const pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, int64_t now_ms)
 {
     pgqrsi_pool *pool = queue->held.consumer->client->pool;
-    int64_t off_ms = hold_off_until_ms(housekeeping, queue);
+    int64_t off_ms = pgqrsi_exchange_hold_off_ms(housekeeping->exchange, queue->held.options.lease_ms);
     pgqrsi_hints hints = { .is_known = 1, .is_complete = queue->refresh.is_complete };
     pgqrsi_frontier frontier;
 
@@ -88,7 +74,8 @@ is_held_off(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *qu
     pgqrsi_refresh_step step = queue->refresh.step;
 
     return (step == PGQRSI_REFRESH_FULL_SWEEP || step == PGQRSI_REFRESH_SWEEP) &&
-           pgqrsi_clock_boot_ms() < hold_off_until_ms(housekeeping, queue);
+           pgqrsi_clock_boot_ms() <
+               pgqrsi_exchange_hold_off_ms(housekeeping->exchange, queue->held.options.lease_ms);
 }
 
 /* The refresh goes on: to its next statement, or to its end. The hints are there once the peeks are done. */

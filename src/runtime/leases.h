@@ -75,6 +75,18 @@ typedef struct pgqrsi_lease {
 
 TAILQ_HEAD(pgqrsi_lease_list, pgqrsi_lease);
 
+/** So many ids are remembered of which it is said that they were cancelled. */
+#define PGQRSI_HEARSAY_MAX 64
+
+/** What notifications say of one queue's messages, not looked at yet: see cancellations.h. */
+typedef struct pgqrsi_hearsay {
+    int64_t ids[PGQRSI_HEARSAY_MAX];
+    size_t count;
+    int is_over_full; /* it was said of others, too */
+    int is_looking;   /* a look is under way */
+    int64_t look_ms;  /* not before */
+} pgqrsi_hearsay;
+
 /** What the worker holds of one queue. */
 typedef struct pgqrsi_holding {
     struct pgqrsi_holdings *all;
@@ -92,6 +104,7 @@ typedef struct pgqrsi_holding {
     int64_t
         apart_until_ms; /* a statement met a lock, or failed among others: each is sent apart until then */
     int is_gone;        /* the queue was deleted: nothing is asked of it until it is found again */
+    pgqrsi_hearsay cancelled; /* cancellations' */
     pgqrsi_trouble trouble;
 } pgqrsi_holding;
 
@@ -101,13 +114,14 @@ typedef struct pgqrsi_holdings {
     const pgqrsi_events *events;
     pgqrsi_handlers *handlers;
     struct pgqrsi_holding_list busy;
-    int is_shared;     /* the worker has several queues, so that none may take the time of others */
-    size_t count;      /* leases of all queues */
-    size_t unsent;     /* of these, REPORT */
-    size_t unreported; /* of these, REPORT and SENT */
-    size_t refused;    /* of these, those whose reports were refused */
-    size_t suspects;   /* of these, suspects that are run */
-    int64_t scan_ms;   /* when to look for jobs that are late */
+    int is_shared;        /* the worker has several queues, so that none may take the time of others */
+    size_t count;         /* leases of all queues */
+    size_t unsent;        /* of these, REPORT */
+    size_t unreported;    /* of these, REPORT and SENT */
+    size_t refused;       /* of these, those whose reports were refused */
+    size_t suspects;      /* of these, suspects that are run */
+    int64_t scan_ms;      /* when to look for jobs that are late */
+    int64_t cancelled_ms; /* cancellations': no look before */
     pgqrs_worker_counts counts;
 } pgqrsi_holdings;
 

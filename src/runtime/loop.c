@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include "runtime/cancellations.h"
 #include "runtime/deadlines.h"
 #include "runtime/heartbeat.h"
 #include "runtime/notices.h"
@@ -186,6 +187,7 @@ send(pgqrs_worker *worker, int64_t now_ms)
         send_unregister(worker);
     } else {
         pgqrsi_heartbeat_send(&worker->holdings, &worker->exchange, now_ms);
+        pgqrsi_cancellations_send(&worker->holdings, &worker->exchange, now_ms);
         pgqrsi_reporting_send(&worker->holdings, &worker->exchange, now_ms);
         pgqrsi_claiming_send(&worker->claiming, now_ms);
         if (worker->phase == PGQRSI_PHASE_WORKING)
@@ -306,6 +308,7 @@ sending_due_ms(pgqrs_worker *worker, int64_t now_ms)
                    : NEVER;
     due_ms = earlier(pgqrsi_heartbeat_due_ms(&worker->holdings, &worker->exchange),
                      pgqrsi_reporting_due_ms(&worker->holdings, &worker->exchange));
+    due_ms = earlier(due_ms, pgqrsi_cancellations_due_ms(&worker->holdings, &worker->exchange));
     if (due_ms > now_ms)
         due_ms = earlier(due_ms, pgqrsi_claiming_due_ms(&worker->claiming, now_ms));
     if (due_ms > now_ms && worker->phase == PGQRSI_PHASE_WORKING)

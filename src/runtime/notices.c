@@ -3,24 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* pgqrs_message_cancel has taken the message away. */
-static void
-cancelled(pgqrsi_work_queue *queue, int64_t id)
-{
-    pgqrsi_lease *lease;
+#include "runtime/cancellations.h"
 
-    TAILQ_FOREACH(lease, &queue->held.owned, owned)
-    if (lease->job.message->id == id)
-        break;
-    if (lease == NULL || lease->state == PGQRSI_LEASE_SENT)
-        return;
-    pgqrsi_lease_withdraw(lease);
-    pgqrsi_lease_cancel(lease, PGQRS_JOB_CANCELLED);
-    pgqrsi_lease_end(lease);
-}
-
-/* "1 wake <key> <process id> ..." wakes the named ones, "1 cancel <key> <id>" takes a message away. Others
- * are of later versions. */
+/* "1 wake <key> <process id> ..." wakes the named ones, "1 cancel <key> <id>" says that a message was taken
+ * away. Others are of later versions. Anybody may send them: nothing is decided here. */
 static void
 take(pgqrsi_claiming *claiming, const char *payload, int64_t now_ms)
 {
@@ -34,7 +20,7 @@ take(pgqrsi_claiming *claiming, const char *payload, int64_t now_ms)
     if (queue == NULL)
         return;
     if (is_cancel) {
-        cancelled(queue, strtoll(end, NULL, 10));
+        pgqrsi_cancellations_heard(&queue->held, strtoll(end, NULL, 10));
         return;
     }
     while (*end == ' ')

@@ -16,6 +16,7 @@
  *   reporting     what became of jobs, on its way to the server
  *   refusals      how long a refused report is repeated
  *   heartbeat     leases are extended
+ *   cancellations whether what is called cancelled is so
  *   deadlines     timeouts, leases that are not trusted any more, what was claimed ahead in vain
  *   suspects      messages that may crash their workers, run alone
  *   polling       when a queue is asked for messages, and when it may sleep; pure

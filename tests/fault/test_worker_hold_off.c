@@ -1,0 +1,92 @@
+/*
+ * A worker that was cut off from the server leaves the leases that ran out meanwhile to their holders for a
+ * while: whoever was cut off with it comes back and extends them.
+ */
+#include "running.h"
+
+#include "outcome.h"
+#include "proxy.h"
+
+#define NAME "worker_behind_a_proxy"
+#define HOLDERS_LEASE_MS 300
+
+static pgqrs_worker *
+start_behind(struct story *s, pgqrs_client *client, ts_journal *events)
+{
+    pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker *worker;
+
+    options.poll_ms = 50; /* so that it soon notices what happens to its connections */
+    options.on_event = ts_journal_event;
+    options.event_arg = events;
+    worker = running_new_on(s, client, &options);
+    running_add(s, worker, "jobs", NULL, running_done, NULL);
+    TS_OK(pgqrs_worker_start(worker, s->err), s->err);
+    running_await_idle(worker);
+    return worker;
+}
+
+/* No new connection is let through, and the old ones end: the one that is used, and then all others. */
+static void
+cut_off(struct story *s, ts_proxy *proxy, ts_journal *events)
+{
+    ts_proxy_arm(proxy, TS_PROXY_TO_SERVER, 0, TS_PROXY_REFUSE);
+    ts_journal_await(events, "TROUBLE", 1);
+    ts_sql(s->sql,
+           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = '" NAME
+           "'");
+    ts_journal_await(events, "DISCONNECTED", 1);
+}
+
+/* Two of each lane. After the outage the worker works, but takes none of them. One of each is extended and
+ * finished by its holder; the other one is taken at last. */
+static void
+leases_that_ran_out_in_an_outage_are_left_to_their_holders(void **state)
+{
+    struct story *s = *state;
+    ts_proxy *proxy = ts_proxy_start(s->dsn);
+    char *dsn = ts_format("%s application_name=" NAME, ts_proxy_dsn(proxy));
+    pgqrs_client *client = ts_client(dsn, NULL);
+    pgqrs_consumer *holder = story_consumer(s, s->client, HOLDERS_LEASE_MS);
+    ts_journal *events = ts_journal_new();
+    pgqrs_lease high[2], plain[2];
+    pgqrs_worker *worker = start_behind(s, client, events);
+
+    cut_off(s, proxy, events);
+    for (int i = 0; i < 2; i++) {
+        story_send_priority(s, 5);
+        high[i] = story_take_one(s, holder);
+        story_send(s, "1");
+        plain[i] = story_take_one(s, holder);
+    }
+    ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                  "SELECT count(*) = 4 FROM pgqrs_messages WHERE vt < clock_timestamp()");
+    ts_proxy_pass(proxy);
+    ts_journal_await(events, "CONNECTED", 1);
+    for (int i = 1; i <= 3; i++) {
+        story_send_priority(s, 5);
+        ts_outcome_await(s->sql, i, "outcome = 'done'");
+    }
+    ts_outcome_expect(s->sql, 0, "crash_ct > 0");
+    TS_OK(pgqrs_consumer_archive(holder, high[0], (pgqrs_slice){ NULL, 0 }, s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(holder, plain[0], (pgqrs_slice){ NULL, 0 }, s->err), s->err);
+    ts_outcome_await(s->sql, 7, "outcome = 'done'");
+    ts_outcome_expect(s->sql, 2, "crash_ct = 1 AND read_ct = 2");
+    TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(holder, high[1], s->err), s->err);
+    TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(holder, plain[1], s->err), s->err);
+    running_end(s, worker);
+    pgqrs_consumer_close(holder);
+    pgqrs_client_close(client);
+    ts_proxy_stop(proxy);
+    free(dsn);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
