@@ -7,6 +7,9 @@
 
 #define NEVER PGQRSI_CLOCK_NEVER
 
+/* How long an answer is waited for, if the sender does not say. */
+#define PATIENCE_MS 4000
+
 /* How long an answer is waited for on a link whose twin has just fallen silent. */
 #define SUSPECTED_MS 2000
 
@@ -195,11 +198,20 @@ open_segment(pgqrsi_exchange *exchange, pgqrsi_channel *channel, const pgqrsi_se
     return NULL;
 }
 
+/* What may take long has as much time as an operation; the rest is answered at once by a server that is
+ * there, and what is sent with it is not to wait for longer. */
+static int64_t
+patience_of(const pgqrsi_exchange *exchange, pgqrsi_traffic traffic)
+{
+    int64_t timeout_ms = exchange->client->settings.operation_timeout_ms;
+
+    return traffic == PGQRSI_TRAFFIC_UPKEEP || timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS;
+}
+
 pgqrsi_exchange_request *
 pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, const pgqrsi_call *call)
 {
-    int64_t patience_ms =
-        as->patience_ms > 0 ? as->patience_ms : exchange->client->settings.operation_timeout_ms;
+    int64_t patience_ms = as->patience_ms > 0 ? as->patience_ms : patience_of(exchange, as->traffic);
     pgqrsi_channel *channel = choose(exchange, as);
     const pgqrsi_statement *statement = NULL;
     pgqrsi_exchange_request *request;
