@@ -56,12 +56,13 @@ given_crashed(struct world *w)
 static void
 given_rival(struct world *w)
 {
-    ts_sql(w->sql, "CREATE OR REPLACE FUNCTION rival() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-                   "INSERT INTO public.pgqrs_keys SELECT NEW.queue_id, NEW.idempotency_key, 4711, 0, NEW.expires_at; "
-                   "RETURN NULL; END$$; "
-                   "CREATE OR REPLACE TRIGGER rival BEFORE INSERT ON pgqrs_keys FOR EACH ROW "
-                   "WHEN (pg_trigger_depth() = 0 AND NEW.idempotency_key = 'contested') "
-                   "EXECUTE FUNCTION rival()");
+    ts_sql(w->sql,
+           "CREATE OR REPLACE FUNCTION rival() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+           "INSERT INTO public.pgqrs_keys SELECT NEW.queue_id, NEW.idempotency_key, 4711, 0, NEW.expires_at; "
+           "RETURN NULL; END$$; "
+           "CREATE OR REPLACE TRIGGER rival BEFORE INSERT ON pgqrs_keys FOR EACH ROW "
+           "WHEN (pg_trigger_depth() = 0 AND NEW.idempotency_key = 'contested') "
+           "EXECUTE FUNCTION rival()");
     (void)w;
 }
 
