@@ -18,12 +18,17 @@ BEGIN
         many := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' many ' || floor(random() * 8), 0);
         IF NOT (pg_try_advisory_xact_lock(key) AND pg_try_advisory_xact_lock(many)) THEN
             pids := (SELECT string_agg(s.pid::text, ' ')
-                       FROM (SELECT DISTINCT l.pid, random() FROM pg_locks AS l
-                              WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
-                                AND ((l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid)
-                                     OR (l.classid = ((many >> 32) & 4294967295)::oid AND l.objid = (many & 4294967295)::oid))
-                                AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-                              ORDER BY 2 LIMIT 4) AS s);
+                       FROM ((SELECT l.pid FROM pg_locks AS l
+                               WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
+                                 AND l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid
+                                 AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                               ORDER BY random() LIMIT 4)
+                             UNION ALL
+                             (SELECT l.pid FROM pg_locks AS l
+                               WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
+                                 AND l.classid = ((many >> 32) & 4294967295)::oid AND l.objid = (many & 4294967295)::oid
+                                 AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                               LIMIT 100)) AS s);
             IF pids IS NOT NULL THEN
                 PERFORM pg_notify('pgqrs', '1 wake ' || key || ' ' || pids);
             END IF;

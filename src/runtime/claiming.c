@@ -301,7 +301,7 @@ claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
             queue->place = PGQRSI_PLACE_READY;
         return;
     }
-    pgqrsi_wakeups_lock(claiming->exchange, queue);
+    pgqrsi_wakeups_lock(claiming->queues, claiming->exchange, queue, now_ms);
     if (!queue->polling.wants_lock)
         send_claim(claiming, queue, now_ms);
 }
@@ -356,6 +356,7 @@ void
 pgqrsi_claiming_stop(pgqrsi_claiming *claiming)
 {
     claiming->is_stopped = 1;
+    pgqrsi_wakeups_stop(claiming->queues);
     for (size_t i = 0; i < claiming->queues->count; i++)
         pgqrsi_polling_stop(&claiming->queues->list[i]->polling);
 }
@@ -365,7 +366,8 @@ pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64
 {
     pgqrsi_handlers_state state = pgqrsi_handlers_look(claiming->holdings->handlers);
 
-    if (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency)
+    if (!pgqrsi_wakeups_reach_all(claiming->queues) &&
+        (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency))
         queue->wants_wake = 1; /* somebody else instead */
     if (queue->polling.state != PGQRSI_POLLING_LOCKING)
         queue->place = PGQRSI_PLACE_ABOVE;
@@ -375,6 +377,7 @@ pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64
 void
 pgqrsi_claiming_disconnected(pgqrsi_claiming *claiming)
 {
+    pgqrsi_wakeups_disconnected(claiming->queues);
     for (size_t i = 0; i < claiming->queues->count; i++) {
         claiming->queues->list[i]->place = PGQRSI_PLACE_ABOVE;
         pgqrsi_polling_disconnected(&claiming->queues->list[i]->polling);

@@ -31,6 +31,7 @@ typedef struct pgqrsi_work_queue {
     int is_single;   /* the one under way is for a suspect */
     int wants_wake;  /* other workers are to be woken */
     int64_t wake_ms; /* when it last woke others */
+    int is_locking;  /* it waits for the locks that all queues share */
     pgqrsi_unreadable unreadable;
     double credit;        /* what it did not get of its share counts next time */
     double message_bytes; /* how large a message is, smoothed */
@@ -48,9 +49,17 @@ typedef struct pgqrsi_work_queue {
 
 TAILQ_HEAD(pgqrsi_look_list, pgqrsi_work_queue);
 
+/** The sleeper's locks of a worker with many queues: wakeups'. */
+typedef struct pgqrsi_shared_locks {
+    int64_t got;  /* a bit for each */
+    int is_asked; /* for those that are missing */
+    int is_over;  /* the worker stops, and sleeps over nothing */
+} pgqrsi_shared_locks;
+
 typedef struct pgqrsi_queues {
     pgqrsi_work_queue **list;
     size_t count;
+    pgqrsi_shared_locks locks;
 } pgqrsi_queues;
 
 pgqrsi_work_queue *pgqrsi_queues_find(const pgqrsi_queues *queues, pgqrs_slice name);
