@@ -8,7 +8,7 @@
 #define NEVER PGQRSI_CLOCK_NEVER
 
 /* How long an answer is waited for, if the sender does not say. */
-#define PATIENCE_MS 4000
+#define PATIENCE_MS 2000
 
 /* How long an answer is waited for on a link whose twin has just fallen silent. */
 #define SUSPECTED_MS 2000

@@ -10,9 +10,9 @@
 
 #define OPERATION_TIMEOUT_MS "120000"
 #define IDLE_LEASE_MS 2000
-#define BUSY_LEASE_MS 4000
+#define BUSY_LEASE_MS 6000
 #define BUSY_JOBS 4
-#define BUSY_WORK_MS 10000
+#define BUSY_WORK_MS 14000
 
 struct network {
     ts_proxy *proxy;
