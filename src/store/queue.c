@@ -6,8 +6,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/random.h"
 
 #define MAX_COUNT 1000
+#define SHORT_LIVED 100
 #define MAX_BACKOFF_MS INT64_C(2592000000) /* 30 days */
 
 struct pgqrs_queue_list {
@@ -62,6 +64,9 @@ new_queue(pgqrs_client *client, const pgqrsi_rows *rows)
     queue->scope.queue_id = queue->id;
     queue->scope.queue_name = queue->name;
     pgqrsi_frontier_init(&queue->frontier, pgqrsi_rows_int(rows, 0, 7), pgqrsi_clock_ms());
+    /* Where all clients live for a moment only, one of so many does the rare housekeeping at once. */
+    if (pgqrsi_random_token() % SHORT_LIVED == 0)
+        queue->frontier.keys_ms = queue->frontier.archive_ms = pgqrsi_clock_ms();
     return queue;
 }
 

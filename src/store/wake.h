@@ -13,7 +13,7 @@
  *
  * A test that follows a call covers no other commit before it is answered: the call may wait for a lock, or
  * fail. A test that failed leaves what it was to cover owed, and the next call sends a test whenever the last
- * one was. So a client sends few tests, and needs no timer: docs/decisions/0010.
+ * one was. So a client sends few tests, and needs no timer: docs/decisions/0012.
  */
 #ifndef PGQRSI_STORE_WAKE_H
 #define PGQRSI_STORE_WAKE_H
