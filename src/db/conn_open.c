@@ -161,6 +161,12 @@ pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err)
                                 "cannot use this session: its client_encoding is \"%s\" though UTF8 was "
                                 "asked for; connect to the server itself, or correct the pooler",
                                 encoding);
+    if (pgqrsi_rows_int(rows, 0, 5) == 0)
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "cannot use this session: its search_path names other schemas before pg_catalog, where "
+            "others may have put functions and operators; leave pg_catalog out of the search_path of "
+            "the role and the database, or name it first");
     return PGQRS_OK;
 }
 

@@ -295,6 +295,29 @@ in_transaction_mode_no_client_takes_a_session_for_its_own(void **state)
         PQfinish(plain[i]);
 }
 
+/* There our statements are read with the search path of the role, which nothing can be set against. */
+static void
+a_session_that_searches_other_schemas_first_is_refused(void **state)
+{
+    struct story *s = *state;
+    char *database = ts_text(s->sql, "SELECT current_database()");
+    ts_pgbouncer *own;
+    pgqrs_config *config = NULL;
+    pgqrs_client *client = NULL;
+
+    ts_sql(s->sql, "ALTER DATABASE %s SET search_path = public, pg_catalog", database);
+    own = ts_pgbouncer_start(s->dsn);
+    TS_OK(pgqrs_config_new(&config, s->err), s->err);
+    TS_OK(pgqrs_config_set(config, text("dsn"), text(ts_pgbouncer_dsn(own)), s->err), s->err);
+    TS_IS(PGQRS_ECONFIG, pgqrs_client_open(config, &client, s->err), s->err);
+    if (strstr(pgqrs_error_message(s->err), "search_path") == NULL)
+        ts_fail("\"%s\" does not name the search_path", pgqrs_error_message(s->err));
+    ts_sql(s->sql, "ALTER DATABASE %s RESET search_path", database);
+    ts_pgbouncer_stop(own);
+    pgqrs_config_free(config);
+    free(database);
+}
+
 int
 main(void)
 {
@@ -308,6 +331,7 @@ main(void)
         STORY_TEST(a_batch_that_is_copied_goes_through_it),
         STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own),
         RUNNING_TEST(in_session_mode_a_worker_is_woken),
+        STORY_TEST(a_session_that_searches_other_schemas_first_is_refused),
     };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
 

@@ -7,8 +7,9 @@
 -- Every name is qualified: this one statement is read with a search path that others may have chosen.
 -- $1 process id the client was told, -1 if the session is known to be ours though a pooler is in between;
 -- $2 statement_timeout in ms, $3 lock_timeout in ms.
--- Returns: ours; in recovery (a standby, which cannot be written to); read-only; the process id; nothing was set.
--- Columns: bool bool bool int4 bool
+-- Returns: ours; in recovery (a standby, which cannot be written to); read-only; the process id; nothing was set;
+-- whether pg_catalog is searched first: through a pooler our statements rely on it.
+-- Columns: bool bool bool int4 bool bool
 -- Rows: one
 SELECT $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint,
        pg_catalog.pg_is_in_recovery(),
@@ -32,4 +33,7 @@ SELECT $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint OR 
                pg_catalog.set_config('default_transaction_isolation'::pg_catalog.text, 'read committed'::pg_catalog.text, false),
                pg_catalog.set_config('statement_timeout'::pg_catalog.text, $2::bigint::pg_catalog.text, false),
                pg_catalog.set_config('lock_timeout'::pg_catalog.text, $3::bigint::pg_catalog.text, false))
-       END IS NULL;
+       END IS NULL,
+       (pg_catalog.current_schemas(true))[1] OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.name
+       OR ((pg_catalog.current_schemas(true))[1]::pg_catalog.text OPERATOR(pg_catalog.~~) 'pg_temp%'::pg_catalog.text
+           AND (pg_catalog.current_schemas(true))[2] OPERATOR(pg_catalog.=) 'pg_catalog'::pg_catalog.name);
