@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/name.h"
 #include "store/message.h"
 
 /* A lease is not trusted any more this long before its end, or a quarter of it if that is shorter. */
@@ -200,25 +201,34 @@ pgqrsi_lease_put_back(pgqrsi_lease *lease)
         enter(lease, PGQRSI_LEASE_REPORT);
 }
 
+/* Its report becomes a failure with the server's reason; a failure that is to be tried again, which puts the
+ * message back into a lane, the last one. Either is repeated as patiently as the report before it. */
+static void
+give_up(pgqrsi_lease *lease, const char *why)
+{
+    int32_t max_attempts = lease->holding->options.max_attempts;
+    int is_last = max_attempts > 0 && lease->job.message->failed_ct + 1 >= max_attempts;
+    char text[PGQRSI_JOB_TEXT_BYTES];
+
+    is_last |= pgqrsi_verdict_is_failure(lease);
+    snprintf(text, sizeof(text), "the server refused what became of it: %s", why);
+    free(lease->refusal);
+    lease->refusal = strdup(text);
+    lease->verdict = is_last ? PGQRSI_VERDICT_DEAD : PGQRSI_VERDICT_FAILED;
+    lease->refusals = 1;
+    lease->refused_ms = pgqrsi_clock_boot_ms();
+}
+
 void
 pgqrsi_lease_refused(pgqrsi_lease *lease, const char *why, int is_failure)
 {
-    int32_t max_attempts = lease->holding->options.max_attempts;
-
     if (lease->refusals++ == 0) {
         lease->refused_ms = pgqrsi_clock_boot_ms();
         lease->holding->refused++;
         lease->holding->all->refused++;
     }
-    if (is_failure && !pgqrsi_verdict_is_failure(lease) && lease->refusal == NULL) {
-        char text[PGQRSI_JOB_TEXT_BYTES];
-
-        snprintf(text, sizeof(text), "the server refused what became of it: %s", why);
-        lease->refusal = strdup(text);
-        lease->verdict = max_attempts > 0 && lease->job.message->failed_ct + 1 >= max_attempts
-                             ? PGQRSI_VERDICT_DEAD
-                             : PGQRSI_VERDICT_FAILED;
-    }
+    if (is_failure && lease->verdict != PGQRSI_VERDICT_DEAD && lease->verdict != PGQRSI_VERDICT_CRASHED)
+        give_up(lease, why);
 }
 
 void
@@ -267,6 +277,7 @@ error_line(const pgqrsi_lease *lease, char line[PGQRSI_JOB_TEXT_BYTES])
     pgqrs_slice error = pgqrsi_lease_error(lease, text);
 
     snprintf(line, PGQRSI_JOB_TEXT_BYTES, "%.*s", (int)error.size, error.size > 0 ? error.data : "");
+    line[pgqrsi_utf8_valid_prefix(pgqrs_slice_of(line))] = '\0'; /* the cut may be within a character */
     for (char *end = line; *end != '\0'; end++)
         if (*end == '\n' || *end == '\r')
             *end = ' ';

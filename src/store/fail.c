@@ -17,11 +17,17 @@ pgqrsi_call
 pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_failure *failure,
                     pgqrsi_params *params)
 {
+    pgqrs_slice error = failure->error;
+
+    /* A text of the library's own, or the server's, may have been cut within a character: the server would
+     * refuse it, and the message with it. */
+    if (error.data != NULL)
+        error.size = pgqrsi_utf8_valid_prefix(error);
     pgqrsi_params_add_int(params, failure->lease.id);
     pgqrsi_params_add_int(params, failure->lease.token);
     pgqrsi_params_add_int(params, failure->last);
     pgqrsi_params_add_int(params, failure->delay_ms);
-    pgqrsi_params_add_text(params, failure->error);
+    pgqrsi_params_add_text(params, error);
     pgqrsi_params_add_int(params, consumer->queue->id);
     pgqrsi_params_add_int(params, failure->charge);
     return (pgqrsi_call){ .scope = &consumer->queue->scope,
