@@ -25,6 +25,9 @@
 /* How often a failure that may end the work is looked into. */
 #define DOUBT_PAUSE_MS 1000
 
+/* A queue that was deleted may be made again: the work ends if it is not by then. */
+#define GONE_PATIENCE_MS 5000
+
 /* Looking whether the queue is empty reads all of it: at most this part of the time, nor all the time. */
 #define COUNT_SHARE 10
 #define COUNT_PAUSE_MS 250
@@ -209,8 +212,13 @@ look_into_doubt(struct work_loop *loop, int64_t now_ms)
         return;
     status = pgqrs_queue_get(loop->client, loop->options->queue, &queues, loop->work.err);
     pgqrs_queue_list_free(queues);
-    loop->doubt = PGQRS_OK;
     loop->doubt_ms = slot_clock_ms() + DOUBT_PAUSE_MS;
+    if (status == PGQRS_ENOQUEUE && loop->gone_ms == 0)
+        loop->gone_ms = now_ms + GONE_PATIENCE_MS;
+    if (status == PGQRS_ENOQUEUE && now_ms < loop->gone_ms && !loop->options->until_empty)
+        return; /* it may be made again just now: the worker takes it up then */
+    loop->gone_ms = 0;
+    loop->doubt = PGQRS_OK;
     if (may_end_work(loop, status))
         give_up(loop, status, pgqrs_error_message(loop->work.err));
 }
@@ -282,6 +290,8 @@ sleep_ms(struct work_loop *loop)
     int64_t due = now + earlier(pgqrs_worker_timeout_ms(loop->worker), INT_MAX);
 
     due = earlier(due, loop->phase_end_ms);
+    if (loop->doubt != PGQRS_OK)
+        due = earlier(due, loop->doubt_ms);
     for (size_t i = 0; i < loop->slot_count; i++)
         due = earlier(due, loop->slots[i].wake_ms);
     if (loop->options->until_empty && loop->phase == WORK_WORKING && pgqrs_worker_is_idle(loop->worker))

@@ -332,6 +332,8 @@ pgqrsi_holding_gone(pgqrsi_holding *holding)
 {
     pgqrsi_lease *lease = TAILQ_FIRST(&holding->owned);
 
+    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, PGQRS_ENOQUEUE,
+                          "a queue was deleted: it is served again when there is one of its name");
     while (lease != NULL) {
         pgqrsi_lease *next = TAILQ_NEXT(lease, owned);
 
