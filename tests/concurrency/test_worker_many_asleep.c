@@ -94,7 +94,7 @@ many_queues_share_eight_locks_and_each_wakes_the_worker(void **state)
     }
     await_asleep(s, worker, SHARED_LOCKS);
     running_end(s, worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) " LOCKS), 0);
+    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 0 " LOCKS);
     close_queues();
 }
 
@@ -154,7 +154,7 @@ a_lock_that_was_refused_is_asked_for_again(void **state)
         ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = %d FROM pgqrs_archive", i + 1);
     }
     running_end(s, worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) " LOCKS), 0);
+    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 0 " LOCKS);
     PQfinish(tester);
     close_queues();
 }
