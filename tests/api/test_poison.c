@@ -148,6 +148,28 @@ a_lease_that_cannot_be_swept_stops_no_other(void **state)
     pgqrs_message_list_free(list);
 }
 
+/* A row of the ready lane with a priority that the held lane has not, by plain SQL. */
+static void
+a_priority_out_of_range_keeps_no_lease_from_being_swept(void **state)
+{
+    struct story *s = *state;
+    pgqrs_lease lease;
+
+    ts_sql(s->sql, "INSERT INTO " READY " (payload, priority) VALUES ('1', 32767), ('2', -32768)");
+    story_take_one(s, s->consumer);
+    ts_sql(s->sql,
+           "UPDATE " READY " SET vt = clock_timestamp() - interval '1 ms' WHERE lease_token IS NOT NULL");
+    assert_int_equal(drain(s, 1), 2);
+    ts_sql(s->sql, "INSERT INTO " READY " (payload, priority) VALUES ('3', 32767)");
+    lease = story_take_one(s, s->consumer);
+    TS_OK(pgqrs_consumer_release(s->consumer, lease, 0, s->err), s->err);
+    assert_int_equal(drain(s, 1), 1);
+    ts_sql(s->sql, "INSERT INTO " READY " (payload, priority) VALUES ('4', 32767)");
+    lease = story_take_one(s, s->consumer);
+    TS_OK(pgqrs_consumer_fail(s->consumer, lease, NULL, NULL, s->err), s->err);
+    assert_int_equal(story_stored(s), 1);
+}
+
 /* Whose own table is missing is not taken for a queue that was deleted. */
 static void
 a_trigger_that_misses_its_table_is_told_as_such(void **state)
@@ -176,6 +198,7 @@ main(void)
         STORY_TEST(the_same_in_the_held_lane),
         STORY_TEST(odd_rows_stop_nobody),
         STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other),
+        STORY_TEST(a_priority_out_of_range_keeps_no_lease_from_being_swept),
         STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such),
     };
 

@@ -4,6 +4,7 @@
 -- Returns: id, dead; the pause chosen in ms. Locks: the row.
 -- A queue whose row is gone or hidden has the defaults: the message must not be lost with it. The key of a dead message is
 -- forgotten, so that it can be sent again.
+-- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
 -- Columns: int8 bool int8
 -- Rows: optional
 WITH failed AS (
@@ -39,7 +40,7 @@ WITH failed AS (
            (vt, dequeued_at, consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at,
             producer_worker_id, payload, headers, message_type, idempotency_key)
     SELECT pg_catalog.clock_timestamp() + pause_ms::double precision * interval '1 ms', dequeued_at, consumer_worker_id, read_ct,
-           least(failed_ct::bigint + $7::bigint, 32767::bigint), crash_ct, priority, id, enqueued_at, producer_worker_id, payload,
+           least(failed_ct::bigint + $7::bigint, 32767::bigint), crash_ct, least(greatest(priority, (-100)::smallint), 100::smallint), id, enqueued_at, producer_worker_id, payload,
            headers, message_type, idempotency_key
       FROM verdict WHERE NOT dead
 )

@@ -1,5 +1,6 @@
 -- Gives messages of one lane back, to the held lane. Without a delay they keep their place in line.
 -- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see delete.sql.
+-- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
 -- Columns: int8
 -- Rows: $1
 WITH released AS (
@@ -12,7 +13,7 @@ INSERT INTO :"schema".:"held"
         payload, headers, message_type, idempotency_key)
 SELECT CASE WHEN $3::bigint > 0::bigint THEN pg_catalog.clock_timestamp() + ($3::bigint)::double precision * interval '1 ms'
             ELSE enqueued_at END, dequeued_at,
-       consumer_worker_id, read_ct, failed_ct, crash_ct, priority, id, enqueued_at, producer_worker_id, payload, headers,
-       message_type, idempotency_key
+       consumer_worker_id, read_ct, failed_ct, crash_ct, least(greatest(priority, (-100)::smallint), 100::smallint), id, enqueued_at,
+       producer_worker_id, payload, headers, message_type, idempotency_key
   FROM released
 RETURNING id;

@@ -9,6 +9,7 @@
 -- Locks: the rows, skipping those that others hold. The election is an advisory lock that anybody may hold: it saves work and
 -- decides nothing, and a client that loses it again and again goes on without.
 -- Plan: two index scans from $1 to $2, none where another client was elected. With nothing to move it writes nothing.
+-- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
 -- Columns: bool int8 int8 int8
 -- Rows: one
 WITH elected AS MATERIALIZED (
@@ -36,7 +37,8 @@ WITH elected AS MATERIALIZED (
            least(crash_ct + (lease_token IS NOT NULL AND NOT in_flight
                              AND (dequeued_at >= pg_catalog.pg_postmaster_start_time()
                                   OR vt >= pg_catalog.pg_postmaster_start_time() + interval '10 s'))::integer, 32767),
-           priority, id, enqueued_at, producer_worker_id, payload, headers, message_type, idempotency_key
+           least(greatest(priority, (-100)::smallint), 100::smallint), id, enqueued_at, producer_worker_id, payload, headers,
+           message_type, idempotency_key
       FROM moved
 )
 SELECT (SELECT won FROM elected), (SELECT count(*) FROM moved), (SELECT max(id) FROM moved),
