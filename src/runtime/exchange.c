@@ -10,9 +10,6 @@
 /* How long an answer is waited for, if the sender does not say. */
 #define PATIENCE_MS 2000
 
-/* How long an answer is waited for on a link whose twin has just fallen silent. */
-#define SUSPECTED_MS 2000
-
 /* After an outage: see pgqrsi_exchange_hold_off_ms. No longer, since a sweep also finds what was committed
  * late. */
 #define HOLD_OFF_MAX_MS 10000
@@ -208,6 +205,20 @@ patience_of(const pgqrsi_exchange *exchange, pgqrsi_traffic traffic)
     return traffic == PGQRSI_TRAFFIC_UPKEEP || timeout_ms < PATIENCE_MS ? timeout_ms : PATIENCE_MS;
 }
 
+static void
+ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
+{
+    (void)request;
+    (void)rows;
+}
+
+static void
+ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
+{
+    (void)request;
+    (void)refusal;
+}
+
 pgqrsi_exchange_request *
 pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, const pgqrsi_call *call)
 {
@@ -231,7 +242,9 @@ pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, con
     if (patience_ms > channel->filling->patience_ms)
         channel->filling->patience_ms = patience_ms;
     request = &channel->filling->requests[channel->filling->count++];
-    *request = (pgqrsi_exchange_request){ .sent_ms = pgqrsi_clock_boot_ms(),
+    *request = (pgqrsi_exchange_request){ .answered = ignore_answer,
+                                          .failed = ignore_failure,
+                                          .sent_ms = pgqrsi_clock_boot_ms(),
                                           .scope = call->scope,
                                           .name = call->scope != NULL ? call->scope->queue_name : NULL };
     if (as->is_apart || as->is_slow)
@@ -352,18 +365,6 @@ tell_opened(pgqrsi_exchange *exchange)
     exchange->is_cut = 0;
 }
 
-/* One of the two has fallen silent. What is under way on the other one was sent through the same network: its
- * answer is not waited for as long as an operation may take. */
-static void
-hurry(pgqrsi_exchange *exchange, const pgqrsi_channel *silent)
-{
-    pgqrsi_link *other = silent == &exchange->claims ? &exchange->reports.link : &exchange->claims.link;
-    int64_t by_ms = pgqrsi_clock_boot_ms() + SUSPECTED_MS;
-
-    if (pgqrsi_pipe_pending(other->pipe) > 0 && other->deadline_ms > by_ms)
-        other->deadline_ms = by_ms;
-}
-
 static void
 progress(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
 {
@@ -371,10 +372,8 @@ progress(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
     pgqrs_status status = PGQRS_OK;
     pgqrsi_link_change change = pgqrsi_link_progress(&channel->link, &status, &error);
 
-    if (change == PGQRSI_LINK_SILENT) {
+    if (change == PGQRSI_LINK_SILENT)
         exchange->wants_probe = 1;
-        hurry(exchange, channel);
-    }
     if (change == PGQRSI_LINK_LOST || change == PGQRSI_LINK_SILENT)
         lost(exchange, channel);
     if (change == PGQRSI_LINK_OPENED)

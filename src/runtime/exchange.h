@@ -114,8 +114,8 @@ void pgqrsi_exchange_end(pgqrsi_exchange *exchange);
 /** Whether such a request could be sent, in this round or, outside of one, at once. */
 int pgqrsi_exchange_has_room(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as);
 
-/** Sends a statement. Returns the request, whose owner, items and functions are to be filled in; NULL if it
- * could not be: there is no room, or no memory. */
+/** Sends a statement. Returns the request, whose owner, items and functions can be filled in; without them
+ * nothing comes of the answer. NULL if it could not be: there is no room, or no memory. */
 pgqrsi_exchange_request *pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as,
                                               const pgqrsi_call *call);
 

@@ -142,20 +142,6 @@ advance(pgqrs_worker *worker, int64_t now_ms)
         enter(worker, PGQRSI_PHASE_OVER, now_ms);
 }
 
-static void
-ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    (void)request;
-    (void)rows;
-}
-
-static void
-ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    (void)request;
-    (void)refusal;
-}
-
 /* Removes our rows from the workers. */
 static void
 send_unregister(pgqrs_worker *worker)
@@ -172,8 +158,6 @@ send_unregister(pgqrs_worker *worker)
         pgqrsi_params_release(&params);
         if (request == NULL)
             return;
-        request->answered = ignore_answer;
-        request->failed = ignore_failure;
     }
 }
 

@@ -6,20 +6,6 @@
 #define PROBE_MS 2000
 
 static void
-ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    (void)request;
-    (void)rows;
-}
-
-static void
-ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    (void)request;
-    (void)refusal;
-}
-
-static void
 listening(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 {
     pgqrsi_exchange *exchange = request->owner;
@@ -45,7 +31,6 @@ send_listen(pgqrsi_exchange *exchange)
         return;
     request->owner = exchange;
     request->answered = listening;
-    request->failed = ignore_failure;
 }
 
 /* One link fell silent: the other one is asked at once whether it is alive, and by a nearer deadline. */
@@ -73,8 +58,6 @@ send_probe(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
     pgqrsi_params_release(&params);
     if (request == NULL)
         return;
-    request->answered = ignore_answer;
-    request->failed = ignore_failure;
 }
 
 void

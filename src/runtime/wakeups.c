@@ -10,20 +10,6 @@
 #define ALL_LOCKS 255
 
 static void
-ignore_answer(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
-{
-    (void)request;
-    (void)rows;
-}
-
-static void
-ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
-{
-    (void)request;
-    (void)refusal;
-}
-
-static void
 lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 {
     pgqrsi_work_queue *queue = request->owner;
@@ -48,8 +34,6 @@ send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic t
     if (request == NULL)
         return NULL;
     request->owner = queue;
-    request->answered = ignore_answer;
-    request->failed = ignore_failure;
     return request;
 }
 
@@ -72,8 +56,6 @@ send_about_all(pgqrsi_exchange *exchange, const pgqrsi_shared_locks *locks, pgqr
     pgqrsi_params_release(&params);
     if (request == NULL)
         return NULL;
-    request->answered = ignore_answer;
-    request->failed = ignore_failure;
     return request;
 }
 
