@@ -182,7 +182,7 @@ run_on(pgqrsi_conn *conn, const pgqrsi_call *call, const pgqrsi_statement *const
         return pgqrsi_conn_run(conn, statements[0], call->params, deadline_ms, out, err);
     sendings[1] = (pgqrsi_sending){ statements[1], call->after->params, call->after->out_after };
     if (call->after->out_after != NULL)
-        *call->after->out_after = PGQRS_EUNKNOWN; /* also when an earlier attempt had an answer */
+        call->after->out_after->status = PGQRS_EUNKNOWN; /* also when an earlier attempt had an answer */
     return pgqrsi_pipe_exchange(conn, sendings, 2, deadline_ms, out, err);
 }
 

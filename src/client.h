@@ -44,10 +44,10 @@ typedef struct pgqrsi_call {
     const pgqrsi_params *params;
     const struct pgqrsi_call *after; /* sent after it, in a transaction of its own. Only its scope, sql, lane,
                                         params and out_after count; NULL: nothing */
-    pgqrs_status *out_after; /* of a call that is sent after another: what became of it; PGQRS_EUNKNOWN
-                                if there was no answer */
-    const pgqrsi_copy *copy; /* the rows of a statement that copies: neither `conn`, `params`, `after`
-                                nor rows returned; NULL: it does not copy */
+    pgqrsi_outcome *out_after; /* of a call that is sent after another: what became of it; PGQRS_EUNKNOWN
+                                  if there was no answer */
+    const pgqrsi_copy *copy;   /* the rows of a statement that copies: neither `conn`, `params`, `after`
+                                  nor rows returned; NULL: it does not copy */
 } pgqrsi_call;
 
 /** When a call that begins now must have ended, by this process's clock. */

@@ -93,17 +93,23 @@ int pgqrsi_pipe_take(pgqrsi_pipe *pipe, pgqrsi_answer *out);
 /** Takes the next notification: 1, or 0. */
 int pgqrsi_pipe_take_notice(pgqrsi_pipe *pipe, pgqrsi_notice *out);
 
+/** What the server said of a statement whose rows are not wanted. */
+typedef struct pgqrsi_outcome {
+    pgqrs_status status;
+    int row_count;
+} pgqrsi_outcome;
+
 /** One statement and its parameters. */
 typedef struct pgqrsi_sending {
     const pgqrsi_statement *statement;
     const pgqrsi_params *params;
-    pgqrs_status *out_status; /* not of the first one: written if the server answered it; NULL: not wanted */
+    pgqrsi_outcome *out; /* not of the first one: written if the server answered it; NULL: not wanted */
 } pgqrsi_sending;
 
 /**
  * Runs `count` statements on `conn`, each in a transaction of its own, in one exchange, and waits for all
- * answers until `deadline_ms`. *out and the status are the first one's; of the others only the statuses are
- * kept.
+ * answers until `deadline_ms`. *out and the status are the first one's; of the others only the outcomes
+ * are kept.
  */
 pgqrs_status pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count,
                                   int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err);

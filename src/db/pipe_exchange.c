@@ -63,8 +63,10 @@ take_others(pgqrsi_pipe *pipe, const pgqrsi_sending *sendings, size_t count)
     pgqrsi_answer answer;
 
     for (size_t i = 1; i < count && pgqrsi_pipe_take(pipe, &answer); i++) {
-        if (sendings[i].out_status != NULL)
-            *sendings[i].out_status = answer.status;
+        if (sendings[i].out != NULL)
+            *sendings[i].out =
+                (pgqrsi_outcome){ answer.status,
+                                  answer.status == PGQRS_OK ? pgqrsi_rows_count(answer.rows[0]) : 0 };
         pgqrsi_pipe_clear_rows(&answer);
         pgqrsi_error_release(&answer.error);
     }

@@ -163,7 +163,7 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     pgqrsi_claiming *claiming = request->owner;
     pgqrsi_work_queue *queue = (pgqrsi_work_queue *)request->items;
     int64_t asked = queue->claim.asked, got;
-    int is_single = queue->is_single;
+    int is_single = queue->is_single, was_claiming;
 
     queue->is_claiming = queue->is_single = 0;
     pgqrsi_events_resolved(&queue->trouble);
@@ -173,25 +173,21 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
         claiming->empty_claims++;
     if (is_single)
         return; /* out of turn: it says nothing about the round */
-    if (got == asked) {
-        queue->wants_wake = 1; /* there may be more than this worker can take */
+    was_claiming = queue->polling.state == PGQRSI_POLLING_CLAIMING;
+    if (got > 0)
+        pgqrsi_polling_found(&queue->polling, got == asked);
+    if (got == asked || (got > 0 && !was_claiming)) {
+        queue->wants_wake |= got == asked; /* there may be more than this worker can take */
         queue->place = PGQRSI_PLACE_ABOVE;
-        pgqrsi_polling_found(&queue->polling, 1);
         return;
     }
-    if (queue->polling.state == PGQRSI_POLLING_CLAIMING) {
-        if (got > 0)
-            queue->polling.futile = 0;
+    if (was_claiming) {
         queue->place = queue->claim.by_runs ? queue->claim.place : queue->claim.place + 1;
         if (choose_place(queue, queue->place))
             return;
-    } else if (got > 0) {
-        queue->place = PGQRSI_PLACE_ABOVE;
-        pgqrsi_polling_found(&queue->polling, 0);
-        return;
     }
     queue->place = PGQRSI_PLACE_ABOVE;
-    pgqrsi_polling_found_nothing(&queue->polling, can_hear(claiming), pgqrsi_clock_boot_ms());
+    pgqrsi_polling_round_ended(&queue->polling, can_hear(claiming), pgqrsi_clock_boot_ms());
     if (queue->polling.state == PGQRSI_POLLING_LOCKING)
         queue->place = PGQRSI_PLACE_READY;
 }
@@ -296,7 +292,7 @@ claim_next(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
     }
     if (!choose_place(queue, queue->place)) {
         queue->place = PGQRSI_PLACE_ABOVE;
-        pgqrsi_polling_found_nothing(&queue->polling, can_hear(claiming), now_ms);
+        pgqrsi_polling_round_ended(&queue->polling, can_hear(claiming), now_ms);
         if (queue->polling.state == PGQRSI_POLLING_LOCKING)
             queue->place = PGQRSI_PLACE_READY;
         return;

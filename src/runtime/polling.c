@@ -15,6 +15,12 @@
 /* Those who wait for the same moment do not come at the same moment. */
 #define DUE_SPREAD_MS 50
 
+/* The yield is smoothed over this many rounds. Below the first value the worker asks for the lock; above the
+ * second it needs no wake-ups. */
+#define YIELD_ROUNDS 8
+#define YIELD_ENOUGH 0.25
+#define YIELD_HIGH 0.5
+
 /* The pause after a wrong hint, doubled each time: other consumers hold the messages. */
 #define FUTILE_PAUSE_MS 10
 #define FUTILE_PAUSE_MAX_MS 1000
@@ -53,18 +59,31 @@ pgqrsi_polling_claim_sent(pgqrsi_polling *polling)
     polling->is_woken = 0;
 }
 
+static void
+end_round(pgqrsi_polling *polling)
+{
+    polling->yield += ((polling->has_found ? 1 : 0) - polling->yield) / YIELD_ROUNDS;
+    polling->has_found = 0;
+}
+
 void
 pgqrsi_polling_found(pgqrsi_polling *polling, int is_full)
 {
     polling->futile = 0;
+    polling->has_found = 1;
     if (is_full)
+        end_round(polling);
+    if (is_full || polling->yield > YIELD_HIGH)
         polling->wants_unlock = polling->is_locked;
     enter(polling, PGQRSI_POLLING_CLAIMING);
 }
 
 void
-pgqrsi_polling_found_nothing(pgqrsi_polling *polling, int can_hear, int64_t now_ms)
+pgqrsi_polling_round_ended(pgqrsi_polling *polling, int can_hear, int64_t now_ms)
 {
+    end_round(polling);
+    if (polling->state == PGQRSI_POLLING_CLAIMING && polling->yield > YIELD_ENOUGH)
+        return;
     if (polling->is_woken) {
         enter(polling, PGQRSI_POLLING_CLAIMING); /* that came after the claim was sent, perhaps */
     } else if (!polling->is_locked && can_hear && polling->state == PGQRSI_POLLING_CLAIMING) {

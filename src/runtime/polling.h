@@ -1,11 +1,11 @@
 /*
  * Polling: where one queue stands with looking for messages, and when it may sleep.
  *
- *                       nothing found            nothing again              hints: nothing is due
+ *                   seldom finds any             nothing again              hints: nothing is due
  *   CLAIMING <--------------------> LOCKING ----------------> CHECKING ---------------------> SLEEPING
- *     ^         something found        |                          |                              |
+ *     ^         finds something        |                          |                              |
  *     +--------------------------------+--------------------------+------------------------------+
- *                           something found, woken, or hints: something is due
+ *                           finds something, woken, or hints: something is due
  *
  * No worker is woken in vain, and none sleeps over a message. After its commit a producer tests whether a
  * worker sleeps; a worker asks for the sleeper's lock and then for messages: either the producer sees the
@@ -13,6 +13,10 @@
  * was committed within that time of their last test. So the last look of a worker, from the hints, is asked
  * for later than that after it got the lock, and after it was last woken. It covers everything issued: hints
  * that were asked for sooner, or that cover less, do not count.
+ *
+ * While messages arrive one at a time, a worker that asked for the lock after each round that ended short
+ * would get most of them only after their producer's next test. So the worker goes on claiming while a fair
+ * part of its rounds finds something, and asks for the lock after about ten rounds in vain.
  *
  * Hints that could not be had say nothing: then every place is asked now and then without them.
  *
@@ -25,7 +29,7 @@
 
 typedef enum pgqrsi_polling_state {
     PGQRSI_POLLING_CLAIMING, /* is asked for messages whenever there is room; from all */
-    PGQRSI_POLLING_LOCKING,  /* found nothing: the sleeper's lock is asked for, and messages once more; from
+    PGQRSI_POLLING_LOCKING,  /* finds little: the sleeper's lock is asked for, and messages once more; from
                                 CLAIMING */
     PGQRSI_POLLING_CHECKING, /* nothing again: hints are asked for at `next_check_ms`; from LOCKING, SLEEPING
                               */
@@ -42,6 +46,8 @@ typedef struct pgqrsi_polling {
     pgqrsi_polling_state state;
     int is_woken;  /* a wake-up came since the last claim was sent */
     int is_locked; /* the server knows that we may sleep */
+    int has_found; /* a claim of this round found something */
+    double yield;  /* the part of the last rounds that found something, smoothed */
     int refusals;  /* how often in a row the lock was not given */
     int wants_lock, wants_unlock;
     int is_looking;       /* hints were asked for */
@@ -75,11 +81,11 @@ typedef struct pgqrsi_polling_limits {
 int pgqrsi_polling_may_claim(const pgqrsi_polling *polling, int64_t now_ms);
 void pgqrsi_polling_claim_sent(pgqrsi_polling *polling);
 
-/** A claim brought messages: as many as were asked for, or fewer. */
+/** A claim brought messages: as many as were asked for, which ends the round, or fewer. */
 void pgqrsi_polling_found(pgqrsi_polling *polling, int is_full);
 
-/** A round through all places has ended short. */
-void pgqrsi_polling_found_nothing(pgqrsi_polling *polling, int can_hear, int64_t now_ms);
+/** A round through all places has ended: none brought as many messages as were asked for. */
+void pgqrsi_polling_round_ended(pgqrsi_polling *polling, int can_hear, int64_t now_ms);
 
 void pgqrsi_polling_lock_answered(pgqrsi_polling *polling, int is_locked, int64_t now_ms);
 

@@ -35,7 +35,8 @@ owe(pgqrsi_wakes *wakes, size_t count, int64_t now_ms)
 static int
 join_call(pgqrsi_wakes *wakes, size_t count, int64_t now_ms, struct test *test)
 {
-    int is_due = wakes->sent_ms == 0 || now_ms >= wakes->sent_ms + PGQRSI_WAKE_AHEAD_MS;
+    int64_t ahead_ms = wakes->finds ? PGQRSI_WAKE_FOUND_MS : PGQRSI_WAKE_AHEAD_MS;
+    int is_due = wakes->sent_ms == 0 || now_ms >= wakes->sent_ms + ahead_ms;
     int is_missing = wakes->owed > 0 && wakes->alone_ms == 0; /* its test has failed */
 
     if (!is_due && !is_missing)
@@ -60,8 +61,9 @@ go_alone(pgqrsi_wakes *wakes, size_t count, int64_t now_ms, struct test *test)
 }
 
 static void
-carried_out(pgqrsi_wakes *wakes, const struct test *test)
+carried_out(pgqrsi_wakes *wakes, const struct test *test, int finds)
 {
+    wakes->finds = finds;
     if (test->sent_ms > wakes->covered_ms)
         wakes->covered_ms = test->sent_ms;
     if (is_recent(test->sent_ms, wakes->owed_ms))
@@ -70,13 +72,13 @@ carried_out(pgqrsi_wakes *wakes, const struct test *test)
 
 /* The test has been answered, or will not be. */
 static void
-settle(pgqrs_client *client, pgqrsi_queue *queue, const struct test *test, int is_carried_out)
+settle(pgqrs_client *client, pgqrsi_queue *queue, const struct test *test, int is_carried_out, int finds)
 {
     pgqrsi_wakes *wakes = &queue->wakes;
 
     pgqrsi_pool_lock(client->pool);
     if (is_carried_out)
-        carried_out(wakes, test);
+        carried_out(wakes, test, finds);
     else
         wakes->sent_ms = 0;
     if (test->alone && wakes->alone_ms == test->sent_ms)
@@ -96,7 +98,8 @@ static pgqrs_status
 run_both(pgqrs_client *client, pgqrsi_queue *queue, const pgqrsi_call *call, const struct test *test,
          int64_t deadline_ms, pgqrsi_rows **out, int *tested, pgqrs_error *err)
 {
-    pgqrs_status answer = PGQRS_EUNKNOWN, status;
+    pgqrsi_outcome answer = { PGQRS_EUNKNOWN, 0 };
+    pgqrs_status status;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     const pgqrsi_call after = { .sql = PGQRSI_SQL_WAKE_WAKE, .params = &params, .out_after = &answer };
     pgqrsi_call both = *call;
@@ -104,8 +107,8 @@ run_both(pgqrs_client *client, pgqrsi_queue *queue, const pgqrsi_call *call, con
     add_parameters(&params, queue, test->count);
     both.after = params.bytes.failed ? NULL : &after;
     status = pgqrsi_client_run(client, &both, deadline_ms, out, err);
-    *tested = answer == PGQRS_OK;
-    settle(client, queue, test, *tested);
+    *tested = answer.status == PGQRS_OK;
+    settle(client, queue, test, *tested, answer.row_count > 0);
     pgqrsi_params_release(&params);
     return status;
 }
@@ -142,6 +145,7 @@ pgqrsi_queue_wake_finish(pgqrs_client *client, pgqrsi_queue *queue, size_t count
     const pgqrsi_call call = { .sql = PGQRSI_SQL_WAKE_WAKE, .effect = PGQRSI_READS, .params = &params };
     int64_t now_ms = pgqrsi_clock_ms();
     int64_t patience_ms = now_ms + PATIENCE_MS;
+    pgqrsi_rows *rows = NULL;
     struct test test;
     pgqrs_status status;
     int goes;
@@ -156,8 +160,9 @@ pgqrsi_queue_wake_finish(pgqrs_client *client, pgqrsi_queue *queue, size_t count
     add_parameters(&params, queue, test.count);
     /* The message is stored, whatever becomes of this. */
     status =
-        pgqrsi_client_run(client, &call, deadline_ms < patience_ms ? deadline_ms : patience_ms, NULL, NULL);
-    settle(client, queue, &test, status == PGQRS_OK);
+        pgqrsi_client_run(client, &call, deadline_ms < patience_ms ? deadline_ms : patience_ms, &rows, NULL);
+    settle(client, queue, &test, status == PGQRS_OK, status == PGQRS_OK && pgqrsi_rows_count(rows) > 0);
+    pgqrsi_rows_free(rows);
     pgqrsi_params_release(&params);
 }
 

@@ -5,11 +5,11 @@
  * The test whether a worker sleeps (wake/wake.sql) is sent to the server after the commit, without waiting in
  * between. Each commit is owed one, and each call sees to its own:
  *
- *   a call that is sent PGQRSI_WAKE_AHEAD_MS after the last test was sent sends the test after itself;
- *   another one, when its answer comes, looks for a test that covers its commit:
- *     one that was sent less than PGQRSI_WAKE_MS ago, and is known to have been carried out: nothing to do;
- *     one that was sent less than PGQRSI_WAKE_MS ago by itself, and is under way: the commit is left to it;
- *     none: the call sends the test by itself.
+ *   a call that is sent PGQRSI_WAKE_AHEAD_MS after the last test was sent, or PGQRSI_WAKE_FOUND_MS after one
+ * that found a sleeper, sends the test after itself; another one, when its answer comes, looks for a test
+ * that covers its commit: one that was sent less than PGQRSI_WAKE_MS ago, and is known to have been carried
+ * out: nothing to do; one that was sent less than PGQRSI_WAKE_MS ago by itself, and is under way: the commit
+ * is left to it; none: the call sends the test by itself.
  *
  * A test that follows a call covers no other commit before it is answered: the call may wait for a lock, or
  * fail. A test that failed leaves what it was to cover owed, and the next call sends a test whenever the last
@@ -27,6 +27,9 @@
 /** So that there is a newer test, and an answer to it, before the last one is too old. */
 #define PGQRSI_WAKE_AHEAD_MS 4
 
+/** While workers sleep between two messages, the next message is waited for. */
+#define PGQRSI_WAKE_FOUND_MS 1
+
 struct pgqrsi_queue; /* store/queue.h */
 
 /** What a queue remembers: zero-initialised; guarded by pgqrsi_pool_lock. Times are of this process's clock,
@@ -36,6 +39,7 @@ typedef struct pgqrsi_wakes {
     int64_t alone_ms;   /* when the test was sent that is under way by itself */
     int64_t covered_ms; /* when the last test was sent that is known to have been carried out */
     int64_t owed_ms;    /* when the last commit was known that no test covers so far */
+    int finds;          /* the last test that was carried out found a sleeper */
     size_t owed;        /* how many messages those commits were; 0: none */
 } pgqrsi_wakes;
 

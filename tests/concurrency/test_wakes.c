@@ -182,6 +182,7 @@ a_transaction_of_the_callers_wakes_nobody(void **state)
     PQfinish(sleeper.pg);
 }
 
+/* While workers sleep, an enqueue is followed by a test sooner: they are the ones who wait. */
 static void
 many_enqueues_in_a_row_send_few_tests(void **state)
 {
@@ -197,8 +198,40 @@ many_enqueues_in_a_row_send_few_tests(void **state)
         enqueue(story, "1");
     took_ms = pgqrsi_clock_ms() - began_ms;
     heard = hear(&sleeper, INT32_MAX, 200);
-    if (heard < 1 || heard > took_ms / PGQRSI_WAKE_AHEAD_MS + 1)
+    if (heard < 1 || heard > took_ms / PGQRSI_WAKE_FOUND_MS + 1)
         ts_fail("%d tests were sent in %lld ms", heard, (long long)took_ms);
+    PQfinish(sleeper.pg);
+}
+
+static int
+finds(struct story *story)
+{
+    int result;
+
+    pgqrsi_pool_lock(story->hands.producer->client->pool);
+    result = story->hands.producer->queue->wakes.finds;
+    pgqrsi_pool_unlock(story->hands.producer->client->pool);
+    return result;
+}
+
+static void
+a_client_remembers_whether_its_last_test_found_a_sleeper(void **state)
+{
+    struct story *story = *state;
+    struct sleeper sleeper;
+
+    open_sleeper(story, &sleeper);
+    let_the_test_become_due(story);
+    enqueue(story, "1");
+    assert_int_equal(finds(story), 0);
+    run(&sleeper, sleeper.sleep->text);
+    let_the_test_become_due(story);
+    enqueue(story, "2");
+    assert_int_equal(finds(story), 1);
+    run(&sleeper, sleeper.awake->text);
+    let_the_test_become_due(story);
+    enqueue(story, "3");
+    assert_int_equal(finds(story), 0);
     PQfinish(sleeper.pg);
 }
 
@@ -546,6 +579,7 @@ main(void)
         STORY(without_wake_ups_an_enqueue_wakes_nobody),
         STORY(a_transaction_of_the_callers_wakes_nobody),
         STORY(many_enqueues_in_a_row_send_few_tests),
+        STORY(a_client_remembers_whether_its_last_test_found_a_sleeper),
         STORY(a_failed_call_leaves_the_test_to_the_next_one),
         STORY(a_call_just_behind_a_test_sends_none),
         STORY(a_call_that_took_long_sends_the_test_behind_its_commit),

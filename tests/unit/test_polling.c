@@ -25,13 +25,13 @@ checking(void)
     pgqrsi_polling polling = { .hinted_ms = START_MS };
 
     pgqrsi_polling_claim_sent(&polling);
-    pgqrsi_polling_found_nothing(&polling, 1, START_MS - 1);
+    pgqrsi_polling_round_ended(&polling, 1, START_MS - 1);
     assert_int_equal(polling.state, PGQRSI_POLLING_LOCKING);
     assert_int_equal(polling.wants_lock, 1);
     polling.wants_lock = 0;
     pgqrsi_polling_claim_sent(&polling);
     pgqrsi_polling_lock_answered(&polling, 1, START_MS);
-    pgqrsi_polling_found_nothing(&polling, 1, START_MS + 1);
+    pgqrsi_polling_round_ended(&polling, 1, START_MS + 1);
     assert_int_equal(polling.state, PGQRSI_POLLING_CHECKING);
     return polling;
 }
@@ -91,7 +91,7 @@ hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look(void **state)
     pgqrsi_polling_woken(&polling, woken_ms);
     assert_int_equal(polling.state, PGQRSI_POLLING_CLAIMING);
     pgqrsi_polling_claim_sent(&polling);
-    pgqrsi_polling_found_nothing(&polling, 1, woken_ms + 2);
+    pgqrsi_polling_round_ended(&polling, 1, woken_ms + 2);
     pgqrsi_polling_hinted(&polling, &nothing, &limits, woken_ms + 9);
     assert_int_equal(polling.state, PGQRSI_POLLING_CHECKING);
     look(&polling, &nothing, woken_ms + 9, woken_ms + 10);
@@ -158,7 +158,7 @@ a_wake_up_ends_the_pause_after_wrong_hints(void **state)
         look(&polling, &wrong, now_ms, now_ms);
         now_ms = polling.pause_ms > now_ms ? polling.pause_ms : now_ms;
         pgqrsi_polling_claim_sent(&polling);
-        pgqrsi_polling_found_nothing(&polling, 1, now_ms);
+        pgqrsi_polling_round_ended(&polling, 1, now_ms);
     }
     look(&polling, &wrong, now_ms + 10, now_ms + 10);
     assert_int_equal(pgqrsi_polling_may_claim(&polling, now_ms + 11), 0);
@@ -174,11 +174,63 @@ a_wake_up_while_a_claim_is_under_way_makes_another_one(void **state)
     (void)state;
     pgqrsi_polling_claim_sent(&polling);
     pgqrsi_polling_woken(&polling, START_MS);
-    pgqrsi_polling_found_nothing(&polling, 1, START_MS + 1);
+    pgqrsi_polling_round_ended(&polling, 1, START_MS + 1);
     assert_int_equal(polling.state, PGQRSI_POLLING_CLAIMING);
     pgqrsi_polling_claim_sent(&polling);
-    pgqrsi_polling_found_nothing(&polling, 1, START_MS + 2);
+    pgqrsi_polling_round_ended(&polling, 1, START_MS + 2);
     assert_int_equal(polling.state, PGQRSI_POLLING_LOCKING);
+}
+
+/* One round: a claim that brings something, but not all that was asked for, or nothing. */
+static void
+end_round(pgqrsi_polling *polling, int has_found)
+{
+    pgqrsi_polling_claim_sent(polling);
+    if (has_found)
+        pgqrsi_polling_found(polling, 0);
+    pgqrsi_polling_round_ended(polling, 1, START_MS);
+}
+
+static void
+while_messages_arrive_one_at_a_time_it_goes_on_claiming(void **state)
+{
+    pgqrsi_polling polling = { .hinted_ms = START_MS };
+    int vain = 0;
+
+    (void)state;
+    for (int i = 0; i < 8; i++)
+        pgqrsi_polling_found(&polling, 1);
+    for (int i = 0; i < 100; i++) {
+        end_round(&polling, i % 3 == 0);
+        assert_int_equal(polling.state, PGQRSI_POLLING_CLAIMING);
+    }
+    for (; polling.state == PGQRSI_POLLING_CLAIMING && vain < 100; vain++)
+        end_round(&polling, 0);
+    assert_int_equal(polling.state, PGQRSI_POLLING_LOCKING);
+    assert_in_range(vain, 1, 12);
+}
+
+static void
+a_message_now_and_then_does_not_keep_it_claiming(void **state)
+{
+    pgqrsi_polling polling = { .hinted_ms = START_MS };
+
+    (void)state;
+    end_round(&polling, 1);
+    assert_int_equal(polling.state, PGQRSI_POLLING_LOCKING);
+}
+
+static void
+it_gives_the_lock_up_when_most_rounds_find_something(void **state)
+{
+    pgqrsi_polling polling = sleeping();
+    int rounds = 0;
+
+    (void)state;
+    pgqrsi_polling_woken(&polling, START_MS + 10);
+    for (; !polling.wants_unlock && rounds < 100; rounds++)
+        end_round(&polling, 1);
+    assert_in_range(rounds, 2, 12);
 }
 
 static void
@@ -205,10 +257,10 @@ without_the_lock_it_looks_again_soon(void **state)
     (void)state;
     for (int i = 0; i < 12; i++) {
         pgqrsi_polling_claim_sent(&polling);
-        pgqrsi_polling_found_nothing(&polling, 1, now_ms);
+        pgqrsi_polling_round_ended(&polling, 1, now_ms);
         pgqrsi_polling_lock_answered(&polling, 0, now_ms);
         pgqrsi_polling_claim_sent(&polling);
-        pgqrsi_polling_found_nothing(&polling, 1, now_ms);
+        pgqrsi_polling_round_ended(&polling, 1, now_ms);
         look(&polling, &nothing, now_ms, now_ms);
         assert_int_equal(polling.state, PGQRSI_POLLING_SLEEPING);
         assert_true(polling.next_check_ms - now_ms <= 1200);
@@ -242,6 +294,9 @@ main(void)
         cmocka_unit_test(a_look_that_was_lost_is_repeated_at_once),
         cmocka_unit_test(a_wake_up_ends_the_pause_after_wrong_hints),
         cmocka_unit_test(a_wake_up_while_a_claim_is_under_way_makes_another_one),
+        cmocka_unit_test(while_messages_arrive_one_at_a_time_it_goes_on_claiming),
+        cmocka_unit_test(a_message_now_and_then_does_not_keep_it_claiming),
+        cmocka_unit_test(it_gives_the_lock_up_when_most_rounds_find_something),
         cmocka_unit_test(it_sleeps_until_what_it_knows_of_is_due),
         cmocka_unit_test(without_the_lock_it_looks_again_soon),
         cmocka_unit_test(the_end_of_the_session_makes_it_claim_again),
