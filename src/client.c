@@ -84,6 +84,7 @@ pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *e
 
     if (client == NULL)
         return pgqrsi_error_memory(err);
+    pthread_mutex_init(&client->mutex, NULL);
     status = pgqrsi_config_copy(config, &client->config, err);
     if (status != PGQRS_OK)
         goto fail;
@@ -130,6 +131,7 @@ pgqrs_client_close(pgqrs_client *client)
         explicit_bzero(client->conninfo, strlen(client->conninfo));
     free(client->conninfo);
     pgqrs_config_free(client->config);
+    pthread_mutex_destroy(&client->mutex);
     free(client);
 }
 
@@ -143,6 +145,18 @@ int
 pgqrs_client_is_pooled(const pgqrs_client *client)
 {
     return client->pooled;
+}
+
+void
+pgqrsi_client_lock(pgqrs_client *client)
+{
+    pthread_mutex_lock(&client->mutex);
+}
+
+void
+pgqrsi_client_unlock(pgqrs_client *client)
+{
+    pthread_mutex_unlock(&client->mutex);
 }
 
 int64_t
@@ -222,10 +236,10 @@ pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *call, const pgq
 {
     pgqrs_status status;
 
-    pgqrsi_pool_lock(client->pool);
+    pgqrsi_client_lock(client);
     status = pgqrsi_scope_statement(call->scope != NULL ? call->scope : &client->scope, call->sql, call->lane,
                                     out, err);
-    pgqrsi_pool_unlock(client->pool);
+    pgqrsi_client_unlock(client);
     return status;
 }
 
@@ -364,9 +378,9 @@ pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_erro
     pgqrs_status status;
     int checked;
 
-    pgqrsi_pool_lock(client->pool);
+    pgqrsi_client_lock(client);
     checked = client->schema_checked;
-    pgqrsi_pool_unlock(client->pool);
+    pgqrsi_client_unlock(client);
     if (checked)
         return PGQRS_OK;
     status = pgqrsi_client_installed_version(client, NULL, deadline_ms, &installed, err);
@@ -374,8 +388,8 @@ pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_erro
         status = compare_versions(client->scope.schema, installed, err);
     if (status != PGQRS_OK)
         return status;
-    pgqrsi_pool_lock(client->pool);
+    pgqrsi_client_lock(client);
     client->schema_checked = 1;
-    pgqrsi_pool_unlock(client->pool);
+    pgqrsi_client_unlock(client);
     return PGQRS_OK;
 }

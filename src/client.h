@@ -6,12 +6,14 @@
 
 #include <pgqrs/client.h>
 
+#include <pthread.h>
+
 #include "db/conn.h"
 #include "db/copy.h"
 #include "db/pipe.h"
 #include "db/pool.h"
 
-struct pgqrsi_queue; /* store/queue.h */
+struct pgqrsi_queue; /* queue/queue.h */
 
 struct pgqrs_client {
     pgqrs_config *config;
@@ -20,8 +22,8 @@ struct pgqrs_client {
     pgqrsi_pool *pool;
     int pooled;
     size_t max_payload_bytes;
-    int wakes; /* 1: what makes a message claimable wakes those who sleep */
-    /* Guarded by pgqrsi_pool_lock: */
+    int wakes;             /* 1: what makes a message claimable wakes those who sleep */
+    pthread_mutex_t mutex; /* pgqrsi_client_lock: guards what follows, and the queues' memory */
     uint64_t next_serial;
     pgqrsi_scope scope;
     int schema_checked;
@@ -49,6 +51,10 @@ typedef struct pgqrsi_call {
     const pgqrsi_copy *copy;   /* the rows of a statement that copies: neither `conn`, `params`, `after`
                                   nor rows returned; NULL: it does not copy */
 } pgqrsi_call;
+
+/** Guards what a client remembers of its queues and statements. Never held while the server is asked. */
+void pgqrsi_client_lock(pgqrs_client *client);
+void pgqrsi_client_unlock(pgqrs_client *client);
 
 /** When a call that begins now must have ended, by this process's clock. */
 int64_t pgqrsi_client_deadline(const pgqrs_client *client);

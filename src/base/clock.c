@@ -39,3 +39,9 @@ pgqrsi_clock_left_ms(int64_t deadline_ms)
         return 0;
     return deadline_ms - now > INT_MAX ? INT_MAX : (int)(deadline_ms - now);
 }
+
+struct timespec
+pgqrsi_clock_timespec(int64_t ms)
+{
+    return (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
+}

@@ -6,6 +6,7 @@
 #define PGQRSI_BASE_CLOCK_H
 
 #include <stdint.h>
+#include <time.h>
 
 /** "No deadline", and "never" of a point in time. */
 #define PGQRSI_CLOCK_NEVER INT64_MAX
@@ -21,5 +22,8 @@ int64_t pgqrsi_clock_us(void);
 
 /** Milliseconds left until `deadline_ms`, at least 0, at most INT_MAX: what poll(2) takes. */
 int pgqrsi_clock_left_ms(int64_t deadline_ms);
+
+/** A time or a pause as system calls take it. */
+struct timespec pgqrsi_clock_timespec(int64_t ms);
 
 #endif

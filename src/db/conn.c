@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "db/rows_internal.h"
+#include "db/shape_internal.h"
 
 /* How often an idle connection is read from before it is given up: nothing is due on it. */
 #define IDLE_READS 16

@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "base/waiter.h"
 
 /* Pause between attempts while the server starts up. */
 #define STARTUP_PAUSE_MS 100
@@ -14,25 +15,12 @@
 struct pgqrsi_pool {
     const pgqrsi_conn_settings *settings;
     size_t max_connections;
-    pthread_mutex_t memory; /* guards what the client remembers, nothing here */
-    pthread_mutex_t mutex;  /* guards what follows */
+    pthread_mutex_t mutex; /* guards what follows */
     pthread_cond_t returned;
     size_t open; /* connections that exist or are being made */
     size_t idle_count;
     pgqrsi_conn *idle[]; /* the most recently used last */
 };
-
-/* Its deadlines are those of pgqrsi_clock_ms. */
-static void
-init_condition(pthread_cond_t *condition)
-{
-    pthread_condattr_t attributes;
-
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
 
 pgqrs_status
 pgqrsi_pool_open(const pgqrsi_conn_settings *settings, size_t max_connections, pgqrsi_pool **out,
@@ -44,9 +32,8 @@ pgqrsi_pool_open(const pgqrsi_conn_settings *settings, size_t max_connections, p
         return pgqrsi_error_memory(err);
     pool->settings = settings;
     pool->max_connections = max_connections;
-    pthread_mutex_init(&pool->memory, NULL);
     pthread_mutex_init(&pool->mutex, NULL);
-    init_condition(&pool->returned);
+    pgqrsi_condition_init(&pool->returned);
     *out = pool;
     return PGQRS_OK;
 }
@@ -60,40 +47,20 @@ pgqrsi_pool_close(pgqrsi_pool *pool)
         pgqrsi_conn_close(pool->idle[i]);
     pthread_cond_destroy(&pool->returned);
     pthread_mutex_destroy(&pool->mutex);
-    pthread_mutex_destroy(&pool->memory);
     free(pool);
-}
-
-void
-pgqrsi_pool_lock(pgqrsi_pool *pool)
-{
-    pthread_mutex_lock(&pool->memory);
-}
-
-void
-pgqrsi_pool_unlock(pgqrsi_pool *pool)
-{
-    pthread_mutex_unlock(&pool->memory);
-}
-
-static struct timespec
-timespec_of(int64_t ms)
-{
-    return (struct timespec){ .tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000 };
 }
 
 /* An idle connection, or NULL and the right to open one, or PGQRS_ETIMEDOUT. */
 static pgqrs_status
 take_turn(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, pgqrs_error *err)
 {
-    struct timespec deadline = timespec_of(deadline_ms);
     pgqrs_status status = PGQRS_OK;
-    int waited = 0;
+    int in_time = 1;
 
     *out = NULL;
     pthread_mutex_lock(&pool->mutex);
-    while (waited == 0 && pool->idle_count == 0 && pool->open == pool->max_connections)
-        waited = pthread_cond_timedwait(&pool->returned, &pool->mutex, &deadline);
+    while (in_time && pool->idle_count == 0 && pool->open == pool->max_connections)
+        in_time = pgqrsi_condition_wait(&pool->returned, &pool->mutex, deadline_ms);
     if (pool->idle_count > 0)
         *out = pool->idle[--pool->idle_count];
     else if (pool->open < pool->max_connections)
@@ -138,7 +105,7 @@ connect_patiently(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, pgq
         if (status == PGQRS_OK || !is_starting_up(&detail) ||
             pgqrsi_clock_left_ms(deadline_ms) < 2 * STARTUP_PAUSE_MS)
             break;
-        pause = timespec_of(pgqrsi_random_jitter(STARTUP_PAUSE_MS));
+        pause = pgqrsi_clock_timespec(pgqrsi_random_jitter(STARTUP_PAUSE_MS));
         nanosleep(&pause, NULL);
     }
     if (status != PGQRS_OK)
@@ -186,45 +153,4 @@ pgqrsi_pool_release(pgqrsi_pool *pool, pgqrsi_conn *conn)
     pool->idle[pool->idle_count++] = conn;
     pthread_cond_signal(&pool->returned);
     pthread_mutex_unlock(&pool->mutex);
-}
-
-void
-pgqrsi_waiter_init(pgqrsi_waiter *waiter)
-{
-    pthread_mutex_init(&waiter->mutex, NULL);
-    init_condition(&waiter->changed);
-    waiter->posted = 0;
-}
-
-void
-pgqrsi_waiter_release(pgqrsi_waiter *waiter)
-{
-    pthread_cond_destroy(&waiter->changed);
-    pthread_mutex_destroy(&waiter->mutex);
-}
-
-int
-pgqrsi_waiter_wait(pgqrsi_waiter *waiter, int64_t deadline_ms)
-{
-    struct timespec deadline = timespec_of(deadline_ms);
-    int error = 0, posted;
-
-    pthread_mutex_lock(&waiter->mutex);
-    while (!waiter->posted && error == 0)
-        error = deadline_ms == PGQRSI_CLOCK_NEVER
-                    ? pthread_cond_wait(&waiter->changed, &waiter->mutex)
-                    : pthread_cond_timedwait(&waiter->changed, &waiter->mutex, &deadline);
-    posted = waiter->posted;
-    waiter->posted = 0;
-    pthread_mutex_unlock(&waiter->mutex);
-    return posted;
-}
-
-void
-pgqrsi_waiter_post(pgqrsi_waiter *waiter)
-{
-    pthread_mutex_lock(&waiter->mutex);
-    waiter->posted = 1;
-    pthread_cond_signal(&waiter->changed);
-    pthread_mutex_unlock(&waiter->mutex);
 }

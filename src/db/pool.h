@@ -1,5 +1,5 @@
 /*
- * The pool: at most so many connections, lent one at a time; and the one lock of a client.
+ * The pool: a bounded number of connections, lent one at a time.
  *
  * An idle connection is looked at before it is lent: one that the server has ended meanwhile is replaced, so
  * that a restart of the server costs no failed call. Any thread.
@@ -7,7 +7,8 @@
 #ifndef PGQRSI_DB_POOL_H
 #define PGQRSI_DB_POOL_H
 
-#include <pthread.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "db/conn.h"
 
@@ -29,28 +30,5 @@ void pgqrsi_pool_release(pgqrsi_pool *pool, pgqrsi_conn *conn);
 
 /** Takes it back and closes it, broken or not. */
 void pgqrsi_pool_discard(pgqrsi_pool *pool, pgqrsi_conn *conn);
-
-/** Guards what a client remembers of its queues and statements. Never held over a call to the server. */
-void pgqrsi_pool_lock(pgqrsi_pool *pool);
-void pgqrsi_pool_unlock(pgqrsi_pool *pool);
-
-/** A thread that waits for another one to post it, once. It may live on the stack of the one that waits, who
- * must not leave before it is posted or it is certain that nobody will: both sides settle that under
- * pgqrsi_pool_lock, and post and wait without it. */
-typedef struct pgqrsi_waiter {
-    pthread_mutex_t mutex; /* guards what follows */
-    pthread_cond_t changed;
-    int posted;
-} pgqrsi_waiter;
-
-void pgqrsi_waiter_init(pgqrsi_waiter *waiter);
-void pgqrsi_waiter_release(pgqrsi_waiter *waiter);
-
-/** Waits until it is posted, or until `deadline_ms`, which may be PGQRSI_CLOCK_NEVER. Returns 1 if it was
- * posted, and takes that back; else 0. Any later wait works alike. */
-int pgqrsi_waiter_wait(pgqrsi_waiter *waiter, int64_t deadline_ms);
-
-/** What the caller has written before is seen by the one that waits. `waiter` may be gone on return. */
-void pgqrsi_waiter_post(pgqrsi_waiter *waiter);
 
 #endif

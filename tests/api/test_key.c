@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "../../src/client.h"
-#include "store/queue.h"
+#include "queue/queue.h"
 
 static pgqrs_enqueued
 send_keyed(struct story *s, pgqrs_producer *producer, const char *json, const char *key)
@@ -310,7 +310,7 @@ the_same_key_with_another_payload_is_told(void **state)
     assert_int_equal(send_keyed(s, s->producer, "5", "k").differs, 1);
 }
 
-/* Those that wait for each other in one statement: see store/gather.h. */
+/* Those that wait for each other in one statement: see queue/coalesce.h. */
 static void
 of_threads_with_one_key_those_with_another_payload_are_told(void **state)
 {

@@ -11,8 +11,9 @@
 
 #include "base/clock.h"
 #include "proxy.h"
-#include "store/producer.h"
-#include "store/wake.h"
+#include "queue/coalesce.h"
+#include "queue/producer.h"
+#include "queue/wake.h"
 
 /* A sleeper looks a second time so long after it locked itself in. */
 #define SECOND_LOOK_MS 8
@@ -73,10 +74,10 @@ hear(struct sleeper *sleeper, int max, int quiet_ms)
 static void
 set_last_test_of(pgqrs_producer *producer, int64_t sent_ms, int is_answered)
 {
-    pgqrsi_pool_lock(producer->client->pool);
+    pgqrsi_client_lock(producer->client);
     producer->queue->wakes.sent_ms = sent_ms;
     producer->queue->wakes.covered_ms = is_answered ? sent_ms : 0;
-    pgqrsi_pool_unlock(producer->client->pool);
+    pgqrsi_client_unlock(producer->client);
 }
 
 static void
@@ -208,9 +209,9 @@ finds(struct story *story)
 {
     int result;
 
-    pgqrsi_pool_lock(story->hands.producer->client->pool);
+    pgqrsi_client_lock(story->hands.producer->client);
     result = story->hands.producer->queue->wakes.finds;
-    pgqrsi_pool_unlock(story->hands.producer->client->pool);
+    pgqrsi_client_unlock(story->hands.producer->client);
     return result;
 }
 
@@ -307,7 +308,7 @@ enqueue_slow(void *context)
     return NULL;
 }
 
-/* One call sends the test by itself; of many, those that wait for the flights under way do. */
+/* One call sends the test by itself; of many, those that wait for the batches under way do. */
 static void
 slow_calls_wake(struct story *story, int count)
 {
@@ -321,12 +322,12 @@ slow_calls_wake(struct story *story, int count)
     set_last_test(story, pgqrsi_clock_ms() + 60000);
     for (int i = 0; i < count; i++)
         TS_TRUE(pthread_create(&threads[i], NULL, enqueue_slow, story) == 0);
-    await_slow_ones(story, count < PGQRSI_MAX_FLIGHTS ? count : PGQRSI_MAX_FLIGHTS);
+    await_slow_ones(story, count < PGQRSI_COALESCED_BATCHES ? count : PGQRSI_COALESCED_BATCHES);
     /* and a worker that falls asleep and looks twice meanwhile, */
     run(&sleeper, sleeper.sleep->text);
     set_last_test(story, pgqrsi_clock_ms());
     assert_int_equal(hear(&sleeper, 1, SOON_MS), 0);
-    /* when they are stored, that worker is woken, by each flight if the machine is slow. */
+    /* when they are stored, that worker is woken, by each batch if the machine is slow. */
     let_slow_ones_go(story);
     assert_int_not_equal(hear(&sleeper, 1, WAIT_MS), 0);
     for (int i = 0; i < count; i++)

@@ -1,7 +1,7 @@
 /*
  * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made up.
  */
-#include "store/frontier.h"
+#include "queue/frontier.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /*
  * When a worker asks for messages, looks, and sleeps: pure decisions, so every interleaving can be made up.
  */
-#include "runtime/polling.h"
+#include "worker/polling.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,0 +1,150 @@
+#include <pgqrs/archive.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "queue/message.h"
+#include "queue/payload.h"
+#include "queue/queue.h"
+
+#define DEFAULT_LIMIT 100
+#define MAX_LIMIT 10000
+
+struct pgqrs_archive_list {
+    pgqrsi_rows *rows; /* own the text */
+    size_t count;
+    pgqrs_archived archived[];
+};
+
+static pgqrs_outcome
+outcome_of(pgqrs_slice text)
+{
+    return text.size == 4 && memcmp(text.data, "dead", 4) == 0 ? PGQRS_OUTCOME_DEAD : PGQRS_OUTCOME_DONE;
+}
+
+/* Takes over `rows`. */
+static pgqrs_status
+make_list(pgqrsi_rows *rows, pgqrs_archive_list **out, pgqrs_error *err)
+{
+    size_t count = (size_t)pgqrsi_rows_count(rows);
+    pgqrs_archive_list *list = calloc(1, sizeof(*list) + count * sizeof(list->archived[0]));
+
+    if (list == NULL) {
+        pgqrsi_rows_free(rows);
+        return pgqrsi_error_memory(err);
+    }
+    list->rows = rows;
+    list->count = count;
+    for (int row = 0; row < (int)count; row++) {
+        pgqrs_archived *archived = &list->archived[row];
+
+        pgqrsi_message_read(rows, row, &archived->message);
+        archived->outcome = outcome_of(pgqrsi_rows_text(rows, row, PGQRSI_MESSAGE_COLUMNS));
+        archived->archived_at_ms = pgqrsi_rows_time_ms(rows, row, PGQRSI_MESSAGE_COLUMNS + 1);
+        archived->processing_duration_ms = pgqrsi_rows_int(rows, row, PGQRSI_MESSAGE_COLUMNS + 2);
+        archived->result = pgqrsi_rows_json(rows, row, PGQRSI_MESSAGE_COLUMNS + 3);
+        archived->error = pgqrsi_rows_text(rows, row, PGQRSI_MESSAGE_COLUMNS + 4);
+    }
+    *out = list;
+    return PGQRS_OK;
+}
+
+static pgqrs_status
+check_options(const pgqrs_archive_options *options, pgqrs_error *err)
+{
+    pgqrs_status status;
+
+    if (options->size != sizeof(*options))
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused archive options: begin with PGQRS_ARCHIVE_OPTIONS_INIT");
+    status = pgqrsi_range_check("before_id", options->before_id, 0, INT64_MAX, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("limit", options->limit, 0, MAX_LIMIT, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("outcome", options->outcome, PGQRS_OUTCOME_ANY, PGQRS_OUTCOME_DEAD, err);
+    return status;
+}
+
+pgqrs_status
+pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_options *options,
+                   pgqrs_archive_list **out, pgqrs_error *err)
+{
+    static const pgqrs_archive_options defaults = PGQRS_ARCHIVE_OPTIONS_INIT;
+    static const char *const outcomes[] = { NULL, "done", "dead" };
+    int has_outcome;
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    if (options == NULL)
+        options = &defaults;
+    status = check_options(options, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_int(&params, options->before_id != 0 ? options->before_id : INT64_MAX);
+    pgqrsi_params_add_int(&params, options->limit != 0 ? options->limit : DEFAULT_LIMIT);
+    has_outcome = outcomes[options->outcome] != NULL;
+    if (has_outcome)
+        pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
+    status = pgqrsi_queue_read(client, queue,
+                               has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
+                               &params, &rows, err);
+    pgqrsi_params_release(&params);
+    return status == PGQRS_OK ? make_list(rows, out, err) : status;
+}
+
+pgqrs_status
+pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_archive_list **out,
+                  pgqrs_error *err)
+{
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status;
+
+    pgqrsi_params_add_int(&params, id);
+    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_GET, &params, &rows, err);
+    pgqrsi_params_release(&params);
+    if (status != PGQRS_OK)
+        return status;
+    if (pgqrsi_rows_count(rows) > 0)
+        return make_list(rows, out, err);
+    pgqrsi_rows_free(rows);
+    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE, "the archive of queue \"%.*s\" has no message %lld",
+                            PGQRSI_SLICE_ARG(queue), (long long)id);
+}
+
+pgqrs_status
+pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
+{
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_COUNT, NULL, &rows, err);
+
+    if (status != PGQRS_OK)
+        return status;
+    out->done = pgqrsi_rows_int(rows, 0, 0);
+    out->dead = pgqrsi_rows_int(rows, 0, 1);
+    pgqrsi_rows_free(rows);
+    return PGQRS_OK;
+}
+
+size_t
+pgqrs_archive_list_count(const pgqrs_archive_list *list)
+{
+    return list != NULL ? list->count : 0;
+}
+
+const pgqrs_archived *
+pgqrs_archive_list_at(const pgqrs_archive_list *list, size_t index)
+{
+    return list != NULL && index < list->count ? &list->archived[index] : NULL;
+}
+
+void
+pgqrs_archive_list_free(pgqrs_archive_list *list)
+{
+    if (list == NULL)
+        return;
+    pgqrsi_rows_free(list->rows);
+    free(list);
+}

@@ -1,0 +1,21 @@
+/*
+ * Burial: a message that the server cannot hand out is claimed without being read, and failed for the reason
+ * that the server gave, so that it does not keep the others.
+ */
+#ifndef PGQRSI_WORKER_BURIAL_H
+#define PGQRSI_WORKER_BURIAL_H
+
+#include "exchange/exchange.h"
+#include "worker/queues.h"
+
+/** The server refused a claim because of the one message that was asked for: the next claim is blind. */
+void pgqrsi_burial_want(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal);
+
+/** The blind claim was answered. */
+void pgqrsi_burial_claimed(pgqrsi_work_queue *queue, const pgqrsi_rows *rows);
+
+/** Reports the failures of such messages. */
+void pgqrsi_burial_send(const pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms);
+int64_t pgqrsi_burial_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange);
+
+#endif
