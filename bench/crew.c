@@ -95,6 +95,7 @@ bench_crew_wait(bench_crew *crew, int64_t jobs)
     int64_t done = -1, progress_ns = bench_now_ns();
 
     for (;;) {
+        crew->counts.size = sizeof(crew->counts);
         pgqrs_worker_count(crew->worker, &crew->counts);
         if (crew->counts.done >= jobs)
             return 0;
@@ -134,6 +135,7 @@ bench_crew_stop(bench_crew *crew)
 
     pgqrs_worker_stop(crew->worker);
     status = pgqrs_worker_wait(crew->worker, STOP_MS, err);
+    crew->counts.size = sizeof(crew->counts);
     pgqrs_worker_count(crew->worker, &crew->counts);
     pgqrs_worker_close(crew->worker);
     crew->worker = NULL;

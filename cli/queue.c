@@ -18,7 +18,7 @@ static const cli_column queue_columns[] = {
 #define QUEUE_COLUMN_COUNT (sizeof(queue_columns) / sizeof(queue_columns[0]) - 1)
 
 static void
-queue_values(const pgqrs_queue *queue, cli_value values[QUEUE_COLUMN_COUNT])
+queue_values(const pgqrs_queue_info *queue, cli_value values[QUEUE_COLUMN_COUNT])
 {
     values[0] = cli_value_number(queue->id);
     values[1] = cli_value_text(queue->name);
@@ -73,7 +73,7 @@ cli_queue_list(cli_context *context)
 {
     pgqrs_queue_list *list = NULL;
     pgqrs_status status = pgqrs_queue_list_all(context->client, &list, context->err);
-    const pgqrs_queue *queue;
+    const pgqrs_queue_info *queue;
     cli_value values[QUEUE_COLUMN_COUNT];
 
     if (status != PGQRS_OK)
@@ -144,8 +144,8 @@ static const cli_column metrics_columns[] = {
 static pgqrs_status
 metrics_values(cli_context *context, pgqrs_slice name, cli_value values[METRICS_COLUMN_COUNT])
 {
-    pgqrs_queue_counts counts = { 0 };
-    pgqrs_archive_counts archived = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
 
     if (status == PGQRS_OK)

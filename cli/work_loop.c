@@ -242,7 +242,7 @@ work_loop_note(const pgqrs_event *event, void *arg)
 static void
 look_whether_empty(struct work_loop *loop)
 {
-    pgqrs_queue_counts counts;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     int64_t before = slot_clock_ms(), after;
     pgqrs_status status;
 
@@ -402,7 +402,7 @@ work_loop_init(struct work_loop *loop)
 static int
 judge(struct work_loop *loop)
 {
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
     pgqrs_worker_count(loop->worker, &counts);
     if (loop->exit_code != CLI_EXIT_OK || !loop->options->until_empty || counts.dead == 0)

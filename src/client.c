@@ -118,6 +118,28 @@ fail:
     return status;
 }
 
+pgqrs_status
+pgqrs_client_open_dsn(const char *dsn, pgqrs_client **out, pgqrs_error *err)
+{
+    pgqrs_config *config = NULL;
+    pgqrs_status status = pgqrs_config_new(&config, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrs_config_load_environment(config, err);
+    if (status == PGQRS_OK && dsn != NULL)
+        status = pgqrs_config_set(config, PGQRS_SLICE("dsn"), pgqrs_slice_of(dsn), err);
+    if (status == PGQRS_OK)
+        status = pgqrs_client_open(config, out, err);
+    pgqrs_config_free(config);
+    return status;
+}
+
+const char *
+pgqrs_client_conninfo(const pgqrs_client *client)
+{
+    return client->conninfo;
+}
+
 void
 pgqrs_client_close(pgqrs_client *client)
 {
@@ -141,7 +163,7 @@ pgqrs_client_schema(const pgqrs_client *client)
     return client->scope.schema;
 }
 
-int
+bool
 pgqrs_client_is_pooled(const pgqrs_client *client)
 {
     return client->pooled;
@@ -304,7 +326,7 @@ refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
                             "nothing vouches: neither this "
                             "user, nor the owner of the schema or of the database; if they are genuine, act "
                             "as that role, else drop them",
-                            client->scope.schema, PGQRSI_SLICE_ARG(owner));
+                            client->scope.schema, PGQRS_SLICE_ARG(owner));
 }
 
 pgqrs_status

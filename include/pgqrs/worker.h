@@ -31,6 +31,7 @@
 #ifndef PGQRS_WORKER_H
 #define PGQRS_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -59,6 +60,9 @@ typedef enum pgqrs_event_kind {
     PGQRS_EVENT_REOPENED = 11 /* a queue that was deleted and made again is served again: `message` names it
                                */
 } pgqrs_event_kind;
+
+/** "started", "done" and so on; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_event_kind_name(pgqrs_event_kind kind);
 
 /** What happened. Valid during the call. */
 typedef struct pgqrs_event {
@@ -97,17 +101,23 @@ typedef enum pgqrs_retry_policy {
                                    random part between half and all is taken */
 } pgqrs_retry_policy;
 
+/** "queue", "fixed", "exponential"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_retry_policy_name(pgqrs_retry_policy policy);
+
 typedef enum pgqrs_done_policy {
     PGQRS_DONE_ARCHIVE = 0, /* finished messages are kept, with their results */
     PGQRS_DONE_DELETE = 1   /* finished messages are removed */
 } pgqrs_done_policy;
+
+/** "archive", "delete"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_done_policy_name(pgqrs_done_policy policy);
 
 /** Chosen for one queue. Zero means the default. */
 typedef struct pgqrs_worker_queue_options {
     size_t size;    /* sizeof this struct */
     int32_t weight; /* its share of the claims while several queues are full; default 1, at most 1,000 */
     int32_t max_attempts;   /* failures after which a message is dead; default: the queue's; at most 1,000 */
-    int64_t lease_ms;       /* default 30,000; 100 to 7 days */
+    int64_t lease_ms;       /* default 30,000; 100 ms to 7 days */
     int64_t job_timeout_ms; /* how long one attempt may take; default 0: for ever; at most 7 days */
     pgqrs_retry_policy retry;
     pgqrs_done_policy done;
@@ -122,6 +132,7 @@ typedef struct pgqrs_worker_queue_options {
 
 /** What a worker has done so far. */
 typedef struct pgqrs_worker_counts {
+    size_t size;     /* sizeof this struct; begin with PGQRS_WORKER_COUNTS_INIT */
     int64_t claimed; /* messages, also those that were not given to a handler */
     int64_t done, failed, dead, snoozed, released, lost;
     int64_t claims;       /* claiming statements */
@@ -130,6 +141,11 @@ typedef struct pgqrs_worker_counts {
     int64_t running;    /* jobs whose handlers have not ended */
     int64_t prefetched; /* messages that wait for a handler */
 } pgqrs_worker_counts;
+
+#define PGQRS_WORKER_COUNTS_INIT                                                                             \
+    {                                                                                                        \
+        sizeof(pgqrs_worker_counts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+    }
 
 /** Makes a worker that uses `client`, which must outlive it. `options` may be NULL. The caller closes *out.
  * Returns PGQRS_OK, PGQRS_EINVAL (an option is out of its range), PGQRS_ENOMEM or PGQRS_ESYSTEM. Does not
@@ -181,16 +197,15 @@ PGQRS_API int pgqrs_worker_fd(const pgqrs_worker *worker);
 /** How long to wait at most, from now; 0: not at all. Never negative. */
 PGQRS_API int64_t pgqrs_worker_timeout_ms(const pgqrs_worker *worker);
 
-/** Does what there is to do. *out_over is 1 when the worker is over, else 0. PGQRS_EINVAL as
+/** Does what there is to do. *out_over says whether the worker is over. PGQRS_EINVAL as
  * pgqrs_worker_start; trouble with the server is an event, not a failure. */
-PGQRS_API pgqrs_status pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_worker_process(pgqrs_worker *worker, bool *out_over, pgqrs_error *err);
 
-/** What it has done. Any thread. */
+/** What it has done. `out` must begin with its size: PGQRS_WORKER_COUNTS_INIT. Any thread. */
 PGQRS_API void pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out);
 
-/** 1 if the worker was told by the server that nothing is due in any queue, and has no job; else 0. Any
- * thread. */
-PGQRS_API int pgqrs_worker_is_idle(pgqrs_worker *worker);
+/** Whether the server told the worker that nothing is due in any queue, and it has no job. Any thread. */
+PGQRS_API bool pgqrs_worker_is_idle(pgqrs_worker *worker);
 
 #ifdef __cplusplus
 }

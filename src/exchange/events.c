@@ -1,6 +1,7 @@
 #include "exchange/events.h"
 
 #include "base/clock.h"
+#include "base/options.h"
 
 #define REPEAT_MS 60000
 #define CHANGE_MS 1000 /* reasons that take turns are told no more often */
@@ -46,4 +47,23 @@ void
 pgqrsi_events_resolved(pgqrsi_trouble *trouble)
 {
     trouble->reason = 0;
+}
+
+const char *
+pgqrs_event_kind_name(pgqrs_event_kind value)
+{
+    static const char *const names[] = { [PGQRS_EVENT_STARTED] = "started",
+                                         [PGQRS_EVENT_DONE] = "done",
+                                         [PGQRS_EVENT_FAILED] = "failed",
+                                         [PGQRS_EVENT_DEAD] = "dead",
+                                         [PGQRS_EVENT_SNOOZED] = "snoozed",
+                                         [PGQRS_EVENT_RELEASED] = "released",
+                                         [PGQRS_EVENT_CANCELLED] = "cancelled",
+                                         [PGQRS_EVENT_LOST] = "lost",
+                                         [PGQRS_EVENT_DISCONNECTED] = "disconnected",
+                                         [PGQRS_EVENT_CONNECTED] = "connected",
+                                         [PGQRS_EVENT_TROUBLE] = "trouble",
+                                         [PGQRS_EVENT_REOPENED] = "reopened" };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "db/sqlstate.h"
 #include "queue/message.h"
@@ -28,17 +29,13 @@ pgqrs_status
 pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consumer_options *options,
                     pgqrs_consumer **out, pgqrs_error *err)
 {
-    static const pgqrs_consumer_options defaults = PGQRS_CONSUMER_OPTIONS_INIT;
+    pgqrs_consumer_options own = PGQRS_CONSUMER_OPTIONS_INIT;
     pgqrs_consumer *consumer;
     pgqrsi_queue *opened = NULL;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("consumer", "PGQRS_CONSUMER_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused consumer options: begin with PGQRS_CONSUMER_OPTIONS_INIT");
-    status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
     if (status != PGQRS_OK)
         return status;
     consumer = calloc(1, sizeof(*consumer));
@@ -51,8 +48,8 @@ pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consume
         return status;
     }
     consumer->client = client;
-    consumer->worker_id = options->worker_id;
-    consumer->lease_ms = options->lease_ms;
+    consumer->worker_id = own.worker_id;
+    consumer->lease_ms = own.lease_ms;
     if (consumer->lease_ms == 0)
         consumer->lease_ms = 1000 * pgqrs_config_get_int(client->config, "default_lock_time_seconds");
     *out = consumer;
@@ -236,29 +233,26 @@ pgqrs_status
 pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_dequeue_options *options,
                              pgqrs_message_list **out, pgqrs_error *err)
 {
-    static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
+    pgqrs_dequeue_options own = PGQRS_DEQUEUE_OPTIONS_INIT;
     struct request request = { .max = (int64_t)max,
                                .deadline_ms = pgqrsi_client_deadline(consumer->client),
                                .refused = PGQRSI_ERROR_INIT };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("dequeue", "PGQRS_DEQUEUE_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused dequeue options: begin with PGQRS_DEQUEUE_OPTIONS_INIT");
-    status = pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
-    if (status == PGQRS_OK && options->type.data != NULL)
-        status = pgqrsi_name_check("message type", options->type, PGQRSI_TYPE_MAX_BYTES, err);
+        status =
+            pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK && own.type.data != NULL)
+        status = pgqrsi_name_check("message type", own.type, PGQRSI_TYPE_MAX_BYTES, err);
     if (status == PGQRS_OK)
         status = pgqrsi_message_list_new(max, &request.list, err);
     if (status != PGQRS_OK)
         return status;
-    request.lease_ms = options->lease_ms != 0 ? options->lease_ms : consumer->lease_ms;
-    request.type = options->type;
+    request.lease_ms = own.lease_ms != 0 ? own.lease_ms : consumer->lease_ms;
+    request.type = own.type;
     /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
      */
     status = claim(consumer, &request, &detail);
@@ -348,4 +342,14 @@ pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode
     if (status == PGQRS_OK)
         *out = list;
     return status;
+}
+
+const char *
+pgqrs_lease_mode_name(pgqrs_lease_mode value)
+{
+    static const char *const names[] = {
+        [PGQRS_LEASE_IF_FREE] = "if free", [PGQRS_LEASE_TAKE_OVER] = "take over"
+    };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }
