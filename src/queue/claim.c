@@ -115,10 +115,8 @@ begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     pgqrsi_params_add_int(params, claim->token);
     pgqrsi_params_add_id(params, claim->consumer->worker_id);
     pgqrsi_params_add_text(params, claim->type);
-    if (!claim->is_blind) {
-        pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
-        pgqrsi_params_add_int(params, claim->spares_leases);
-    }
+    pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
+    pgqrsi_params_add_int(params, claim->spares_leases);
 }
 
 pgqrs_status
