@@ -4,6 +4,7 @@
  */
 #include "running.h"
 
+#include "db/statement.h"
 #include "outcome.h"
 
 #define WORKERS 4
@@ -121,6 +122,52 @@ consumers_bury_only_what_cannot_be_read_in_the_held_lane(void **state)
     meet_consumers(*state, HELD, 5);
 }
 
+/* How many rows the statement by which a message is asked for again returns under that token. */
+static int
+ask_again(struct story *s, pgqrsi_scope *scope, int64_t id, int64_t token)
+{
+    const pgqrsi_statement *statement = NULL;
+    char *texts[] = { ts_format("%lld", (long long)id), ts_format("%lld", (long long)token) };
+    const char *const values[] = { texts[0], texts[1], "3600000" };
+    PGresult *result;
+    int count;
+
+    TS_OK(
+        pgqrsi_scope_statement(scope, PGQRSI_SQL_CONSUMER_CLAIM_AGAIN, PGQRSI_LANE_READY, &statement, s->err),
+        s->err);
+    result = PQexecParams(s->sql, statement->text, 3, NULL, values, NULL, NULL, 0);
+    TS_TRUE(PQresultStatus(result) == PGRES_TUPLES_OK);
+    count = PQntuples(result);
+    PQclear(result);
+    free(texts[0]);
+    free(texts[1]);
+    return count;
+}
+
+static void
+who_was_replaced_asks_in_vain(void **state)
+{
+    struct story *s = *state;
+    pgqrsi_scope scope;
+    uint64_t serial = 0;
+    pgqrs_lease lease;
+    char *before, *after;
+
+    pgqrsi_scope_init(&scope, "public", &serial);
+    scope.queue_id = 1;
+    scope.queue_name = "jobs";
+    story_send(s, "{}");
+    lease = story_take_one(s, s->consumer);
+    before = ts_text(s->sql, "SELECT vt FROM " READY);
+    assert_int_equal(ask_again(s, &scope, lease.id, lease.token + 1), 0);
+    after = ts_text(s->sql, "SELECT vt FROM " READY);
+    assert_string_equal(after, before);
+    assert_int_equal(ask_again(s, &scope, lease.id, lease.token), 1);
+    free(before);
+    free(after);
+    pgqrsi_scope_release(&scope);
+}
+
 int
 main(void)
 {
@@ -129,6 +176,7 @@ main(void)
         RUNNING_TEST(workers_bury_only_what_cannot_be_read_in_the_held_lane),
         RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_ready_lane),
         RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_held_lane),
+        RUNNING_TEST(who_was_replaced_asks_in_vain),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
