@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "db/dsn.h"
 #include "db/session.h"
 #include "local/local.h"
 
@@ -32,7 +33,7 @@ resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
     *out = strdup(dsn);
     if (*out == NULL)
         return pgqrsi_error_memory(err);
-    return pgqrsi_conn_check(*out, err);
+    return pgqrsi_dsn_check(*out, err);
 }
 
 /* A pooler is in between: whether it leaves sessions alone, so that they can be used like our own. */

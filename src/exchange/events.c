@@ -28,17 +28,24 @@ hash(const char *text)
 }
 
 int
-pgqrsi_events_trouble(const pgqrsi_events *events, pgqrsi_trouble *trouble, pgqrs_event_kind kind,
-                      pgqrs_status status, const char *message)
+pgqrsi_trouble_is_news(pgqrsi_trouble *trouble, const char *message, int64_t now_ms)
 {
     uint64_t reason = hash(message);
-    int64_t now_ms = pgqrsi_clock_boot_ms();
     int64_t pause_ms = reason == trouble->reason ? REPEAT_MS : CHANGE_MS;
 
     if (trouble->reason != 0 && now_ms - trouble->told_ms < pause_ms)
         return 0;
     trouble->reason = reason;
     trouble->told_ms = now_ms;
+    return 1;
+}
+
+int
+pgqrsi_events_trouble(const pgqrsi_events *events, pgqrsi_trouble *trouble, pgqrs_event_kind kind,
+                      pgqrs_status status, const char *message)
+{
+    if (!pgqrsi_trouble_is_news(trouble, message, pgqrsi_clock_boot_ms()))
+        return 0;
     pgqrsi_events_tell(events, kind, NULL, status, message);
     return 1;
 }

@@ -122,27 +122,65 @@ claim_once(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* The head of the place cannot be sent: it is failed without being read, for the reason that the server gave.
+/* Whether the server sends the message that was claimed blindly. *out_found: its lease is held in that lane.
  */
 static pgqrs_status
-claim_blindly(pgqrsi_claim *claim, struct request *request, const pgqrs_error *reason, pgqrs_error *err)
+claim_again(const pgqrsi_claim *claim, pgqrs_lease lease, pgqrsi_lane lane, const struct request *request,
+            int *out_found, pgqrs_error *err)
 {
-    pgqrs_consumer *consumer = claim->consumer;
-    pgqrsi_failure failure;
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = pgqrsi_claim_again_call(claim->consumer, lane, lease, claim->lease_ms, &params);
     pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_client_run(claim->consumer->client, &call, request->deadline_ms, &rows, err);
+
+    *out_found = status == PGQRS_OK && pgqrsi_rows_count(rows) > 0;
+    pgqrsi_params_release(&params);
+    pgqrsi_rows_free(rows);
+    return status;
+}
+
+/* The message is failed if it is the one that cannot be sent, and given back if it is not. */
+static pgqrs_status
+judge(const pgqrsi_claim *claim, pgqrs_lease lease, const struct request *request, pgqrs_error *err)
+{
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    pgqrsi_lane lane = claim->place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
+    pgqrsi_failure failure;
+    int found = 0;
+    pgqrs_status status = claim_again(claim, lease, lane, request, &found, &detail);
+
+    /* The sweep moves it if that takes long. */
+    if (status == PGQRS_OK && !found && lane == PGQRSI_LANE_READY)
+        status = claim_again(claim, lease, PGQRSI_LANE_HELD, request, &found, &detail);
+    if (status == PGQRS_OK && found)
+        status = pgqrs_consumer_release(claim->consumer, lease, 0, err);
+    else if (status != PGQRS_OK && pgqrsi_claim_burial(lease, pgqrs_error_sqlstate(&detail),
+                                                       pgqrs_error_message(&detail), &failure))
+        status = pgqrsi_consumer_report_failure(claim->consumer, &failure, request->deadline_ms, err);
+    else
+        pgqrsi_error_move(status != PGQRS_OK ? err : NULL, &detail);
+    pgqrsi_error_release(&detail);
+    return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
+}
+
+/* The head of the place cannot be sent: a claim that reads nothing leases it. */
+static pgqrs_status
+claim_blindly(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
+{
+    pgqrsi_rows *rows = NULL;
+    pgqrs_lease lease;
     pgqrs_status status;
 
     claim->is_blind = 1;
     status = pgqrsi_claim_begin(claim, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_client_run(consumer->client, &claim->call, request->deadline_ms, &rows, err);
+        status = pgqrsi_client_run(claim->consumer->client, &claim->call, request->deadline_ms, &rows, err);
     pgqrsi_claim_release(claim);
     claim->is_blind = 0;
-    if (status == PGQRS_OK &&
-        pgqrsi_claim_burial(claim, rows, pgqrs_error_sqlstate(reason), pgqrs_error_message(reason), &failure))
-        status = pgqrsi_consumer_report_failure(consumer, &failure, request->deadline_ms, err);
+    if (status == PGQRS_OK && pgqrsi_claim_blind_lease(claim, rows, &lease))
+        status = judge(claim, lease, request, err);
     pgqrsi_rows_free(rows);
-    return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
+    return status;
 }
 
 /* Claims from one place. Where the server refuses because of one message, that one is narrowed down to. */
@@ -168,7 +206,7 @@ claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *reques
         if (next == PGQRSI_CLAIM_FAILED)
             pgqrsi_error_move(status == PGQRS_OK ? NULL : err, &detail);
         if (next == PGQRSI_CLAIM_BLINDLY)
-            status = claim_blindly(&claim, request, &detail, err);
+            status = claim_blindly(&claim, request, err);
         pgqrsi_error_release(&detail);
         if (next == PGQRSI_CLAIM_FAILED || (next == PGQRSI_CLAIM_BLINDLY && status != PGQRS_OK))
             break;
