@@ -67,6 +67,7 @@ int cli_local_destroy(cli_context *context);
 /* run_work.c, run_bench.c */
 int cli_work_check(cli_context *context);
 int cli_work(cli_context *context);
+int cli_bench_check(cli_context *context);
 int cli_bench(cli_context *context);
 
 /* help.c, man.c, completion.c */

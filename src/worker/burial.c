@@ -8,13 +8,12 @@
 /* What was refused is sent again after this, for as long as the lease lasts. */
 #define AGAIN_MS 1000
 
-/* The server takes some time to find that it cannot send a message. */
-#define PATIENCE_MS 4000
+/* A server that is busy takes long to find that it cannot send a message: as a share of the lease, and at
+ * most. */
+#define PATIENCE_SHARE 2
+#define PATIENCE_MAX_MS 15000
 
 static const pgqrsi_sending_as as_report = { .traffic = PGQRSI_TRAFFIC_REPORT, .is_apart = 1 };
-static const pgqrsi_sending_as as_question = { .traffic = PGQRSI_TRAFFIC_REPORT,
-                                               .is_apart = 1,
-                                               .patience_ms = PATIENCE_MS };
 
 void
 pgqrsi_burial_want(pgqrsi_work_queue *queue)
@@ -120,14 +119,29 @@ call_for(pgqrsi_work_queue *queue, pgqrsi_params *params)
     return pgqrsi_failure_call(consumer, unreadable->lane, &unreadable->failure, params);
 }
 
+/* The question goes by itself: others avoid its connection until it is answered. */
+static pgqrsi_sending_as
+sending_as(const pgqrsi_work_queue *queue)
+{
+    int64_t patience_ms = queue->held.options.lease_ms / PATIENCE_SHARE;
+
+    if (queue->unreadable.judgement != PGQRSI_DOUBTED)
+        return as_report;
+    return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
+                                .is_apart = 1,
+                                .is_slow = 1,
+                                .patience_ms =
+                                    patience_ms < PATIENCE_MAX_MS ? patience_ms : PATIENCE_MAX_MS };
+}
+
 static void
 send(pgqrsi_work_queue *queue, pgqrsi_exchange *exchange)
 {
     pgqrsi_unreadable *unreadable = &queue->unreadable;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     const pgqrsi_call call = call_for(queue, &params);
-    pgqrsi_exchange_request *request = pgqrsi_exchange_send(
-        exchange, unreadable->judgement == PGQRSI_DOUBTED ? &as_question : &as_report, &call);
+    const pgqrsi_sending_as as = sending_as(queue);
+    pgqrsi_exchange_request *request = pgqrsi_exchange_send(exchange, &as, &call);
 
     pgqrsi_params_release(&params);
     if (request == NULL)
@@ -154,12 +168,14 @@ pgqrsi_burial_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange)
 {
     int64_t due_ms = NEVER;
 
-    if (!pgqrsi_exchange_has_room(exchange, &as_report))
-        return NEVER;
     for (size_t i = 0; i < queues->count; i++) {
         const pgqrsi_unreadable *unreadable = &queues->list[i]->unreadable;
+        pgqrsi_sending_as as;
 
-        if (unreadable->is_claimed && !unreadable->is_sent && unreadable->report_ms < due_ms)
+        if (!unreadable->is_claimed || unreadable->is_sent || unreadable->report_ms >= due_ms)
+            continue;
+        as = sending_as(queues->list[i]);
+        if (pgqrsi_exchange_has_room(exchange, &as))
             due_ms = unreadable->report_ms;
     }
     return due_ms;
