@@ -156,8 +156,8 @@ count(bench_side *side, int64_t *archived)
     bench_queue *queue = side->state;
     pgqrs_slice name = pgqrs_slice_of(queue->name);
     pgqrs_error *err = queue->hands[0].err;
-    pgqrs_queue_counts messages = { 0 };
-    pgqrs_archive_counts in_archive = { 0 };
+    pgqrs_queue_counts messages = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts in_archive = PGQRS_ARCHIVE_COUNTS_INIT;
 
     if (bench_check(side->run, pgqrs_queue_count(queue->client, name, &messages, err), err))
         bench_check(side->run, pgqrs_archive_count(queue->client, name, &in_archive, err), err);

@@ -6,6 +6,7 @@
 #define PGQRS_CLI_COMMANDS_H
 
 #include "context.h"
+#include "local/local.h"
 
 /* install.c */
 int cli_install(cli_context *context);
@@ -56,6 +57,11 @@ int cli_archive_print_one(cli_context *context);
 /* local.c */
 /** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
 pgqrs_slice cli_local_name(const cli_context *context);
+/** The private server that `dsn` names; { NULL, 0 } if it names none. */
+pgqrs_slice cli_local_name_in(const char *dsn);
+/** Starts the private server that the setting `dsn` names, if it names one: the library connects only to one
+ * that runs. 0, or an exit code after a line on standard error. */
+int cli_local_require(cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);

@@ -13,20 +13,37 @@
 
 #define DEFAULT_NAME "default"
 
-/* An empty NAME is given, and refused by the library. */
+pgqrs_slice
+cli_local_name_in(const char *dsn)
+{
+    if (dsn == NULL || strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) != 0)
+        return (pgqrs_slice){ NULL, 0 };
+    dsn += strlen(CLI_LOCAL_DSN);
+    return pgqrs_slice_of(*dsn != '\0' ? dsn : DEFAULT_NAME);
+}
+
+/* An empty NAME is given, and refused. */
 pgqrs_slice
 cli_local_name(const cli_context *context)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
-    const char *dsn = context->config != NULL ? pgqrs_config_get(context->config, "dsn") : NULL;
+
+    if (name.data == NULL && context->config != NULL)
+        name = cli_local_name_in(pgqrs_config_get(context->config, "dsn"));
+    return name.data != NULL ? name : pgqrs_slice_of(DEFAULT_NAME);
+}
+
+int
+cli_local_require(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+    pgqrs_slice name = cli_local_name_in(pgqrs_config_get(context->config, "dsn"));
+    pgqrs_status status = PGQRS_OK;
 
     if (name.data != NULL)
-        return name;
-    if (dsn != NULL && strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
-        dsn += strlen(CLI_LOCAL_DSN);
-    else
-        dsn = NULL;
-    return pgqrs_slice_of(dsn != NULL && *dsn != '\0' ? dsn : DEFAULT_NAME);
+        status = pgqrs_local_start(name, &info, context->err);
+    pgqrs_local_info_release(&info);
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
 static const char *
