@@ -373,6 +373,18 @@ pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t de
     return PGQRS_OK;
 }
 
+pgqrs_status
+pgqrsi_client_check_newer(const char *schema, const pgqrsi_installed *installed, pgqrs_error *err)
+{
+    if (installed->oldest_library <= pgqrs_schema_version())
+        return PGQRS_OK;
+    return pgqrsi_error_set(
+        err, PGQRS_ENEWSCHEMA,
+        "schema \"%s\" has version %d of pgqrs' tables, for libraries of version %d and later, "
+        "and this one is of version %d: upgrade the library",
+        schema, installed->version, installed->oldest_library, pgqrs_schema_version());
+}
+
 static pgqrs_status
 compare_versions(const char *schema, const pgqrsi_installed *installed, pgqrs_error *err)
 {
@@ -385,14 +397,7 @@ compare_versions(const char *schema, const pgqrsi_installed *installed, pgqrs_er
             "schema \"%s\" has version %d of pgqrs' tables and this library needs %d: run \"pgqrs "
             "install\" to upgrade it",
             schema, installed->version, pgqrs_schema_version());
-    if (installed->oldest_library > pgqrs_schema_version())
-        return pgqrsi_error_set(err, PGQRS_ENEWSCHEMA,
-                                "schema \"%s\" has version %d of pgqrs' tables, which libraries of version "
-                                "%d and later can use, and "
-                                "this one is of version %d: upgrade the library",
-                                schema, installed->version, installed->oldest_library,
-                                pgqrs_schema_version());
-    return PGQRS_OK;
+    return pgqrsi_client_check_newer(schema, installed, err);
 }
 
 pgqrs_status

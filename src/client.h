@@ -75,15 +75,19 @@ pgqrs_status pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *ca
 pgqrs_status pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement,
                                    pgqrs_status status, pgqrs_error *err);
 
-/** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
- * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
-pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err);
-
 /** What is installed. */
 typedef struct pgqrsi_installed {
     int32_t version;        /* of the schema; 0: none */
     int32_t oldest_library; /* the lowest schema version whose libraries may use it */
 } pgqrsi_installed;
+
+/** PGQRS_ENEWSCHEMA if the schema was upgraded by a library that says that this one cannot use it. */
+pgqrs_status pgqrsi_client_check_newer(const char *schema, const pgqrsi_installed *installed,
+                                       pgqrs_error *err);
+
+/** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
+ * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
+pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err);
 
 /** PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
 pgqrs_status pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,

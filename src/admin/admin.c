@@ -89,14 +89,10 @@ install(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_err
     pgqrs_status status =
         pgqrsi_client_read_installed(client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
 
+    if (status == PGQRS_OK)
+        status = pgqrsi_client_check_newer(client->scope.schema, &installed, err);
     if (status != PGQRS_OK)
         return status;
-    if (installed.oldest_library > pgqrs_schema_version())
-        return pgqrsi_error_set(
-            err, PGQRS_ENEWSCHEMA,
-            "schema \"%s\" has version %d of pgqrs' tables and this library knows only %d: upgrade "
-            "the library",
-            client->scope.schema, installed.version, pgqrs_schema_version());
     out->version_before = out->version_now = installed.version;
     for (; status == PGQRS_OK && out->version_now < pgqrs_schema_version(); out->version_now++)
         status = apply(client, conn, out->version_now + 1, err);
