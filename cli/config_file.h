@@ -4,7 +4,7 @@
 #ifndef PGQRS_CLI_CONFIG_FILE_H
 #define PGQRS_CLI_CONFIG_FILE_H
 
-#include "context.h"
+#include "line/context.h"
 
 /** Sets what the file `path` says in context->config. 0, or CLI_EXIT_CONFIG after a line that begins with the
  * file, line and column at fault. */

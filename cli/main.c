@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "commands/commands.h"
 #include "confirm.h"
-#include "dsn.h"
-#include "early_stop.h"
-#include "help.h"
+#include "line/dsn.h"
+#include "work/early_stop.h"
+#include "line/help.h"
 #include "settings.h"
 
 /* If a standard stream is closed, the next file or socket would get its number and our output. A stream

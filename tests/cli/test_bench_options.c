@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "../../bench/options.c"
-#include "../../cli/tree_bench.c"
+#include "../../cli/commands/tree_bench.c"
 
 static const cli_option *
 find(const char *name)

@@ -1,0 +1,217 @@
+/* local start, stop, status, list, psql, log, destroy */
+#include <dirent.h>
+#include <errno.h>
+#include <libgen.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "commands/commands.h"
+#include "line/dsn.h"
+
+#define DEFAULT_NAME "default"
+
+/* An empty NAME is given, and refused by the library. */
+pgqrs_slice
+cli_local_name(const cli_context *context)
+{
+    pgqrs_slice name = cli_call_argument(context->call, "NAME");
+    const char *dsn = context->config != NULL ? pgqrs_config_get(context->config, "dsn") : NULL;
+
+    if (name.data != NULL)
+        return name;
+    if (dsn != NULL && strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
+        dsn += strlen(CLI_LOCAL_DSN);
+    else
+        dsn = NULL;
+    return pgqrs_slice_of(dsn != NULL && *dsn != '\0' ? dsn : DEFAULT_NAME);
+}
+
+static const char *
+state_name(pgqrs_local_state state)
+{
+    switch (state) {
+    case PGQRS_LOCAL_ABSENT:
+        return "absent";
+    case PGQRS_LOCAL_STOPPED:
+        return "stopped";
+    case PGQRS_LOCAL_RUNNING:
+        return "running";
+    }
+    return "unknown";
+}
+
+static int
+print_info(cli_context *context, pgqrs_status status, pgqrs_local_info *info)
+{
+    static const cli_column columns[] = { { "name", 0 },     { "state", 0 },    { "pid", 0 },
+                                          { "data_dir", 0 }, { "log_file", 0 }, { "conninfo", 0 },
+                                          { NULL, 0 } };
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    cli_output_item(&context->output, columns,
+                    (cli_value[]){ cli_value_text(cli_local_name(context)),
+                                   cli_value_text(pgqrs_slice_of(state_name(info->state))),
+                                   cli_value_id(info->pid), cli_value_text(pgqrs_slice_of(info->data_dir)),
+                                   cli_value_text(pgqrs_slice_of(info->log_file)),
+                                   cli_value_text(pgqrs_slice_of(info->conninfo)) });
+    pgqrs_local_info_release(info);
+    return CLI_EXIT_OK;
+}
+
+static int
+print_done(cli_context *context, pgqrs_status status, const char *what)
+{
+    static const cli_column columns[] = { { "name", 0 }, { "status", 0 }, { NULL, 0 } };
+    pgqrs_slice name = cli_local_name(context);
+    char sentence[100];
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    snprintf(sentence, sizeof(sentence), "%s the private server \"%.*s\"", what, (int)name.size, name.data);
+    cli_output_result(&context->output, columns,
+                      (cli_value[]){ cli_value_text(name), cli_value_text(pgqrs_slice_of(what)) }, sentence);
+    return CLI_EXIT_OK;
+}
+
+int
+cli_local_start(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+
+    return print_info(context, pgqrs_local_start(cli_local_name(context), &info, context->err), &info);
+}
+
+int
+cli_local_status(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+
+    return print_info(context, pgqrs_local_status(cli_local_name(context), &info, context->err), &info);
+}
+
+int
+cli_local_stop(cli_context *context)
+{
+    return print_done(context, pgqrs_local_stop(cli_local_name(context), context->err), "stopped");
+}
+
+int
+cli_local_destroy(cli_context *context)
+{
+    return print_done(context, pgqrs_local_destroy(cli_local_name(context), context->err), "destroyed");
+}
+
+static int
+is_visible(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+/* One line for the server `name`; none for a folder that holds no server, or whose name could be none. */
+static void
+print_server(cli_context *context, const char *name)
+{
+    pgqrs_local_info info = { 0 };
+
+    if (pgqrs_local_status(pgqrs_slice_of(name), &info, NULL) == PGQRS_OK && info.state != PGQRS_LOCAL_ABSENT)
+        cli_output_list_row(&context->output,
+                            (cli_value[]){ cli_value_text(pgqrs_slice_of(name)),
+                                           cli_value_text(pgqrs_slice_of(state_name(info.state))),
+                                           cli_value_id(info.pid),
+                                           cli_value_text(pgqrs_slice_of(info.data_dir)) });
+    pgqrs_local_info_release(&info);
+}
+
+/* All servers lie in one folder, DATA_DIR/../.. of any of them. */
+int
+cli_local_list(cli_context *context)
+{
+    static const cli_column columns[] = {
+        { "name", 0 }, { "state", 0 }, { "pid", CLI_COLUMN_RIGHT }, { "data_dir", 0 }, { NULL, 0 }
+    };
+    pgqrs_local_info info = { 0 };
+    pgqrs_status status = pgqrs_local_status(pgqrs_slice_of(DEFAULT_NAME), &info, context->err);
+    struct dirent **entries = NULL;
+    int count;
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    count = scandir(dirname(dirname(info.data_dir)), &entries, is_visible, alphasort);
+    if (count < 0 && errno != ENOENT) {
+        cli_log_failure(&context->log, "cannot read the folder \"%s\" of the private servers: %s",
+                        info.data_dir, strerror(errno));
+        pgqrs_local_info_release(&info);
+        return CLI_EXIT_OSERR;
+    }
+    pgqrs_local_info_release(&info);
+    cli_output_list_begin(&context->output, columns);
+    for (int i = 0; i < count; i++) {
+        print_server(context, entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    cli_output_list_end(&context->output, "there is no private server");
+    return CLI_EXIT_OK;
+}
+
+/* Describes the server of the command, which must be there, in *info. 0, or the exit code. */
+static int
+find_server(cli_context *context, pgqrs_local_info *info)
+{
+    pgqrs_slice name = cli_local_name(context);
+    pgqrs_status status = pgqrs_local_status(name, info, context->err);
+
+    if (status == PGQRS_OK && info->state == PGQRS_LOCAL_ABSENT)
+        status = pgqrs_local_stop(name, context->err); /* says what is missing */
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
+}
+
+int
+cli_local_psql(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+    int code = find_server(context, &info);
+
+    if (code == 0 && info.state != PGQRS_LOCAL_RUNNING) {
+        pgqrs_status status;
+
+        pgqrs_local_info_release(&info);
+        status = pgqrs_local_start(cli_local_name(context), &info, context->err);
+        code = status == PGQRS_OK ? 0 : cli_fail(context, status);
+    }
+    if (code == 0) {
+        signal(SIGPIPE, SIG_DFL); /* a pager that is left early is no failure to psql */
+        execlp("psql", "psql", info.conninfo, (char *)NULL);
+        cli_log_failure(&context->log, "could not run psql: %s; is PostgreSQL's client installed?",
+                        strerror(errno));
+        code = CLI_EXIT_UNAVAILABLE;
+    }
+    pgqrs_local_info_release(&info);
+    return code;
+}
+
+int
+cli_local_log(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+    int code = find_server(context, &info);
+    FILE *file = code == 0 ? fopen(info.log_file, "r") : NULL;
+    char *line = NULL;
+    size_t size = 0;
+
+    if (code == 0 && file == NULL) {
+        cli_log_failure(&context->log, "cannot read the log \"%s\": %s", info.log_file, strerror(errno));
+        code = CLI_EXIT_NOINPUT;
+    }
+    while (file != NULL && getline(&line, &size, file) >= 0)
+        cli_output_text(&context->output, "%.*s\n", (int)strcspn(line, "\n"), line);
+    free(line);
+    if (file != NULL)
+        fclose(file);
+    pgqrs_local_info_release(&info);
+    return code;
+}

@@ -1,0 +1,200 @@
+/* The groups `queue`, `archive` and `local` of the command tree. */
+#include <stddef.h>
+
+#include "commands/commands.h"
+
+static const cli_argument name_arguments[] = {
+    { .name = "NAME", .kind = CLI_TEXT, .description = "the queue: 1 to 128 bytes of UTF-8" },
+    { .name = NULL },
+};
+
+static const cli_argument metrics_arguments[] = {
+    { .name = "NAME",
+      .presence = CLI_OPTIONAL,
+      .kind = CLI_TEXT,
+      .description = "the queue; all if it is left out" },
+    { .name = NULL },
+};
+
+static const cli_option create_options[] = {
+    { .name = "max-attempts",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 1000,
+      .description = "failures after which a message is dead",
+      .default_text = "20" },
+    { .name = "max-crashes",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 1000,
+      .description = "lost leases after which a message is dead",
+      .default_text = "3" },
+    { .name = "backoff-base",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
+      .min = 1,
+      .max = INT64_C(2592000000),
+      .description = "pause after the first failure, doubled by each further one",
+      .default_text = "1s" },
+    { .name = "backoff-max",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
+      .min = 1,
+      .max = INT64_C(2592000000),
+      .description = "upper bound of that pause",
+      .default_text = "1h" },
+    { .name = NULL },
+};
+CLI_OPTIONS_FIT(create_options);
+
+static const cli_example create_examples[] = {
+    { "pgqrs queue create mails", "a queue with the defaults" },
+    { "pgqrs queue create reports --max-attempts 3 --backoff-base 1m",
+      "three attempts, a minute apart and more" },
+    { NULL },
+};
+
+static const cli_option yes_options[] = {
+    CLI_OPTION_YES,
+    { .name = NULL },
+};
+CLI_OPTIONS_FIT(yes_options);
+
+const cli_node cli_queue_commands[] = {
+    { .name = "create",
+      .summary = "create a queue",
+      .details = "A name may hold spaces, quotes and emoji; it may not hold control characters.",
+      .arguments = name_arguments,
+      .options = create_options,
+      .examples = create_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_create },
+    { .name = "list", .summary = "list all queues", .needs = CLI_NEEDS_CLIENT, .run = cli_queue_list },
+    { .name = "get",
+      .summary = "show one queue's settings",
+      .arguments = name_arguments,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_get },
+    { .name = "delete",
+      .summary = "delete a queue with its messages and its archive",
+      .arguments = name_arguments,
+      .options = yes_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .tell_loss = cli_loss_of_queue,
+      .run = cli_queue_delete },
+    { .name = "purge",
+      .summary = "remove all messages of a queue, but not its archive",
+      .arguments = name_arguments,
+      .options = yes_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .tell_loss = cli_loss_of_messages,
+      .run = cli_queue_purge },
+    { .name = "metrics",
+      .summary = "count what one queue, or each, holds",
+      .details = "Reads every message: seconds for millions of them.",
+      .arguments = metrics_arguments,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_metrics },
+    { .name = NULL },
+};
+
+static const cli_argument archive_arguments[] = {
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue" },
+    { .name = NULL },
+};
+
+static const cli_option archive_options[] = {
+    { .name = "limit",
+      .kind = CLI_NUMBER,
+      .argument = "N",
+      .min = 1,
+      .max = 10000,
+      .description = "how many to list",
+      .default_text = "100" },
+    { .name = "before",
+      .kind = CLI_NUMBER,
+      .argument = "ID",
+      .min = 1,
+      .max = INT64_MAX,
+      .description = "list only ids below this one: the last id of the page before" },
+    { .name = "outcome", .kind = CLI_CHOICE, .argument = "done|dead", .description = "list only these" },
+    { .name = NULL },
+};
+CLI_OPTIONS_FIT(archive_options);
+
+static const cli_example archive_examples[] = {
+    { "pgqrs archive list mails --outcome dead", "what was given up, and why" },
+    { NULL },
+};
+
+const cli_node cli_archive_commands[] = {
+    { .name = "list",
+      .summary = "list a queue's archive, newest id first",
+      .arguments = archive_arguments,
+      .options = archive_options,
+      .examples = archive_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_archive_list },
+    { .name = NULL },
+};
+
+static const cli_argument local_arguments[] = {
+    { .name = "NAME",
+      .presence = CLI_OPTIONAL,
+      .kind = CLI_TEXT,
+      .description = "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN "
+                     "names, else \"default\"" },
+    { .name = NULL },
+};
+
+static const cli_example start_examples[] = {
+    { "pgqrs local start", "make and start the default server" },
+    { "pgqrs --dsn local: install", "use it; this starts it too" },
+    { NULL },
+};
+
+const cli_node cli_local_commands[] = {
+    { .name = "start",
+      .summary = "make the server if it is not there, and start it",
+      .details =
+          "The server is an ordinary PostgreSQL that listens on a unix socket only. Its data lies below "
+          "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs if that variable "
+          "is not set. The DSN local: "
+          "or local:NAME names it, and starts it too.",
+      .arguments = local_arguments,
+      .examples = start_examples,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_start },
+    { .name = "stop",
+      .summary = "stop the server, ending its sessions",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_stop },
+    { .name = "status",
+      .summary = "show whether it runs, and where its data is",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_status },
+    { .name = "list", .summary = "list all private servers of this user", .run = cli_local_list },
+    { .name = "psql",
+      .summary = "open psql on it",
+      .details = "Starts the server if it is stopped. Standard input may hold statements.",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_psql },
+    { .name = "log",
+      .summary = "print the server's log of today",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_log },
+    { .name = "destroy",
+      .summary = "stop the server and remove all its data",
+      .arguments = local_arguments,
+      .options = yes_options,
+      .tell_loss = cli_loss_of_server,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_destroy },
+    { .name = NULL },
+};
