@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "commands/commands.h"
+#include "complete.h"
 #include "confirm.h"
 #include "line/dsn.h"
 #include "work/early_stop.h"
@@ -149,6 +150,22 @@ run(cli_context *context)
     return code;
 }
 
+static int
+understand_and_run(cli_context *context, cli_call *call, int argc, char **arguments)
+{
+    int code = cli_call_parse(call, argc, arguments);
+
+    if (code != 0)
+        return code;
+    context->output.json = is_word(cli_call_text(call, "format"), "json");
+    if (call->wants_version && !call->wants_help)
+        return cli_version(context);
+    if (!call->wants_help)
+        return run(context);
+    cli_help_print(&context->output, call);
+    return CLI_EXIT_OK;
+}
+
 /* A failure of the command itself is the better exit code. A reader that has seen enough, as head has, is no
  * failure to speak of. */
 static int
@@ -178,7 +195,7 @@ end_by_broken_pipe(void)
 int
 main(int argc, char **argv)
 {
-    cli_call call;
+    cli_call call = { 0 };
     cli_context context = { .call = &call };
     char **arguments;
     int code;
@@ -195,14 +212,10 @@ main(int argc, char **argv)
     choose_locale();
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
-    code = cli_call_parse(&call, argc, arguments);
-    context.output.json = code == 0 && is_word(cli_call_text(&call, "format"), "json");
-    if (code == 0 && call.wants_help)
-        cli_help_print(&context.output, &call);
-    else if (code == 0 && call.wants_version)
-        code = cli_version(&context);
-    else if (code == 0)
-        code = run(&context);
+    if (argc > 1 && is_word(arguments[1], "__complete"))
+        code = cli_complete(&context, arguments + 2, argc - 2);
+    else
+        code = understand_and_run(&context, &call, argc, arguments);
     code = finish_output(&context, code);
     pgqrs_client_close(context.client);
     pgqrs_config_free(context.config);

@@ -62,6 +62,12 @@ int cli_archive_print_one(cli_context *context);
 /* local.c */
 /** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
 pgqrs_slice cli_local_name(const cli_context *context);
+/** The private server that `dsn` names; { NULL, 0 } if it names none. */
+pgqrs_slice cli_local_name_in(const char *dsn);
+/** Calls `visit` with `arg` for each private server of this user. 0, or an exit code after a line on standard
+ * error, with no call made. */
+typedef void (*cli_local_visitor)(void *arg, const char *name, const pgqrs_local_info *info);
+int cli_local_visit(cli_context *context, cli_local_visitor visit, void *arg);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);

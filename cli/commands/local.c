@@ -13,20 +13,24 @@
 
 #define DEFAULT_NAME "default"
 
+pgqrs_slice
+cli_local_name_in(const char *dsn)
+{
+    if (dsn == NULL || strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) != 0)
+        return (pgqrs_slice){ NULL, 0 };
+    dsn += strlen(CLI_LOCAL_DSN);
+    return pgqrs_slice_of(*dsn != '\0' ? dsn : DEFAULT_NAME);
+}
+
 /* An empty NAME is given, and refused by the library. */
 pgqrs_slice
 cli_local_name(const cli_context *context)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
-    const char *dsn = context->config != NULL ? pgqrs_config_get(context->config, "dsn") : NULL;
 
-    if (name.data != NULL)
-        return name;
-    if (dsn != NULL && strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
-        dsn += strlen(CLI_LOCAL_DSN);
-    else
-        dsn = NULL;
-    return pgqrs_slice_of(dsn != NULL && *dsn != '\0' ? dsn : DEFAULT_NAME);
+    if (name.data == NULL && context->config != NULL)
+        name = cli_local_name_in(pgqrs_config_get(context->config, "dsn"));
+    return name.data != NULL ? name : pgqrs_slice_of(DEFAULT_NAME);
 }
 
 static const char *
@@ -111,49 +115,76 @@ is_visible(const struct dirent *entry)
     return entry->d_name[0] != '.';
 }
 
-/* One line for the server `name`; none for a folder that holds no server, or whose name could be none. */
-static void
-print_server(cli_context *context, const char *name)
+/* All servers lie in one folder, DATA_DIR/../.. of any of them. */
+static int
+scan(cli_context *context, struct dirent ***entries)
 {
     pgqrs_local_info info = { 0 };
+    pgqrs_status status = pgqrs_local_status(pgqrs_slice_of(DEFAULT_NAME), &info, context->err);
+    int count = 0;
 
-    if (pgqrs_local_status(pgqrs_slice_of(name), &info, NULL) == PGQRS_OK && info.state != PGQRS_LOCAL_ABSENT)
-        cli_output_list_row(&context->output,
-                            (cli_value[]){ cli_value_text(pgqrs_slice_of(name)),
-                                           cli_value_text(pgqrs_slice_of(state_name(info.state))),
-                                           cli_value_id(info.pid),
-                                           cli_value_text(pgqrs_slice_of(info.data_dir)) });
+    if (status != PGQRS_OK)
+        cli_fail(context, status);
+    else
+        count = scandir(dirname(dirname(info.data_dir)), entries, is_visible, alphasort);
+    if (count < 0 && errno == ENOENT)
+        count = 0;
+    else if (count < 0)
+        cli_log_failure(&context->log, "cannot read the folder \"%s\" of the private servers: %s",
+                        info.data_dir, strerror(errno));
     pgqrs_local_info_release(&info);
+    return status == PGQRS_OK ? count : -1;
 }
 
-/* All servers lie in one folder, DATA_DIR/../.. of any of them. */
 int
-cli_local_list(cli_context *context)
+cli_local_visit(cli_context *context, cli_local_visitor visit, void *arg)
+{
+    struct dirent **entries = NULL;
+    int count = scan(context, &entries);
+
+    for (int i = 0; i < count; i++) {
+        pgqrs_local_info info = { 0 };
+
+        /* A folder that holds no server, or whose name could be none, is passed over. */
+        if (pgqrs_local_status(pgqrs_slice_of(entries[i]->d_name), &info, NULL) == PGQRS_OK &&
+            info.state != PGQRS_LOCAL_ABSENT)
+            visit(arg, entries[i]->d_name, &info);
+        pgqrs_local_info_release(&info);
+        free(entries[i]);
+    }
+    free(entries);
+    return count < 0 ? CLI_EXIT_OSERR : CLI_EXIT_OK;
+}
+
+static void
+begin_list(cli_output *output)
 {
     static const cli_column columns[] = {
         { "name", 0 }, { "state", 0 }, { "pid", CLI_COLUMN_RIGHT }, { "data_dir", 0 }, { NULL, 0 }
     };
-    pgqrs_local_info info = { 0 };
-    pgqrs_status status = pgqrs_local_status(pgqrs_slice_of(DEFAULT_NAME), &info, context->err);
-    struct dirent **entries = NULL;
-    int count;
 
-    if (status != PGQRS_OK)
-        return cli_fail(context, status);
-    count = scandir(dirname(dirname(info.data_dir)), &entries, is_visible, alphasort);
-    if (count < 0 && errno != ENOENT) {
-        cli_log_failure(&context->log, "cannot read the folder \"%s\" of the private servers: %s",
-                        info.data_dir, strerror(errno));
-        pgqrs_local_info_release(&info);
-        return CLI_EXIT_OSERR;
-    }
-    pgqrs_local_info_release(&info);
-    cli_output_list_begin(&context->output, columns);
-    for (int i = 0; i < count; i++) {
-        print_server(context, entries[i]->d_name);
-        free(entries[i]);
-    }
-    free(entries);
+    if (output->columns == NULL)
+        cli_output_list_begin(output, columns);
+}
+
+static void
+print_server(void *arg, const char *name, const pgqrs_local_info *info)
+{
+    begin_list(arg);
+    cli_output_list_row(arg, (cli_value[]){ cli_value_text(pgqrs_slice_of(name)),
+                                            cli_value_text(pgqrs_slice_of(state_name(info->state))),
+                                            cli_value_id(info->pid),
+                                            cli_value_text(pgqrs_slice_of(info->data_dir)) });
+}
+
+int
+cli_local_list(cli_context *context)
+{
+    int code = cli_local_visit(context, print_server, &context->output);
+
+    if (code != CLI_EXIT_OK)
+        return code;
+    begin_list(&context->output);
     cli_output_list_end(&context->output, "there is no private server");
     return CLI_EXIT_OK;
 }

@@ -74,7 +74,10 @@ static const cli_option uninstall_options[] = {
 CLI_OPTIONS_FIT(uninstall_options);
 
 static const cli_argument work_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue to work on" },
+    { .name = "QUEUE",
+      .kind = CLI_TEXT,
+      .description = "the queue to work on",
+      .completes = CLI_COMPLETES_QUEUES },
     { .name = "COMMAND",
       .presence = CLI_REST_BEHIND,
       .kind = CLI_TEXT,
@@ -126,7 +129,11 @@ static const cli_example work_examples[] = {
 };
 
 static const cli_argument help_arguments[] = {
-    { .name = "COMMAND", .presence = CLI_REST, .kind = CLI_TEXT, .description = "the command to explain" },
+    { .name = "COMMAND",
+      .presence = CLI_REST,
+      .kind = CLI_TEXT,
+      .description = "the command to explain",
+      .completes = CLI_COMPLETES_COMMANDS },
     { .name = NULL },
 };
 
@@ -204,7 +211,7 @@ static const cli_node commands[] = {
       .summary = "print a script that completes commands in a shell",
       .arguments = completion_arguments,
       .examples = completion_examples,
-      .run = cli_completion },
+      .run = cli_print_completion },
     { .name = "man", .summary = "print the source of the manual page, for scdoc(1)", .run = cli_man },
     { .name = "help", .summary = "explain a command", .arguments = help_arguments, .run = cli_help },
     { .name = "version", .summary = "print the version", .run = cli_version },

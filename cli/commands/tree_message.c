@@ -4,18 +4,18 @@
 #include "commands/commands.h"
 
 static const cli_argument queue_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue" },
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
     { .name = NULL },
 };
 
 static const cli_argument id_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue" },
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
     { .name = "ID", .kind = CLI_NUMBER, .min = 1, .max = INT64_MAX, .description = "the message's id" },
     { .name = NULL },
 };
 
 static const cli_argument send_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue" },
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
     { .name = "PAYLOAD",
       .presence = CLI_OPTIONAL,
       .kind = CLI_TEXT,

@@ -3,8 +3,13 @@
 
 #include "commands/commands.h"
 
-static const cli_argument name_arguments[] = {
+static const cli_argument new_arguments[] = {
     { .name = "NAME", .kind = CLI_TEXT, .description = "the queue: 1 to 128 bytes of UTF-8" },
+    { .name = NULL },
+};
+
+static const cli_argument name_arguments[] = {
+    { .name = "NAME", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
     { .name = NULL },
 };
 
@@ -12,7 +17,8 @@ static const cli_argument metrics_arguments[] = {
     { .name = "NAME",
       .presence = CLI_OPTIONAL,
       .kind = CLI_TEXT,
-      .description = "the queue; all if it is left out" },
+      .description = "the queue; all if it is left out",
+      .completes = CLI_COMPLETES_QUEUES },
     { .name = NULL },
 };
 
@@ -66,7 +72,7 @@ const cli_node cli_queue_commands[] = {
     { .name = "create",
       .summary = "create a queue",
       .details = "A name may hold spaces, quotes and emoji; it may not hold control characters.",
-      .arguments = name_arguments,
+      .arguments = new_arguments,
       .options = create_options,
       .examples = create_examples,
       .needs = CLI_NEEDS_CLIENT,
@@ -101,7 +107,7 @@ const cli_node cli_queue_commands[] = {
 };
 
 static const cli_argument archive_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue" },
+    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
     { .name = NULL },
 };
 
@@ -145,7 +151,8 @@ static const cli_argument local_arguments[] = {
       .presence = CLI_OPTIONAL,
       .kind = CLI_TEXT,
       .description = "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN "
-                     "names, else \"default\"" },
+                     "names, else \"default\"",
+      .completes = CLI_COMPLETES_SERVERS },
     { .name = NULL },
 };
 

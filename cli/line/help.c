@@ -37,6 +37,9 @@ append_argument(char *text, size_t size, const cli_argument *argument)
     case CLI_OPTIONAL:
         append(text, size, " [%s]", argument->name);
         break;
+    case CLI_MANY:
+        append(text, size, " %s...", argument->name);
+        break;
     case CLI_REST:
         append(text, size, " [%s...]", argument->name);
         break;

@@ -40,8 +40,18 @@ typedef enum cli_presence {
     CLI_REQUIRED = 0,
     CLI_OPTIONAL = 1,
     CLI_REST = 2,        /* any number of words */
-    CLI_REST_BEHIND = 3, /* at least one, and only behind "--": somebody else's command line */
+    CLI_REST_BEHIND = 3, /* at least one, and only after "--": another program's command line */
+    CLI_MANY = 4,        /* at least one word, up to "--" */
 } cli_presence;
+
+/** The names that a shell offers for an argument. */
+typedef enum cli_completes {
+    CLI_COMPLETES_NOTHING = 0,
+    CLI_COMPLETES_QUEUES = 1,
+    CLI_COMPLETES_SERVERS = 2,  /* private ones */
+    CLI_COMPLETES_COMMANDS = 3, /* the words of a command, from the root on */
+    CLI_COMPLETES_DSN = 4,      /* local:NAME for each private server */
+} cli_completes;
 
 /** An argument, by its place; a list of them ends with one whose name is NULL. */
 typedef struct cli_argument {
@@ -51,6 +61,7 @@ typedef struct cli_argument {
     const char *choices; /* of a choice */
     int64_t min, max;
     const char *description;
+    cli_completes completes;
 } cli_argument;
 
 /** A line to try, and what it does; a list of them ends with one whose command is NULL. */
