@@ -2,13 +2,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "commands/commands.h"
+#include "line/become.h"
 #include "line/dsn.h"
 
 #define DEFAULT_NAME "default"
@@ -215,11 +214,9 @@ cli_local_psql(cli_context *context)
         code = status == PGQRS_OK ? 0 : cli_fail(context, status);
     }
     if (code == 0) {
-        signal(SIGPIPE, SIG_DFL); /* a pager that is left early is no failure to psql */
-        execlp("psql", "psql", info.conninfo, (char *)NULL);
-        cli_log_failure(&context->log, "could not run psql: %s; is PostgreSQL's client installed?",
-                        strerror(errno));
-        code = CLI_EXIT_UNAVAILABLE;
+        char *const program[] = { "psql", info.conninfo, NULL };
+
+        code = cli_become(context, program, "is PostgreSQL's client installed?");
     }
     pgqrs_local_info_release(&info);
     return code;
