@@ -158,6 +158,7 @@ understand_and_run(cli_context *context, cli_call *call, int argc, char **argume
     if (code != 0)
         return code;
     context->output.json = is_word(cli_call_text(call, "format"), "json");
+    context->output.is_wide = cli_call_has(call, "wide");
     if (call->wants_version && !call->wants_help)
         return cli_version(context);
     if (!call->wants_help)

@@ -68,10 +68,16 @@ cli_uninstall(cli_context *context)
     return CLI_EXIT_OK;
 }
 
+const cli_column cli_finding_columns[] = {
+    { "severity", 0, "problem, or warning" },
+    { "object", 0, "what it is about" },
+    { "problem", CLI_COLUMN_LONG, "what is wrong, and what to do" },
+    { NULL, 0, NULL },
+};
+
 int
 cli_verify(cli_context *context)
 {
-    static const cli_column columns[] = { { "severity", 0 }, { "object", 0 }, { "problem", 0 }, { NULL, 0 } };
     pgqrs_report *report = NULL;
     pgqrs_status status = pgqrs_admin_verify(context->client, &report, context->err);
     const pgqrs_finding *finding;
@@ -79,7 +85,7 @@ cli_verify(cli_context *context)
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    cli_output_list_begin(&context->output, columns);
+    cli_output_list_begin(&context->output, cli_finding_columns);
     for (size_t i = 0; (finding = pgqrs_report_at(report, i)) != NULL; i++) {
         int is_problem = finding->severity == PGQRS_SEVERITY_PROBLEM;
 

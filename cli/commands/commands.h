@@ -15,11 +15,14 @@ extern const cli_node cli_local_commands[];
 extern const cli_option cli_bench_options[];
 
 /* admin.c */
+extern const cli_column cli_finding_columns[];
 int cli_install(cli_context *context);
 int cli_uninstall(cli_context *context);
 int cli_verify(cli_context *context);
 
 /* queue.c */
+extern const cli_column cli_counted_columns[]; /* of list --wide */
+extern const cli_column cli_metrics_columns[];
 int cli_queue_create(cli_context *context);
 int cli_queue_list(cli_context *context);
 int cli_queue_get(cli_context *context);
@@ -60,6 +63,7 @@ int cli_archive_print_page(cli_context *context, const pgqrs_archive_options *op
 int cli_archive_print_one(cli_context *context);
 
 /* local.c */
+extern const cli_column cli_server_columns[];
 /** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
 pgqrs_slice cli_local_name(const cli_context *context);
 /** The private server that `dsn` names; { NULL, 0 } if it names none. */

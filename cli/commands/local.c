@@ -155,15 +155,19 @@ cli_local_visit(cli_context *context, cli_local_visitor visit, void *arg)
     return count < 0 ? CLI_EXIT_OSERR : CLI_EXIT_OK;
 }
 
+const cli_column cli_server_columns[] = {
+    { "name", 0, "the server: local:NAME is its DSN" },
+    { "state", 0, "running or stopped" },
+    { "pid", CLI_COLUMN_RIGHT, "its process" },
+    { "data_dir", CLI_COLUMN_LONG, "where its data is" },
+    { NULL, 0, NULL },
+};
+
 static void
 begin_list(cli_output *output)
 {
-    static const cli_column columns[] = {
-        { "name", 0 }, { "state", 0 }, { "pid", CLI_COLUMN_RIGHT }, { "data_dir", 0 }, { NULL, 0 }
-    };
-
     if (output->columns == NULL)
-        cli_output_list_begin(output, columns);
+        cli_output_list_begin(output, cli_server_columns);
 }
 
 static void

@@ -1,51 +1,50 @@
 #include "commands/message_print.h"
 
-/* In the order of message_values. */
-static const cli_column message_columns[] = {
-    { "id", CLI_COLUMN_RIGHT },
-    { "queue", CLI_COLUMN_DETAIL },
-    { "state", CLI_COLUMN_DETAIL },
-    { "type", 0 },
-    { "priority", CLI_COLUMN_RIGHT },
-    { "read_ct", CLI_COLUMN_RIGHT },
-    { "attempt", CLI_COLUMN_RIGHT },
-    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "crash_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "enqueued_at", 0 },
-    { "dequeued_at", CLI_COLUMN_DETAIL },
-    { "vt", 0 },
-    { "lease_token", CLI_COLUMN_RIGHT },
-    { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "headers", CLI_COLUMN_LONG | CLI_COLUMN_DETAIL },
-    { "payload", CLI_COLUMN_LONG },
-    { NULL, 0 },
+const cli_column cli_message_columns[] = {
+    { "id", CLI_COLUMN_RIGHT, "the message's number, the same as long as it lives" },
+    { "queue", CLI_COLUMN_DETAIL, "the queue" },
+    { "state", CLI_COLUMN_DETAIL, "ready: can be claimed; delayed: due at vt; leased: held until vt" },
+    { "type", 0, "the kind of work, as its producer calls it" },
+    { "priority", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "higher goes first" },
+    { "read_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often it was handed out" },
+    { "attempt", CLI_COLUMN_RIGHT, "the number of the attempt under way: failed_ct + crash_ct + 1" },
+    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a consumer reported a failure" },
+    { "crash_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a lease ran out" },
+    { "enqueued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was sent" },
+    { "dequeued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was handed out last" },
+    { "vt", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "visibility time: when it is due, or its lease ends" },
+    { "lease_token", CLI_COLUMN_RIGHT, "proves the lease: for --token" },
+    { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that sent it" },
+    { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that holds it" },
+    { "headers", CLI_COLUMN_LONG | CLI_COLUMN_DETAIL, "a JSON object" },
+    { "payload", CLI_COLUMN_LONG, "JSON" },
+    { NULL, 0, NULL },
 };
 
-static const cli_column archived_columns[] = {
-    { "id", CLI_COLUMN_RIGHT },
-    { "queue", CLI_COLUMN_DETAIL },
-    { "outcome", 0 },
-    { "type", 0 },
-    { "priority", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "read_ct", CLI_COLUMN_RIGHT },
-    { "failed_ct", CLI_COLUMN_RIGHT },
-    { "crash_ct", CLI_COLUMN_RIGHT },
-    { "enqueued_at", CLI_COLUMN_DETAIL },
-    { "dequeued_at", CLI_COLUMN_DETAIL },
-    { "archived_at", 0 },
-    { "processing_duration_ms", CLI_COLUMN_RIGHT },
-    { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL },
-    { "headers", CLI_COLUMN_LONG | CLI_COLUMN_DETAIL },
-    { "payload", CLI_COLUMN_LONG },
-    { "result", CLI_COLUMN_LONG },
-    { "error", CLI_COLUMN_LONG },
-    { NULL, 0 },
+const cli_column cli_archived_columns[] = {
+    { "id", CLI_COLUMN_RIGHT, "the message's number" },
+    { "queue", CLI_COLUMN_DETAIL, "the queue" },
+    { "outcome", 0, "done, or dead: given up" },
+    { "type", 0, "the kind of work, as its producer calls it" },
+    { "priority", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "higher went first" },
+    { "read_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often it was handed out" },
+    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a consumer reported a failure" },
+    { "crash_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a lease ran out" },
+    { "enqueued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was sent" },
+    { "dequeued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was handed out last" },
+    { "archived_at", CLI_COLUMN_WHOLE, "when it was finished" },
+    { "processing_duration_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "from dequeued_at to archived_at" },
+    { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that sent it" },
+    { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that finished it" },
+    { "headers", CLI_COLUMN_LONG | CLI_COLUMN_DETAIL, "a JSON object" },
+    { "payload", CLI_COLUMN_LONG, "JSON" },
+    { "result", CLI_COLUMN_LONG, "JSON that its consumer returned" },
+    { "error", CLI_COLUMN_LONG, "why it is dead" },
+    { NULL, 0, NULL },
 };
 
-#define MESSAGE_COLUMN_COUNT (sizeof(message_columns) / sizeof(message_columns[0]) - 1)
-#define ARCHIVED_COLUMN_COUNT (sizeof(archived_columns) / sizeof(archived_columns[0]) - 1)
+#define MESSAGE_COLUMN_COUNT (sizeof(cli_message_columns) / sizeof(cli_message_columns[0]) - 1)
+#define ARCHIVED_COLUMN_COUNT (sizeof(cli_archived_columns) / sizeof(cli_archived_columns[0]) - 1)
 
 static const char *
 state_name(pgqrs_message_state state)
@@ -117,7 +116,7 @@ cli_message_print(cli_output *output, pgqrs_slice queue, const pgqrs_message *me
     cli_value values[MESSAGE_COLUMN_COUNT];
 
     message_values(queue, message, values);
-    cli_output_item(output, message_columns, values);
+    cli_output_item(output, cli_message_columns, values);
 }
 
 void
@@ -126,7 +125,7 @@ cli_message_print_list(cli_output *output, pgqrs_slice queue, const pgqrs_messag
     cli_value values[MESSAGE_COLUMN_COUNT];
     const pgqrs_message *message;
 
-    cli_output_list_begin(output, message_columns);
+    cli_output_list_begin(output, cli_message_columns);
     for (size_t i = 0; (message = pgqrs_message_list_at(list, i)) != NULL; i++) {
         message_values(queue, message, values);
         cli_output_list_row(output, values);
@@ -140,7 +139,7 @@ cli_archived_print(cli_output *output, pgqrs_slice queue, const pgqrs_archived *
     cli_value values[ARCHIVED_COLUMN_COUNT];
 
     archived_values(queue, archived, values);
-    cli_output_item(output, archived_columns, values);
+    cli_output_item(output, cli_archived_columns, values);
 }
 
 void
@@ -149,7 +148,7 @@ cli_archived_print_list(cli_output *output, pgqrs_slice queue, const pgqrs_archi
     cli_value values[ARCHIVED_COLUMN_COUNT];
     const pgqrs_archived *archived;
 
-    cli_output_list_begin(output, archived_columns);
+    cli_output_list_begin(output, cli_archived_columns);
     for (size_t i = 0; (archived = pgqrs_archive_list_at(list, i)) != NULL; i++) {
         archived_values(queue, archived, values);
         cli_output_list_row(output, values);

@@ -6,6 +6,10 @@
 
 #include "line/context.h"
 
+/** What is printed of a message, and of an archived one. */
+extern const cli_column cli_message_columns[];
+extern const cli_column cli_archived_columns[];
+
 /** Prints one message of `queue`, every field of it. */
 void cli_message_print(cli_output *output, pgqrs_slice queue, const pgqrs_message *message);
 

@@ -1,24 +1,45 @@
 /* queue create, list, get, delete, purge, metrics */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands/commands.h"
 
+#define READY "messages that can be claimed"
+#define DELAYED "messages that are due later"
+#define LEASED "messages that a consumer holds"
+
 static const cli_column queue_columns[] = {
-    { "id", CLI_COLUMN_RIGHT },
-    { "name", 0 },
-    { "max_attempts", CLI_COLUMN_RIGHT },
-    { "max_crashes", CLI_COLUMN_RIGHT },
-    { "backoff_base_ms", CLI_COLUMN_RIGHT },
-    { "backoff_max_ms", CLI_COLUMN_RIGHT },
-    { "created_at", 0 },
-    { NULL, 0 },
+    { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
+    { "name", 0, NULL },
+    { "max_attempts", CLI_COLUMN_RIGHT, NULL },
+    { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
+    { "backoff_base_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
+    { "backoff_max_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
+    { "created_at", CLI_COLUMN_WHOLE, NULL },
+    { NULL, 0, NULL },
+};
+
+/* The same, and how much is in it. */
+const cli_column cli_counted_columns[] = {
+    { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the number in the names of its tables" },
+    { "name", 0, "the queue" },
+    { "max_attempts", CLI_COLUMN_RIGHT, "failures after which a message is dead" },
+    { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "lost leases after which a message is dead" },
+    { "backoff_base_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "pause after the first failure" },
+    { "backoff_max_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "upper bound of that pause" },
+    { "created_at", CLI_COLUMN_WHOLE, "when the queue was created" },
+    { "ready", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, READY },
+    { "delayed", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, DELAYED },
+    { "leased", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, LEASED },
+    { NULL, 0, NULL },
 };
 
 #define QUEUE_COLUMN_COUNT (sizeof(queue_columns) / sizeof(queue_columns[0]) - 1)
+#define COUNTED_COLUMN_COUNT (sizeof(cli_counted_columns) / sizeof(cli_counted_columns[0]) - 1)
 
 static void
-queue_values(const pgqrs_queue *queue, cli_value values[QUEUE_COLUMN_COUNT])
+queue_values(const pgqrs_queue *queue, cli_value *values)
 {
     values[0] = cli_value_number(queue->id);
     values[1] = cli_value_text(queue->name);
@@ -68,24 +89,78 @@ cli_queue_create(cli_context *context)
     return CLI_EXIT_OK;
 }
 
-int
-cli_queue_list(cli_context *context)
+/* A queue that takes too long to count has no numbers; one deleted meanwhile is left out. */
+static pgqrs_status
+counted_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
+{
+    pgqrs_queue_counts counts = { 0 };
+    pgqrs_status status = pgqrs_queue_count(context->client, queue->name, &counts, context->err);
+
+    memset(values, 0, COUNTED_COLUMN_COUNT * sizeof(*values));
+    queue_values(queue, values);
+    if (status == PGQRS_ETIMEDOUT)
+        return PGQRS_OK;
+    values[QUEUE_COLUMN_COUNT] = cli_value_number(counts.ready);
+    values[QUEUE_COLUMN_COUNT + 1] = cli_value_number(counts.delayed);
+    values[QUEUE_COLUMN_COUNT + 2] = cli_value_number(counts.leased);
+    return status;
+}
+
+/* Describes a queue in the columns of a table. PGQRS_ENOQUEUE: it is gone. */
+typedef pgqrs_status describe(cli_context *context, const pgqrs_queue *queue, cli_value *values);
+
+static pgqrs_status
+uncounted_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
+{
+    (void)context;
+    queue_values(queue, values);
+    return PGQRS_OK;
+}
+
+/* Each queue is described before the first line is printed: a failure prints nothing. */
+static pgqrs_status
+print_queues(cli_context *context, const pgqrs_queue_list *list, const cli_column *columns, size_t width,
+             describe *values_of)
+{
+    cli_value *values = calloc((pgqrs_queue_list_count(list) + 1) * width, sizeof(*values));
+    pgqrs_status status = values != NULL ? PGQRS_OK : PGQRS_ENOMEM;
+    const pgqrs_queue *queue;
+    size_t rows = 0;
+
+    for (size_t i = 0; status == PGQRS_OK && (queue = pgqrs_queue_list_at(list, i)) != NULL; i++) {
+        status = values_of(context, queue, values + rows * width);
+        rows += status == PGQRS_OK;
+        if (status == PGQRS_ENOQUEUE)
+            status = PGQRS_OK;
+    }
+    if (status == PGQRS_OK) {
+        cli_output_list_begin(&context->output, columns);
+        for (size_t i = 0; i < rows; i++)
+            cli_output_list_row(&context->output, values + i * width);
+        cli_output_list_end(&context->output, "there is no queue");
+    }
+    free(values);
+    return status;
+}
+
+static int
+list_queues(cli_context *context, const cli_column *columns, size_t width, describe *values_of)
 {
     pgqrs_queue_list *list = NULL;
     pgqrs_status status = pgqrs_queue_list_all(context->client, &list, context->err);
-    const pgqrs_queue *queue;
-    cli_value values[QUEUE_COLUMN_COUNT];
 
-    if (status != PGQRS_OK)
-        return cli_fail(context, status);
-    cli_output_list_begin(&context->output, queue_columns);
-    for (size_t i = 0; (queue = pgqrs_queue_list_at(list, i)) != NULL; i++) {
-        queue_values(queue, values);
-        cli_output_list_row(&context->output, values);
-    }
-    cli_output_list_end(&context->output, "there is no queue");
+    if (status == PGQRS_OK)
+        status = print_queues(context, list, columns, width, values_of);
     pgqrs_queue_list_free(list);
-    return CLI_EXIT_OK;
+    return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
+}
+
+int
+cli_queue_list(cli_context *context)
+{
+    if (context->output.is_wide)
+        return list_queues(context, cli_counted_columns, COUNTED_COLUMN_COUNT, counted_values);
+    return list_queues(context, queue_columns, QUEUE_COLUMN_COUNT, uncounted_values);
 }
 
 int
@@ -128,21 +203,21 @@ cli_queue_purge(cli_context *context)
     return CLI_EXIT_OK;
 }
 
-static const cli_column metrics_columns[] = {
-    { "queue", 0 },
-    { "ready", CLI_COLUMN_RIGHT },
-    { "delayed", CLI_COLUMN_RIGHT },
-    { "leased", CLI_COLUMN_RIGHT },
-    { "archived", CLI_COLUMN_RIGHT },
-    { "dead", CLI_COLUMN_RIGHT },
-    { "oldest_ready_age_ms", CLI_COLUMN_RIGHT },
-    { NULL, 0 },
+const cli_column cli_metrics_columns[] = {
+    { "queue", 0, "the queue" },
+    { "ready", CLI_COLUMN_RIGHT, READY },
+    { "delayed", CLI_COLUMN_RIGHT, DELAYED },
+    { "leased", CLI_COLUMN_RIGHT, LEASED },
+    { "archived", CLI_COLUMN_RIGHT, "messages that are done, in the archive" },
+    { "dead", CLI_COLUMN_RIGHT, "messages that were given up, in the archive" },
+    { "oldest_ready_age_ms", CLI_COLUMN_RIGHT, "how long the oldest ready message has waited" },
+    { NULL, 0, NULL },
 };
 
-#define METRICS_COLUMN_COUNT (sizeof(metrics_columns) / sizeof(metrics_columns[0]) - 1)
+#define METRICS_COLUMN_COUNT (sizeof(cli_metrics_columns) / sizeof(cli_metrics_columns[0]) - 1)
 
 static pgqrs_status
-metrics_values(cli_context *context, pgqrs_slice name, cli_value values[METRICS_COLUMN_COUNT])
+metrics_of(cli_context *context, pgqrs_slice name, cli_value *values)
 {
     pgqrs_queue_counts counts = { 0 };
     pgqrs_archive_counts archived = { 0 };
@@ -161,29 +236,9 @@ metrics_values(cli_context *context, pgqrs_slice name, cli_value values[METRICS_
 }
 
 static pgqrs_status
-print_all_metrics(cli_context *context, const pgqrs_queue_list *list)
+metrics_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
 {
-    size_t count = pgqrs_queue_list_count(list);
-    cli_value(*rows)[METRICS_COLUMN_COUNT] = calloc(count + 1, sizeof(*rows));
-    pgqrs_status status = rows != NULL ? PGQRS_OK : PGQRS_ENOMEM;
-    size_t filled = 0;
-
-    /* Counted before the first line is printed: a failure prints nothing. A queue deleted meanwhile is left
-     * out. */
-    for (size_t i = 0; i < count && status == PGQRS_OK; i++) {
-        status = metrics_values(context, pgqrs_queue_list_at(list, i)->name, rows[filled]);
-        filled += status == PGQRS_OK;
-        if (status == PGQRS_ENOQUEUE)
-            status = PGQRS_OK;
-    }
-    if (status == PGQRS_OK) {
-        cli_output_list_begin(&context->output, metrics_columns);
-        for (size_t i = 0; i < filled; i++)
-            cli_output_list_row(&context->output, rows[i]);
-        cli_output_list_end(&context->output, "there is no queue");
-    }
-    free(rows);
-    return status;
+    return metrics_of(context, queue->name, values);
 }
 
 int
@@ -191,18 +246,13 @@ cli_queue_metrics(cli_context *context)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
     cli_value values[METRICS_COLUMN_COUNT];
-    pgqrs_queue_list *list = NULL;
     pgqrs_status status;
 
-    if (name.data != NULL) {
-        status = metrics_values(context, name, values);
-        if (status == PGQRS_OK)
-            cli_output_item(&context->output, metrics_columns, values);
-        return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
-    }
-    status = pgqrs_queue_list_all(context->client, &list, context->err);
-    if (status == PGQRS_OK)
-        status = print_all_metrics(context, list);
-    pgqrs_queue_list_free(list);
-    return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
+    if (name.data == NULL)
+        return list_queues(context, cli_metrics_columns, METRICS_COLUMN_COUNT, metrics_values);
+    status = metrics_of(context, name, values);
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    cli_output_item(&context->output, cli_metrics_columns, values);
+    return CLI_EXIT_OK;
 }

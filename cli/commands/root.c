@@ -28,8 +28,11 @@ static const cli_option global_options[] = {
     { .name = "format",
       .kind = CLI_CHOICE,
       .argument = "json|table",
-      .description = "how results are printed",
+      .description = "how results are printed; a table that is not for a terminal has a tab between values",
       .default_text = "table" },
+    { .name = "wide",
+      .kind = CLI_FLAG,
+      .description = "in tables: every column, and nothing cut at the edge of the terminal" },
     { .name = "out",
       .kind = CLI_TEXT,
       .argument = "stdout|FILE",
@@ -172,6 +175,7 @@ static const cli_node commands[] = {
                  "finished messages from being cleared away, and for leases that ran out while no consumer "
                  "looks. Prints what it found and what to do. The exit code is 1 if there is a problem, 0 if "
                  "there are warnings only.",
+      .columns = cli_finding_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_verify },
     { .name = "queue", .summary = "create, list and remove queues", .children = cli_queue_commands },

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "commands/commands.h"
+#include "commands/message_print.h"
 
 static const cli_argument queue_arguments[] = {
     { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
@@ -226,6 +227,7 @@ const cli_node cli_message_commands[] = {
       .summary = "lease messages and list them",
       .arguments = queue_arguments,
       .options = read_options,
+      .columns = cli_message_columns,
       .needs = CLI_NEEDS_CLIENT,
       .check = cli_message_read_check,
       .run = cli_message_read },
@@ -237,6 +239,7 @@ const cli_node cli_message_commands[] = {
       .arguments = queue_arguments,
       .options = dequeue_options,
       .examples = dequeue_examples,
+      .columns = cli_message_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_message_dequeue },
     { .name = "delete",
@@ -291,6 +294,7 @@ const cli_node cli_message_commands[] = {
       .summary = "show one message without leasing it",
       .arguments = id_arguments,
       .options = archive_flag_options,
+      .columns = cli_message_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_message_show },
     { .name = NULL },

@@ -2,6 +2,7 @@
 #include <stddef.h>
 
 #include "commands/commands.h"
+#include "commands/message_print.h"
 
 static const cli_argument new_arguments[] = {
     { .name = "NAME", .kind = CLI_TEXT, .description = "the queue: 1 to 128 bytes of UTF-8" },
@@ -77,7 +78,13 @@ const cli_node cli_queue_commands[] = {
       .examples = create_examples,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_create },
-    { .name = "list", .summary = "list all queues", .needs = CLI_NEEDS_CLIENT, .run = cli_queue_list },
+    { .name = "list",
+      .summary = "list all queues",
+      .details = "With --wide it counts what each queue holds, in JSON too. That reads every message: "
+                 "seconds for millions of them.",
+      .columns = cli_counted_columns,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_list },
     { .name = "get",
       .summary = "show one queue's settings",
       .arguments = name_arguments,
@@ -101,6 +108,7 @@ const cli_node cli_queue_commands[] = {
       .summary = "count what one queue, or each, holds",
       .details = "Reads every message: seconds for millions of them.",
       .arguments = metrics_arguments,
+      .columns = cli_metrics_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_metrics },
     { .name = NULL },
@@ -140,6 +148,7 @@ const cli_node cli_archive_commands[] = {
       .summary = "list a queue's archive, newest id first",
       .arguments = archive_arguments,
       .options = archive_options,
+      .columns = cli_archived_columns,
       .examples = archive_examples,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_archive_list },
@@ -184,7 +193,10 @@ const cli_node cli_local_commands[] = {
       .arguments = local_arguments,
       .needs = CLI_NEEDS_SERVER,
       .run = cli_local_status },
-    { .name = "list", .summary = "list all private servers of this user", .run = cli_local_list },
+    { .name = "list",
+      .summary = "list all private servers of this user",
+      .columns = cli_server_columns,
+      .run = cli_local_list },
     { .name = "psql",
       .summary = "open psql on it",
       .details = "Starts the server if it is stopped. Standard input may hold statements.",

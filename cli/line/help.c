@@ -7,8 +7,9 @@
 
 #include "print/terminal.h"
 
-/* Longer lines are hard to read. */
+/* Longer lines are hard to read, and shorter ones too. */
 #define MAX_WIDTH 100
+#define MIN_WIDTH 60
 
 /* What is longer stands on a line of its own, so that the description has room. */
 #define LEFT_MAX 28
@@ -75,6 +76,8 @@ help_width(void)
 {
     size_t width = cli_terminal_width(STDOUT_FILENO);
 
+    if (width < MIN_WIDTH)
+        return MIN_WIDTH;
     return width < MAX_WIDTH ? width : MAX_WIDTH;
 }
 
@@ -203,6 +206,24 @@ print_forms(cli_output *output, const cli_option *options)
 }
 
 static void
+print_columns(cli_output *output, const cli_column *columns)
+{
+    size_t width = 0;
+
+    if (columns == NULL)
+        return;
+    for (size_t i = 0; columns[i].name != NULL; i++)
+        width = widen(width, columns[i].name);
+    cli_output_text(output, "\nColumns, those in brackets only with --wide, in JSON or of a single item:\n");
+    for (size_t i = 0; columns[i].name != NULL; i++) {
+        char name[40];
+
+        snprintf(name, sizeof(name), columns[i].flags & CLI_COLUMN_DETAIL ? "[%s]" : "%s", columns[i].name);
+        print_row(output, name, width + 2, columns[i].meaning);
+    }
+}
+
+static void
 print_examples(cli_output *output, const cli_node *node)
 {
     if (node->examples == NULL)
@@ -240,6 +261,7 @@ cli_help_print(cli_output *output, const cli_call *call)
     if (call->depth > 1)
         print_options(output, node->options, "Options");
     print_forms(output, node->options);
+    print_columns(output, node->columns);
     print_examples(output, node);
     if (call->depth == 1 && !call->is_short) {
         print_options(output, node->options, "Options, anywhere on the line");

@@ -110,6 +110,23 @@ print_examples(cli_output *output, const cli_node *node)
 }
 
 static void
+print_columns(cli_output *output, const cli_column *columns)
+{
+    if (columns == NULL)
+        return;
+    cli_output_text(
+        output,
+        ".PP\nColumns, those in brackets only with \\fB\\-\\-wide\\fR, in JSON or of a single item:\n");
+    for (; columns->name != NULL; columns++) {
+        int is_detail = (columns->flags & CLI_COLUMN_DETAIL) != 0;
+
+        cli_output_text(output, ".TP\n%s%s%s\n", is_detail ? "[" : "", columns->name, is_detail ? "]" : "");
+        print_text(output, columns->meaning, 0);
+        cli_output_text(output, "\n");
+    }
+}
+
+static void
 print_command(cli_output *output, const cli_node *const *path, int depth)
 {
     const cli_node *node = path[depth - 1];
@@ -127,6 +144,7 @@ print_command(cli_output *output, const cli_node *const *path, int depth)
         cli_output_text(output, "\n");
     }
     print_options(output, node->options);
+    print_columns(output, node->columns);
     print_examples(output, node);
 }
 

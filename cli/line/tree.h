@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "print/value.h"
+
 typedef struct cli_context cli_context;
 typedef struct cli_node cli_node;
 
@@ -85,6 +87,7 @@ struct cli_node {
     const cli_argument *arguments;
     const cli_option *options;
     const cli_example *examples;
+    const cli_column *columns; /* of the table that it prints; NULL: none that needs a word */
     cli_needs needs;
     int (*tell_loss)(cli_context *context, char *text,
                      size_t size); /* writes what is lost for good, to be asked about unless --yes; returns 0

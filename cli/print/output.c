@@ -85,7 +85,7 @@ cli_output_list_begin(cli_output *output, const cli_column *columns)
         check(output, putc('[', stdout) == EOF);
         return;
     }
-    output->table = cli_table_new(columns);
+    output->table = cli_table_new(columns, output->is_wide);
     check(output, output->table == NULL);
 }
 
@@ -96,7 +96,7 @@ cli_output_list_row(cli_output *output, const cli_value *values)
         check(output, fputs(output->rows > 0 ? ",\n" : "\n", stdout) < 0 ||
                           cli_json_object(stdout, output->columns, values) < 0);
     } else if (output->table != NULL) {
-        check(output, cli_table_add(output->table, output->columns, values) != 0);
+        check(output, cli_table_add(output->table, values) != 0);
     }
     output->rows++;
 }
@@ -108,7 +108,7 @@ cli_output_list_end(cli_output *output, const char *nothing)
         check(output, fputs(output->rows > 0 ? "\n]\n" : "]\n", stdout) < 0);
     else if (output->rows == 0)
         cli_output_text(output, "%s\n", nothing);
-    else if (output->table != NULL)
+    else if (output->table != NULL && output->failed == 0)
         check(output, cli_table_print(output->table, stdout) != 0);
     cli_table_free(output->table);
     output->table = NULL;

@@ -10,15 +10,16 @@
 
 #include "print/value.h"
 
-struct libscols_table;
+struct cli_table;
 
 /** Where results go. Zeroed it is a table on standard output. */
 typedef struct cli_output {
     int json;
+    int is_wide;               /* tables have all columns, and nothing is cut */
     int failed;                /* errno of the first failed write */
     const cli_column *columns; /* of the list under way */
     size_t rows;
-    struct libscols_table *table;
+    struct cli_table *table;
     const char *new_file; /* created by us: its path, as long as there is nothing in it */
     int holds_old;        /* standard output is a file that still holds what was there before */
 } cli_output;

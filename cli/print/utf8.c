@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 size_t
 cli_utf8_length(const unsigned char *p, size_t left)
@@ -78,25 +79,48 @@ cli_utf8_encode(uint32_t code, char *out)
     return 4;
 }
 
-char *
-cli_utf8_escape_harmful(pgqrs_slice text)
+/* Writes what stands for the character at `p`, `length` bytes or 0 if it is not UTF-8, to `out`; 0 if it may
+ * stand for itself. */
+static int
+escape(const unsigned char *p, size_t length, int is_line, char *out)
+{
+    if (length == 0)
+        return is_line ? sprintf(out, "\\x%02x", p[0]) : 0;
+    if (is_line && (p[0] == '\n' || p[0] == '\t' || p[0] == '\r'))
+        return sprintf(out, "\\%c", p[0] == '\n' ? 'n' : p[0] == '\t' ? 't' : 'r');
+    if (cli_utf8_is_harmful(p, length) || (is_line && (p[0] < 0x20 || p[0] == 0x7f)))
+        return sprintf(out, "\\u%04x", cli_utf8_decode(p, length));
+    return 0;
+}
+
+static char *
+escape_all(pgqrs_slice text, int is_line)
 {
     const unsigned char *p = (const unsigned char *)text.data;
-    char *escaped = malloc(3 * text.size + 1), *end = escaped;
+    char *escaped = malloc(6 * text.size + 1), *end = escaped;
 
     for (size_t i = 0; escaped != NULL && i < text.size;) {
-        size_t length = cli_utf8_length(p + i, text.size - i);
+        size_t length = cli_utf8_length(p + i, text.size - i), bytes = length > 0 ? length : 1;
+        int written = escape(p + i, length, is_line, end);
 
-        if (cli_utf8_is_harmful(p + i, length)) {
-            end += sprintf(end, "\\u%04x", cli_utf8_decode(p + i, length));
-            i += length;
-            continue;
-        }
-        *end++ = text.data[i++];
-        for (; length > 1; length--)
-            *end++ = text.data[i++];
+        if (written == 0)
+            memcpy(end, p + i, bytes);
+        end += written > 0 ? (size_t)written : bytes;
+        i += bytes;
     }
     if (escaped != NULL)
         *end = '\0';
     return escaped;
+}
+
+char *
+cli_utf8_escape_harmful(pgqrs_slice text)
+{
+    return escape_all(text, 0);
+}
+
+char *
+cli_utf8_escape_line(pgqrs_slice text)
+{
+    return escape_all(text, 1);
 }

@@ -27,4 +27,8 @@ unsigned cli_utf8_decode(const unsigned char *p, size_t length);
  * is short. */
 char *cli_utf8_escape_harmful(pgqrs_slice text);
 
+/** The same for text that must stay on one line: control characters are written as \n, \t or \u001b too, and
+ * bytes that are not UTF-8 as \xff. */
+char *cli_utf8_escape_line(pgqrs_slice text);
+
 #endif

@@ -30,14 +30,16 @@ typedef struct cli_value {
 
 enum cli_column_flags {
     CLI_COLUMN_RIGHT = 1,  /* numbers */
-    CLI_COLUMN_LONG = 2,   /* cut on a terminal, where it would wrap */
-    CLI_COLUMN_DETAIL = 4, /* not in tables of many rows */
+    CLI_COLUMN_LONG = 2,   /* the first to be cut where lines would not fit the terminal */
+    CLI_COLUMN_DETAIL = 4, /* in a table of many rows only with --wide */
+    CLI_COLUMN_WHOLE = 8,  /* never cut: a time */
 };
 
 /** One column; a list of them ends with one whose name is NULL. */
 typedef struct cli_column {
     const char *name;
     unsigned flags;
+    const char *meaning; /* for help; NULL: none */
 } cli_column;
 
 cli_value cli_value_number(int64_t number);
