@@ -78,8 +78,9 @@ CLI_OPTIONS_FIT(uninstall_options);
 
 static const cli_argument work_arguments[] = {
     { .name = "QUEUE",
+      .presence = CLI_MANY,
       .kind = CLI_TEXT,
-      .description = "the queue to work on",
+      .description = "the queues to work on",
       .completes = CLI_COMPLETES_QUEUES },
     { .name = "COMMAND",
       .presence = CLI_REST_BEHIND,
@@ -101,15 +102,27 @@ static const cli_option work_options[] = {
       .argument = "DURATION",
       .min = 1000,
       .max = CLI_SEVEN_DAYS_MS,
-      .description =
-          "after a crash of this process its messages go to others so much later; extended while a "
-          "program runs",
+      .description = "how long after this process crashes its messages are handed out again; extended while "
+                     "a program runs",
       .default_text = "30s" },
     { .name = "until-empty",
       .kind = CLI_FLAG,
-      .description =
-          "end when the queue holds no message any more, neither delayed nor leased; the exit code is 1 if "
-          "this worker gave one up as dead" },
+      .description = "end when the queues hold no message any more, neither delayed nor leased; the exit "
+                     "code is 1 if this worker gave one up as dead" },
+    { .name = "timeout",
+      .kind = CLI_DURATION,
+      .argument = "DURATION",
+      .min = 1,
+      .max = CLI_SEVEN_DAYS_MS,
+      .description = "stop a program that runs longer: the attempt has failed",
+      .default_text = "none" },
+    { .name = "delete",
+      .kind = CLI_FLAG,
+      .description = "delete messages that are done, instead of archiving them with their results" },
+    { .name = "pass-dsn",
+      .kind = CLI_FLAG,
+      .description = "hand the database to programs, in PGQRS_DSN and PGQRS_SCHEMA; otherwise they get "
+                     "neither PGQRS_DSN nor PGPASSWORD" },
     { .name = "grace",
       .kind = CLI_DURATION,
       .argument = "DURATION",
@@ -127,6 +140,7 @@ CLI_OPTIONS_FIT(work_options);
 
 static const cli_example work_examples[] = {
     { "pgqrs work thumbnails --concurrency 4 -- ./make-thumbnail", "four programs at a time, until stopped" },
+    { "pgqrs work urgent mails --timeout 1m --delete -- ./send-mail", "two queues; nothing is archived" },
     { "pgqrs work mails --until-empty -- sh -c 'jq -r .to | xargs send-mail'", "work off what is there" },
     { NULL },
 };
@@ -182,11 +196,11 @@ static const cli_node commands[] = {
     { .name = "message", .summary = "send, read and finish messages", .children = cli_message_commands },
     { .name = "archive", .summary = "look at finished and dead messages", .children = cli_archive_commands },
     { .name = "work",
-      .summary = "run a program for each message of a queue",
+      .summary = "run a program for each message of some queues",
       .details =
           "Any program is a worker. It gets the payload on its standard input, and PGQRS_MESSAGE_ID, "
-          "PGQRS_QUEUE, "
-          "PGQRS_ATTEMPT and PGQRS_TYPE in its environment. If it exits with 0 the message is archived, with "
+          "PGQRS_QUEUE, PGQRS_ATTEMPT, PGQRS_TYPE, PGQRS_HEADERS (JSON) and PGQRS_LEASE_TOKEN in its "
+          "environment; what the message has not is empty. If it exits with 0 the message is archived, with "
           "standard output as its result; otherwise the attempt has failed, with the end of standard error "
           "as its "
           "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
@@ -194,8 +208,7 @@ static const cli_node commands[] = {
           "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A program that a "
           "signal ends "
           "while the worker stops is not charged an attempt: its message is given back. Whatever ends the "
-          "worker, SIGKILL included, ends its programs and what those have started.\n\n"
-          "Programs do not get PGQRS_DSN and PGPASSWORD.",
+          "worker, SIGKILL included, ends its programs and what those have started.",
       .arguments = work_arguments,
       .options = work_options,
       .examples = work_examples,

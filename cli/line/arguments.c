@@ -372,6 +372,20 @@ check_rest(const cli_call *call, int first)
     return 0;
 }
 
+/* At least one word, up to "--". Returns 0 or an exit code, and moves *i behind them. */
+static int
+check_many(const cli_call *call, const cli_argument *argument, int *i)
+{
+    int end = call->behind >= 0 ? call->behind : call->word_count;
+
+    if (*i == end)
+        return refuse_missing(call, argument);
+    for (; *i < end; ++*i)
+        if (cli_dsn_may_hold_password(call->words[*i]))
+            return refuse_secret("", argument->name);
+    return 0;
+}
+
 static int
 check_words(cli_call *call)
 {
@@ -380,6 +394,12 @@ check_words(cli_call *call)
     int i = 0, failed;
 
     for (; argument != NULL && argument->name != NULL; argument++) {
+        if (argument->presence == CLI_MANY) {
+            failed = check_many(call, argument, &i);
+            if (failed)
+                return failed;
+            continue;
+        }
         if (argument->presence == CLI_REST)
             return check_rest(call, i);
         if (argument->presence == CLI_REST_BEHIND && (call->behind != i || i == call->word_count))

@@ -61,6 +61,9 @@ pgqrs_slice cli_call_argument(const cli_call *call, const char *name);
 /** The number given as the argument called `name`, which must be a required one. */
 int64_t cli_call_argument_number(const cli_call *call, const char *name);
 
+/** The words of the first argument, which takes all up to "--"; *out_count is how many. */
+char *const *cli_call_many(const cli_call *call, size_t *out_count);
+
 /** The words of the last argument, which takes the rest of the line; ended by NULL. */
 char *const *cli_call_rest(const cli_call *call);
 

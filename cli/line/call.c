@@ -80,11 +80,20 @@ cli_call_argument_number(const cli_call *call, const char *name)
 }
 
 char *const *
+cli_call_many(const cli_call *call, size_t *out_count)
+{
+    *out_count = (size_t)(call->behind >= 0 ? call->behind : call->word_count);
+    return call->words;
+}
+
+char *const *
 cli_call_rest(const cli_call *call)
 {
     const cli_argument *arguments = cli_call_node(call)->arguments;
     int place = 0;
 
+    if (arguments[0].presence == CLI_MANY)
+        return call->words + call->behind;
     while (arguments[place + 1].name != NULL)
         place++;
     return call->words + (place < call->word_count ? place : call->word_count);

@@ -146,6 +146,8 @@ offer_argument(cli_completion *completion, const cli_call *call)
     for (; argument != NULL && argument->name != NULL && place > 0; place--)
         if (argument->presence != CLI_REST && argument->presence != CLI_MANY)
             argument++;
+    if (argument != NULL && argument->presence == CLI_MANY && call->behind >= 0)
+        argument++;
     if (argument == NULL || argument->name == NULL)
         return;
     if (argument->presence == CLI_REST_BEHIND) {

@@ -10,6 +10,13 @@ cli_fail(cli_context *context, pgqrs_status status)
 }
 
 int
+cli_fail_memory(cli_context *context)
+{
+    cli_log_failure(&context->log, "%s", pgqrs_status_text(PGQRS_ENOMEM));
+    return CLI_EXIT_OSERR;
+}
+
+int
 cli_fail_data(cli_context *context, pgqrs_status status)
 {
     int code = cli_fail(context, status);

@@ -27,6 +27,9 @@ struct cli_context {
 /** Reports the failure `status` that context->err describes, and returns its exit code. */
 int cli_fail(cli_context *context, pgqrs_status status);
 
+/** Reports that memory is out, and returns the exit code. */
+int cli_fail_memory(cli_context *context);
+
 /** As cli_fail; refused input is bad data, not bad usage. */
 int cli_fail_data(cli_context *context, pgqrs_status status);
 

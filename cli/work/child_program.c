@@ -23,8 +23,8 @@
 static int
 is_own_variable(const char *entry)
 {
-    static const char *const names[] = { "PGQRS_DSN=",   "PGPASSWORD=",    "PGQRS_MESSAGE_ID=",
-                                         "PGQRS_QUEUE=", "PGQRS_ATTEMPT=", "PGQRS_TYPE=" };
+    static const char *const names[] = { "PGQRS_MESSAGE_ID=", "PGQRS_QUEUE=",   "PGQRS_ATTEMPT=",
+                                         "PGQRS_TYPE=",       "PGQRS_HEADERS=", "PGQRS_LEASE_TOKEN=" };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
@@ -105,9 +105,7 @@ child_program_prepare(struct child_program *program, char *const *argv, char *co
     problem = raise_file_limit(program, children);
     if (problem != 0)
         return problem;
-    if (environment == NULL)
-        environment = environ;
-    while (environment != NULL && environment[count] != NULL)
+    while (environment[count] != NULL)
         count++;
     program->environment = calloc(count + 1, sizeof(char *));
     if (program->environment == NULL)

@@ -21,8 +21,7 @@
 /** What all children have in common. */
 struct child_program {
     char *const *argv;  /* not owned */
-    char **environment; /* this process's, without PGQRS_DSN, PGPASSWORD and what each child gets of its own;
-                           entries not owned */
+    char **environment; /* without what each child gets of its own; entries not owned */
     size_t environment_count;
     sigset_t signal_mask; /* for the children */
     int guard_fd;         /* where children are told of; -1: nowhere. Set by the caller */
@@ -31,10 +30,10 @@ struct child_program {
 };
 
 /**
- * Gets ready to run `argv` (kept, not copied) with `environment` (its entries are kept; NULL: this
- * process's), whose children shall have the signal mask `mask`, and makes room for `children` of them among
- * the open files. Returns 0; or an errno: ENOENT or EACCES if there is no such program, EMFILE if the limit
- * of open files (RLIMIT_NOFILE) cannot be raised so far, ENOMEM.
+ * Gets ready to run `argv` (kept, not copied) with `environment` (its entries are kept), whose children shall
+ * have the signal mask `mask`, and makes room for `children` of them among the open files. Returns 0; or an
+ * errno: ENOENT or EACCES if there is no such program, EMFILE if the limit of open files (RLIMIT_NOFILE)
+ * cannot be raised so far, ENOMEM.
  */
 int child_program_prepare(struct child_program *program, char *const *argv, char *const *environment,
                           const sigset_t *mask, int children);

@@ -202,16 +202,35 @@ doubt(struct work_loop *loop, const pgqrs_event *event)
         work_report_event(loop->work.report, event, slot_clock_ms());
 }
 
+/* Whether the queues are there: PGQRS_ENOQUEUE if all are gone. One that is gone does not keep the work from
+ * the others. */
+static pgqrs_status
+look_at_queues(struct work_loop *loop)
+{
+    size_t gone = 0;
+
+    for (size_t i = 0; i < loop->options->queue_count; i++) {
+        pgqrs_queue_list *queues = NULL;
+        pgqrs_status status =
+            pgqrs_queue_get(loop->client, loop->options->queues[i], &queues, loop->work.err);
+
+        pgqrs_queue_list_free(queues);
+        if (status != PGQRS_OK && status != PGQRS_ENOQUEUE)
+            return status;
+        gone += status == PGQRS_ENOQUEUE;
+    }
+    loop->misses_queue = gone > 0;
+    return gone == loop->options->queue_count ? PGQRS_ENOQUEUE : PGQRS_OK;
+}
+
 static void
 look_into_doubt(struct work_loop *loop, int64_t now_ms)
 {
-    pgqrs_queue_list *queues = NULL;
     pgqrs_status status;
 
     if (loop->doubt == PGQRS_OK || now_ms < loop->doubt_ms)
         return;
-    status = pgqrs_queue_get(loop->client, loop->options->queue, &queues, loop->work.err);
-    pgqrs_queue_list_free(queues);
+    status = look_at_queues(loop);
     loop->doubt_ms = slot_clock_ms() + DOUBT_PAUSE_MS;
     if (status == PGQRS_ENOQUEUE && loop->gone_ms == 0)
         loop->gone_ms = now_ms + GONE_PATIENCE_MS;
@@ -238,22 +257,51 @@ work_loop_note(const pgqrs_event *event, void *arg)
         work_report_event(loop->work.report, event, slot_clock_ms());
 }
 
-/* The queue is looked at only while this worker finds nothing in it. */
+/* Counts the messages in the queues up to the first that has any. PGQRS_ENOQUEUE if none of them is there. */
+static pgqrs_status
+count_messages(struct work_loop *loop, int64_t *out)
+{
+    pgqrs_status status = PGQRS_OK;
+    size_t gone = 0;
+
+    *out = 0;
+    for (size_t i = 0; i < loop->options->queue_count && *out == 0; i++) {
+        pgqrs_queue_counts counts = { 0 };
+
+        status = pgqrs_queue_count(loop->client, loop->options->queues[i], &counts, loop->work.err);
+        if (status == PGQRS_ENOQUEUE)
+            gone++;
+        else if (status != PGQRS_OK)
+            return status;
+        *out += counts.ready + counts.delayed + counts.leased;
+    }
+    return gone == loop->options->queue_count ? status : PGQRS_OK;
+}
+
+/* Whether this worker finds nothing in its queues. It goes on looking for one that is gone. */
+static int
+finds_nothing(const struct work_loop *loop)
+{
+    if (loop->misses_queue)
+        return count_busy(loop) == 0;
+    return pgqrs_worker_is_idle(loop->worker);
+}
+
+/* The queues are looked at only while this worker finds nothing in them. */
 static void
 look_whether_empty(struct work_loop *loop)
 {
-    pgqrs_queue_counts counts;
-    int64_t before = slot_clock_ms(), after;
+    int64_t messages, before = slot_clock_ms(), after;
     pgqrs_status status;
 
-    if (loop->phase != WORK_WORKING || before < loop->count_ms || !pgqrs_worker_is_idle(loop->worker))
+    if (loop->phase != WORK_WORKING || before < loop->count_ms || !finds_nothing(loop))
         return;
-    status = pgqrs_queue_count(loop->client, loop->options->queue, &counts, loop->work.err);
+    status = count_messages(loop, &messages);
     after = slot_clock_ms();
     loop->count_ms = after + COUNT_PAUSE_MS + (after - before) * (COUNT_SHARE - 1);
     if (may_end_work(loop, status))
         give_up(loop, status, pgqrs_error_message(loop->work.err));
-    else if (status == PGQRS_OK && counts.ready == 0 && counts.delayed == 0 && counts.leased == 0)
+    else if (status == PGQRS_OK && messages == 0)
         enter(loop, WORK_ENDING);
 }
 
@@ -294,7 +342,7 @@ sleep_ms(struct work_loop *loop)
         due = earlier(due, loop->doubt_ms);
     for (size_t i = 0; i < loop->slot_count; i++)
         due = earlier(due, loop->slots[i].wake_ms);
-    if (loop->options->until_empty && loop->phase == WORK_WORKING && pgqrs_worker_is_idle(loop->worker))
+    if (loop->options->until_empty && loop->phase == WORK_WORKING && finds_nothing(loop))
         due = earlier(due, loop->count_ms);
     if (loop->work.report->progress != NULL)
         due = earlier(due, now + PROGRESS_MS);
@@ -402,15 +450,17 @@ work_loop_init(struct work_loop *loop)
 static int
 judge(struct work_loop *loop)
 {
+    pgqrs_slice queue = pgqrs_slice_of("QUEUE");
     pgqrs_worker_counts counts;
 
     pgqrs_worker_count(loop->worker, &counts);
     if (loop->exit_code != CLI_EXIT_OK || !loop->options->until_empty || counts.dead == 0)
         return loop->exit_code;
+    if (loop->options->queue_count == 1)
+        queue = loop->options->queues[0];
     work_report_failure(loop->work.report,
                         "%lld message%s failed for good: see pgqrs archive list %.*s --outcome dead",
-                        (long long)counts.dead, counts.dead == 1 ? "" : "s", (int)loop->options->queue.size,
-                        loop->options->queue.data);
+                        (long long)counts.dead, counts.dead == 1 ? "" : "s", (int)queue.size, queue.data);
     return CLI_EXIT_FAILED;
 }
 

@@ -48,6 +48,7 @@ struct work_loop {
         doubt;        /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
     int64_t doubt_ms; /* no such look before this */
     int64_t gone_ms;  /* the queue was deleted: until when it is waited for; 0: it is there */
+    int misses_queue; /* 1: some queues are gone, others are there */
     int has_begun;    /* 1: a message was claimed, so the role has its privileges */
     pgqrs_status fatal; /* PGQRS_OK, or why there is no point in going on */
     int exit_code;

@@ -84,6 +84,7 @@ work_report_signal(struct work_report *report, int number, int is_second, size_t
         is_second || number == SIGINT || report->progress != NULL ? CLI_LOG_WARN : CLI_LOG_INFO;
     const char *noun = running == 1 ? "program" : "programs";
 
+    report->is_watched |= level == CLI_LOG_WARN;
     if (is_second)
         work_report_line(report, level,
                          "stopped %zu %s at once after a second signal, SIG%s; what was not done "
@@ -238,8 +239,9 @@ work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms
     cli_log log = *report->log;
     int64_t handled;
 
-    /* Whoever has watched the progress line wants to know how it ended, whatever the level. */
-    if (report->progress != NULL && log.level < CLI_LOG_INFO)
+    /* Somebody who has watched the progress line, or pressed Ctrl-C, wants to know how it ended, whatever the
+     * level. */
+    if ((report->progress != NULL || report->is_watched) && log.level < CLI_LOG_INFO)
         log.level = CLI_LOG_INFO;
     say_hidden(report);
     make_room(report);

@@ -21,6 +21,7 @@ struct work_report {
     int64_t failures_ms;       /* until then failures are counted against the limit */
     int failures_shown;        /* since the limit began to count */
     int64_t failures_hidden;   /* the same, beyond the limit */
+    int is_watched;            /* 1: somebody has pressed Ctrl-C */
     int is_quiet;              /* 1: what programs write to standard error is not passed on */
     int is_in_line;            /* 1: what was passed on did not end with a line feed */
     int64_t lost_bytes;        /* of what was to be passed on */
@@ -54,7 +55,7 @@ void work_report_reminder(struct work_report *report, int64_t now_ms);
 /** Draws the progress line, with `running` programs. */
 void work_report_progress(struct work_report *report, pgqrs_worker *worker, int running);
 
-/** Takes the progress line away and logs the sum; if there was such a line, at any level. */
+/** Takes the progress line away and logs the sum; if somebody watches, at any level. */
 void work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms);
 
 #endif

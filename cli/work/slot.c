@@ -28,7 +28,10 @@
 #define RESULT_MAX_BYTES CHILD_OUT_MAX_BYTES
 #define RESULT_MIN_BYTES ((size_t)64)
 
-#define VARIABLES 4
+#define VARIABLES 6
+
+/* The kernel takes no longer one: MAX_ARG_STRLEN. */
+#define VARIABLE_MAX_BYTES ((size_t)128 << 10)
 
 int64_t
 slot_clock_ms(void)
@@ -64,43 +67,68 @@ change(struct slot *slot, enum slot_state state, int64_t wake_ms)
     slot->wake_ms = wake_ms;
 }
 
-/* As asprintf, but NULL without memory. */
-static char *__attribute__((format(printf, 1, 2))) print(const char *format, ...)
+/* What a program is told of its message. */
+struct variables {
+    char *list[VARIABLES];
+    size_t count;
+    int problem; /* 0, or an errno */
+};
+
+static void add(struct variables *variables, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void
+add(struct variables *variables, const char *format, ...)
 {
+    char **variable = &variables->list[variables->count];
     va_list args;
-    char *text = NULL;
 
     va_start(args, format);
-    if (vasprintf(&text, format, args) < 0)
-        text = NULL;
+    if (vasprintf(variable, format, args) < 0)
+        variables->problem = ENOMEM;
+    else
+        variables->count++;
     va_end(args);
-    return text;
+}
+
+static void
+make_variables(struct variables *variables, const struct slot_work *work, const pgqrs_job *job)
+{
+    const pgqrs_message *message = pgqrs_job_message(job);
+    pgqrs_slice queue = pgqrs_job_queue(job);
+
+    add(variables, "PGQRS_MESSAGE_ID=%lld", (long long)message->id);
+    add(variables, "PGQRS_QUEUE=%.*s", (int)queue.size, queue.data);
+    add(variables, "PGQRS_ATTEMPT=%d", (int)message->attempt);
+    add(variables, "PGQRS_TYPE=%.*s", (int)message->type.size,
+        message->type.size > 0 ? message->type.data : "");
+    add(variables, "PGQRS_LEASE_TOKEN=%lld", (long long)message->lease_token);
+    if (message->headers.size <= VARIABLE_MAX_BYTES - sizeof("PGQRS_HEADERS="))
+        add(variables, "PGQRS_HEADERS=%.*s", (int)message->headers.size,
+            message->headers.size > 0 ? message->headers.data : "");
+    else
+        work_report_line(
+            work->report, CLI_LOG_WARN,
+            "ran the program for message %lld without PGQRS_HEADERS: %zu bytes are too many for a "
+            "variable",
+            (long long)message->id, message->headers.size);
 }
 
 int
 slot_start(struct slot *slot, const struct slot_work *work, pgqrs_job *job, int *out_exec)
 {
-    const pgqrs_message *message = pgqrs_job_message(job);
-    pgqrs_slice queue = pgqrs_job_queue(job);
-    pgqrs_slice type = message->type.data != NULL ? message->type : (pgqrs_slice){ "", 0 };
-    char *variables[VARIABLES] = {
-        print("PGQRS_MESSAGE_ID=%lld", (long long)message->id),
-        print("PGQRS_QUEUE=%.*s", (int)queue.size, queue.data),
-        print("PGQRS_ATTEMPT=%d", (int)message->attempt),
-        print("PGQRS_TYPE=%.*s", (int)type.size, type.data),
-    };
-    int problem = 0;
+    struct variables variables = { .count = 0 };
+    int problem;
 
     assert(slot->state == SLOT_FREE);
     pgqrs_job_set_data(job, slot);
     *out_exec = 0;
-    for (size_t i = 0; i < VARIABLES; i++)
-        if (variables[i] == NULL)
-            problem = ENOMEM;
+    make_variables(&variables, work, job);
+    problem = variables.problem;
     if (problem == 0)
-        problem = child_start(&slot->child, &work->program, message->payload, variables, VARIABLES, out_exec);
-    for (size_t i = 0; i < VARIABLES; i++)
-        free(variables[i]);
+        problem = child_start(&slot->child, &work->program, pgqrs_job_message(job)->payload, variables.list,
+                              variables.count, out_exec);
+    for (size_t i = 0; i < variables.count; i++)
+        free(variables.list[i]);
     if (*out_exec)
         return problem;
     slot->job = job;
@@ -131,7 +159,7 @@ set_result(struct slot *slot, const struct slot_work *work)
     pgqrs_status status = PGQRS_EINVAL;
     size_t size = 2 * RESULT_MAX_BYTES;
 
-    if (output.size == 0)
+    if (output.size == 0 || !work->keeps_results)
         return;
     if (!slot->child.out_truncated && work_text_may_be_json(output))
         status = pgqrs_job_set_result(slot->job, output, work->err);

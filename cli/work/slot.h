@@ -51,8 +51,9 @@ struct slot {
 struct slot_work {
     struct child_program program;
     struct work_report *report;
-    pgqrs_error *err; /* NULL is possible and fine */
-    int is_stopping;  /* 1: the worker was told to stop */
+    pgqrs_error *err;  /* NULL is possible and fine */
+    int keeps_results; /* 1: standard output is the result of a message */
+    int is_stopping;   /* 1: the worker was told to stop */
 };
 
 /** The current time. */

@@ -60,13 +60,26 @@ refuse_program(struct work_report *report, const struct work_options *options, i
 }
 
 static pgqrs_status
+add_queue(struct work_loop *loop, pgqrs_slice name)
+{
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    pgqrs_slice all_types = { NULL, 0 };
+    pgqrs_status status;
+
+    queue.lease_ms = loop->options->lease_ms;
+    queue.job_timeout_ms = loop->options->timeout_ms;
+    queue.done = loop->options->deletes ? PGQRS_DONE_DELETE : PGQRS_DONE_ARCHIVE;
+    status = pgqrs_worker_add_queue(loop->worker, name, &queue, loop->work.err);
+    if (status == PGQRS_OK)
+        status = pgqrs_worker_handle(loop->worker, name, all_types, work_loop_take, loop, loop->work.err);
+    return status;
+}
+
+static pgqrs_status
 open_worker(struct work_loop *loop)
 {
     const struct work_options *options = loop->options;
     pgqrs_worker_options worker = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
-    pgqrs_slice all_types = { NULL, 0 };
-    pgqrs_error *err = loop->work.err;
     pgqrs_status status;
 
     worker.concurrency = options->concurrency;
@@ -74,12 +87,9 @@ open_worker(struct work_loop *loop)
     worker.grace_ms = options->grace_ms + WORK_STOPPING_MS;
     worker.on_event = work_loop_note;
     worker.event_arg = loop;
-    queue.lease_ms = options->lease_ms;
-    status = pgqrs_worker_new(loop->client, &worker, &loop->worker, err);
-    if (status == PGQRS_OK)
-        status = pgqrs_worker_add_queue(loop->worker, options->queue, &queue, err);
-    if (status == PGQRS_OK)
-        status = pgqrs_worker_handle(loop->worker, options->queue, all_types, work_loop_take, loop, err);
+    status = pgqrs_worker_new(loop->client, &worker, &loop->worker, loop->work.err);
+    for (size_t i = 0; i < options->queue_count && status == PGQRS_OK; i++)
+        status = add_queue(loop, options->queues[i]);
     return status;
 }
 
@@ -131,6 +141,7 @@ work_run(pgqrs_client *client, const struct work_options *options)
     loop.guard.title = options->title;
     loop.guard.title_size = options->title_size;
     loop.work.report = &report;
+    loop.work.keeps_results = !options->deletes;
     loop.work.err = pgqrs_error_new();
     loop.signal_fd = take_over_signals(&before);
     problem = loop.signal_fd < 0

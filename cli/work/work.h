@@ -1,9 +1,8 @@
 /*
- * `pgqrs work`: any program is a worker. For each message of a queue one child process runs the command, with
- * the payload on its standard input; its exit code says what becomes of the message.
+ * `pgqrs work`: any program is a worker. For each message of its queues one child process runs the command,
+ * with the payload on its standard input; its exit code says what becomes of the message.
  *
- *   PGQRS_MESSAGE_ID, PGQRS_QUEUE, PGQRS_ATTEMPT, PGQRS_TYPE   in the child's environment; PGQRS_DSN and
- *                  PGPASSWORD are not
+ *   PGQRS_MESSAGE_ID and others   in the child's environment; PGQRS_DSN and PGPASSWORD only if asked for
  *   exit 0         archived as done, with standard output as result (see text.h)
  *   anything else  failed, with the exit status and the end of standard error: retried with backoff, and
  *                  dead at last. But a program that a signal ends while the worker stops has shared that
