@@ -41,7 +41,7 @@ choose_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* The command line as the kernel shows it: the arguments one behind the other. */
+/* The command line as the kernel shows it: the arguments one after the other. */
 static void
 find_title(cli_context *context, int argc, char **argv)
 {
@@ -94,7 +94,7 @@ open_log(cli_context *context)
     if (cli_log_open(&context->log, path) == 0)
         return 0;
     cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
-                    errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
+                    errno == ENXIO ? "no process reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
 }
 

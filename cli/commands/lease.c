@@ -28,7 +28,7 @@ refuse_leased(cli_context *context, int64_t id)
 {
     cli_log_failure(
         &context->log,
-        "message %lld is leased by somebody else: give the lease's --token, or --force to take it away",
+        "message %lld is leased by another consumer: give the lease's --token, or --force to take it away",
         (long long)id);
     return CLI_EXIT_FAILED;
 }

@@ -7,61 +7,32 @@
 #include "line/man.h"
 
 static const cli_option global_options[] = {
-    { .name = "dsn",
-      .letter = 'd',
-      .kind = CLI_TEXT,
-      .argument = "DSN",
-      .description =
-          "the database: a PostgreSQL connection string, or local: for a private server of your own" },
-    { .name = "schema",
-      .letter = 's',
-      .kind = CLI_TEXT,
-      .argument = "NAME",
-      .description = "the schema that holds pgqrs' tables",
-      .default_text = "public" },
-    { .name = "config",
-      .letter = 'c',
-      .kind = CLI_TEXT,
-      .argument = "FILE",
-      .description = "the configuration file; named here, it is stronger than the environment",
-      .default_text = "pgqrs.yaml or pgqrs.yml in this folder, if there" },
-    { .name = "format",
-      .kind = CLI_CHOICE,
-      .argument = "json|table",
-      .description = "how results are printed; a table that is not for a terminal has a tab between values",
-      .default_text = "table" },
-    { .name = "wide",
-      .kind = CLI_FLAG,
-      .description = "in tables: every column, and nothing cut at the edge of the terminal" },
-    { .name = "out",
-      .kind = CLI_TEXT,
-      .argument = "stdout|FILE",
-      .description = "where results go",
-      .default_text = "stdout" },
-    { .name = "log-dest",
-      .kind = CLI_TEXT,
-      .argument = "stderr|FILE",
-      .description = "where log lines go; failures are reported on standard error in any case",
-      .default_text = "stderr" },
-    { .name = "log-level",
-      .kind = CLI_CHOICE,
-      .argument = "error|warn|info|debug|trace",
-      .description = "how much is logged",
-      .default_text = "the setting log_level, which is warn" },
-    { .name = "log-format",
-      .kind = CLI_CHOICE,
-      .argument = "text|json",
-      .description = "how log lines and failures are written",
-      .default_text = "the setting log_format, which is text" },
-    { .name = "help", .letter = 'h', .kind = CLI_FLAG, .description = "print help and do nothing" },
-    { .name = "version", .letter = 'V', .kind = CLI_FLAG, .description = "print the version and do nothing" },
-    { .name = NULL },
+    { "dsn", 'd', CLI_TEXT, "DSN", 0, 0,
+      "the database: a PostgreSQL connection string, or local: for a private server of your own" },
+    { "schema", 's', CLI_TEXT, "NAME", 0, 0, "the schema that holds pgqrs' tables", "public" },
+    { "config", 'c', CLI_TEXT, "FILE", 0, 0,
+      "the configuration file; named here, it is stronger than the environment",
+      "pgqrs.yaml or pgqrs.yml in this folder, if there" },
+    { "format", 0, CLI_CHOICE, "json|table", 0, 0,
+      "how results are printed; a table that is not for a terminal has a tab between values", "table" },
+    { "wide", 0, CLI_FLAG, NULL, 0, 0,
+      "in tables: every column, and nothing cut at the edge of the terminal" },
+    { "out", 0, CLI_TEXT, "stdout|FILE", 0, 0, "where results go", "stdout" },
+    { "log-dest", 0, CLI_TEXT, "stderr|FILE", 0, 0,
+      "where log lines go; failures are reported on standard error in any case", "stderr" },
+    { "log-level", 0, CLI_CHOICE, "error|warn|info|debug|trace", 0, 0, "how much is logged",
+      "the setting log_level, which is warn" },
+    { "log-format", 0, CLI_CHOICE, "text|json", 0, 0, "how log lines and failures are written",
+      "the setting log_format, which is text" },
+    { "help", 'h', CLI_FLAG, NULL, 0, 0, "print help and do nothing" },
+    { "version", 'V', CLI_FLAG, NULL, 0, 0, "print the version and do nothing" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(global_options);
 
 static const cli_option install_options[] = {
-    { .name = "create-schema", .kind = CLI_FLAG, .description = "create the schema if there is none" },
-    { .name = NULL },
+    { "create-schema", 0, CLI_FLAG, NULL, 0, 0, "create the schema if there is none" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(install_options);
 
@@ -72,69 +43,36 @@ static const cli_example install_examples[] = {
 
 static const cli_option uninstall_options[] = {
     CLI_OPTION_YES,
-    { .name = NULL },
+    { NULL },
 };
 CLI_OPTIONS_FIT(uninstall_options);
 
 static const cli_argument work_arguments[] = {
-    { .name = "QUEUE",
-      .presence = CLI_MANY,
-      .kind = CLI_TEXT,
-      .description = "the queues to work on",
-      .completes = CLI_COMPLETES_QUEUES },
-    { .name = "COMMAND",
-      .presence = CLI_REST_BEHIND,
-      .kind = CLI_TEXT,
-      .description = "the program to run for each message, and its arguments, behind --" },
-    { .name = NULL },
+    { "QUEUE", CLI_MANY, CLI_TEXT, NULL, 0, 0, "the queues to work on", CLI_COMPLETES_QUEUES },
+    { "COMMAND", CLI_REST_BEHIND, CLI_TEXT, NULL, 0, 0,
+      "the program to run for each message, and its arguments, after --" },
+    { NULL },
 };
 
 static const cli_option work_options[] = {
-    { .name = "concurrency",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 256,
-      .description = "how many programs run at a time",
-      .default_text = "1" },
-    { .name = "lease",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1000,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "how long after this process crashes its messages are handed out again; extended while "
-                     "a program runs",
-      .default_text = "30s" },
-    { .name = "until-empty",
-      .kind = CLI_FLAG,
-      .description = "end when the queues hold no message any more, neither delayed nor leased; the exit "
-                     "code is 1 if this worker gave one up as dead" },
-    { .name = "timeout",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "stop a program that runs longer: the attempt has failed",
-      .default_text = "none" },
-    { .name = "delete",
-      .kind = CLI_FLAG,
-      .description = "delete messages that are done, instead of archiving them with their results" },
-    { .name = "pass-dsn",
-      .kind = CLI_FLAG,
-      .description = "hand the database to programs, in PGQRS_DSN and PGQRS_SCHEMA; otherwise they get "
-                     "neither PGQRS_DSN nor PGPASSWORD" },
-    { .name = "grace",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "how long running programs may go on after SIGTERM",
-      .default_text = "30s" },
-    { .name = "quiet",
-      .letter = 'q',
-      .kind = CLI_FLAG,
-      .description = "do not pass on what programs write to standard error" },
-    { .name = NULL },
+    { "concurrency", 0, CLI_NUMBER, "N", 1, 256, "how many programs run at a time", "1" },
+    { "lease", 0, CLI_DURATION, "DURATION", 1000, CLI_SEVEN_DAYS_MS,
+      "how long after this process crashes its messages are handed out again; extended while a program runs",
+      "30s" },
+    { "until-empty", 0, CLI_FLAG, NULL, 0, 0,
+      "end when the queues hold no message any more, neither delayed nor leased; the exit code is 1 if this "
+      "worker gave one up as dead" },
+    { "timeout", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS,
+      "stop a program that runs longer: the attempt has failed", "none" },
+    { "delete", 0, CLI_FLAG, NULL, 0, 0,
+      "delete messages that are done, instead of archiving them with their results" },
+    { "pass-dsn", 0, CLI_FLAG, NULL, 0, 0,
+      "hand the database to programs, in PGQRS_DSN and PGQRS_SCHEMA; otherwise they get neither PGQRS_DSN "
+      "nor PGPASSWORD" },
+    { "grace", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS,
+      "how long running programs may go on after SIGTERM", "30s" },
+    { "quiet", 'q', CLI_FLAG, NULL, 0, 0, "do not pass on what programs write to standard error" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(work_options);
 
@@ -146,17 +84,13 @@ static const cli_example work_examples[] = {
 };
 
 static const cli_argument help_arguments[] = {
-    { .name = "COMMAND",
-      .presence = CLI_REST,
-      .kind = CLI_TEXT,
-      .description = "the command to explain",
-      .completes = CLI_COMPLETES_COMMANDS },
-    { .name = NULL },
+    { "COMMAND", CLI_REST, CLI_TEXT, NULL, 0, 0, "the command to explain", CLI_COMPLETES_COMMANDS },
+    { NULL },
 };
 
 static const cli_argument completion_arguments[] = {
-    { .name = "SHELL", .kind = CLI_CHOICE, .choices = "bash|zsh|fish", .description = "bash, zsh or fish" },
-    { .name = NULL },
+    { "SHELL", CLI_REQUIRED, CLI_CHOICE, "bash|zsh|fish", 0, 0, "bash, zsh or fish" },
+    { NULL },
 };
 
 static const cli_example completion_examples[] = {

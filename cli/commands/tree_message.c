@@ -5,70 +5,36 @@
 #include "commands/message_print.h"
 
 static const cli_argument queue_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
-    { .name = NULL },
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { NULL },
 };
 
 static const cli_argument id_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
-    { .name = "ID", .kind = CLI_NUMBER, .min = 1, .max = INT64_MAX, .description = "the message's id" },
-    { .name = NULL },
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { "ID", CLI_REQUIRED, CLI_NUMBER, NULL, 1, INT64_MAX, "the message's id" },
+    { NULL },
 };
 
 static const cli_argument send_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
-    { .name = "PAYLOAD",
-      .presence = CLI_OPTIONAL,
-      .kind = CLI_TEXT,
-      .description = "JSON; left out with --file" },
-    { .name = NULL },
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { "PAYLOAD", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0, "JSON; left out with --file" },
+    { NULL },
 };
 
 static const cli_option send_options[] = {
-    { .name = "delay",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 0,
-      .max = CLI_TEN_YEARS_MS,
-      .description = "nobody gets it before this time has passed",
-      .default_text = "0" },
-    { .name = "priority",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = -100,
-      .max = 100,
-      .description = "higher goes first",
-      .default_text = "0" },
-    { .name = "key",
-      .kind = CLI_TEXT,
-      .argument = "KEY",
-      .description = "idempotency key: the same key stores one message, however often it is sent" },
-    { .name = "type",
-      .kind = CLI_TEXT,
-      .argument = "TYPE",
-      .description = "the kind of work, for the consumer" },
-    { .name = "headers",
-      .kind = CLI_TEXT,
-      .argument = "JSON",
-      .description = "a JSON object, for the consumer" },
-    { .name = "file",
-      .kind = CLI_TEXT,
-      .argument = "FILE",
-      .description = "send every line of this file, which holds one JSON value a line; - is standard input" },
-    { .name = "key-field",
-      .kind = CLI_TEXT,
-      .argument = "NAME",
-      .description =
-          "with --file: the idempotency key is this member of each line, so that the same file can be "
-          "sent again after an interruption; 17 and 17.0 are one key, \"17\" is another" },
-    { .name = "batch",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 10000,
-      .description = "with --file: messages in one transaction",
-      .default_text = "1000" },
-    { .name = NULL },
+    { "delay", 0, CLI_DURATION, "DURATION", 0, CLI_TEN_YEARS_MS, "deliver no sooner than this", "0" },
+    { "priority", 0, CLI_NUMBER, "N", -100, 100, "higher goes first", "0" },
+    { "key", 0, CLI_TEXT, "KEY", 0, 0,
+      "idempotency key: the same key stores one message, however often it is sent" },
+    { "type", 0, CLI_TEXT, "TYPE", 0, 0, "the kind of work, for the consumer" },
+    { "headers", 0, CLI_TEXT, "JSON", 0, 0, "a JSON object, for the consumer" },
+    { "file", 0, CLI_TEXT, "FILE", 0, 0,
+      "send every line of this file, which holds one JSON value a line; - is standard input" },
+    { "key-field", 0, CLI_TEXT, "NAME", 0, 0,
+      "with --file: the idempotency key is this member of each line, so that the same file can be sent again "
+      "after an interruption; 17 and 17.0 are one key, \"17\" is another" },
+    { "batch", 0, CLI_NUMBER, "N", 1, 10000, "with --file: messages in one transaction", "1000" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(send_options);
 
@@ -81,38 +47,19 @@ static const cli_example send_examples[] = {
 };
 
 static const cli_option read_options[] = {
-    { .name = "count",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 10000,
-      .description = "at most so many",
-      .default_text = "the setting default_max_batch_size" },
-    { .name = "lock-time",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "how long they are leased",
-      .default_text = "the setting default_lock_time_seconds" },
-    { .name = "message-type",
-      .kind = CLI_TEXT,
-      .argument = "TYPE",
-      .description = "only messages of this type" },
-    { .name = "archive", .kind = CLI_FLAG, .description = "list the archive instead; leases nothing" },
-    { .name = NULL },
+    { "count", 0, CLI_NUMBER, "N", 1, 10000, "the most to lease", "the setting default_max_batch_size" },
+    { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS, "how long they are leased",
+      "the setting default_lock_time_seconds" },
+    { "message-type", 0, CLI_TEXT, "TYPE", 0, 0, "only messages of this type" },
+    { "archive", 0, CLI_FLAG, NULL, 0, 0, "list the archive instead; leases nothing" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(read_options);
 
 static const cli_option dequeue_options[] = {
-    { .name = "lock-time",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "how long it is leased",
-      .default_text = "the setting default_lock_time_seconds" },
-    { .name = NULL },
+    { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS, "how long it is leased",
+      "the setting default_lock_time_seconds" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(dequeue_options);
 
@@ -122,90 +69,65 @@ static const cli_example dequeue_examples[] = {
 };
 
 static const cli_option archive_flag_options[] = {
-    { .name = "archive", .kind = CLI_FLAG, .description = "look in the archive" },
-    { .name = NULL },
+    { "archive", 0, CLI_FLAG, NULL, 0, 0, "look in the archive" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(archive_flag_options);
 
 #define OPTION_TOKEN                                                                                         \
     {                                                                                                        \
-        .name = "token", .kind = CLI_NUMBER, .argument = "TOKEN", .min = 1, .max = INT64_MAX,                \
-        .description = "the lease_token that came with the message: proves the lease"                        \
+        "token", 0, CLI_NUMBER, "TOKEN", 1, INT64_MAX,                                                       \
+            "the lease_token that came with the message: proves the lease"                                   \
     }
 #define OPTION_FORCE                                                                                         \
     {                                                                                                        \
-        .name = "force", .kind = CLI_FLAG,                                                                   \
-        .description = "without a token: take the message away from whoever holds it"                        \
+        "force", 0, CLI_FLAG, NULL, 0, 0, "without a token: take the message away from its consumer"         \
     }
 #define LEASE_DETAILS                                                                                        \
     "With --token it acts for the holder of the lease and is refused once the lease is lost. Without a "     \
     "token "                                                                                                 \
-    "it acts for an administrator, and touches a message that somebody holds only with --force."
+    "it acts for an administrator, and touches a leased message only with --force."
 
 static const cli_option delete_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
-    { .name = NULL },
+    { NULL },
 };
 CLI_OPTIONS_FIT(delete_options);
 
 static const cli_option archive_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
-    { .name = "result", .kind = CLI_TEXT, .argument = "JSON", .description = "a result to keep with it" },
-    { .name = NULL },
+    { "result", 0, CLI_TEXT, "JSON", 0, 0, "a result to keep with it" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(archive_options);
 
 static const cli_option extend_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
-    { .name = "lock-time",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_SEVEN_DAYS_MS,
-      .description = "the lease ends so long from now",
-      .default_text = "the setting default_lock_time_seconds" },
-    { .name = NULL },
+    { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS, "how long the lease lasts, from now on",
+      "the setting default_lock_time_seconds" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(extend_options);
 
 static const cli_option release_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
-    { .name = "delay",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 0,
-      .max = CLI_TEN_YEARS_MS,
-      .description = "due again after this time",
-      .default_text = "0" },
-    { .name = NULL },
+    { "delay", 0, CLI_DURATION, "DURATION", 0, CLI_TEN_YEARS_MS, "due again after this time", "0" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(release_options);
 
 static const cli_option fail_options[] = {
-    { .name = "token",
-      .kind = CLI_NUMBER,
-      .argument = "TOKEN",
-      .min = 1,
-      .max = INT64_MAX,
-      .required = 1,
-      .description = "the lease_token that came with the message: proves the lease" },
-    { .name = "error",
-      .kind = CLI_TEXT,
-      .argument = "TEXT",
-      .description = "what went wrong; kept if it is the last" },
-    { .name = "for-good", .kind = CLI_FLAG, .description = "give it up: archive it as dead at once" },
-    { .name = "delay",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = CLI_TEN_YEARS_MS,
-      .description = "pause before the next attempt",
-      .default_text = "the queue's backoff" },
-    { .name = NULL },
+    { "token", 0, CLI_NUMBER, "TOKEN", 1, INT64_MAX,
+      "the lease_token that came with the message: proves the lease", NULL, 1 },
+    { "error", 0, CLI_TEXT, "TEXT", 0, 0, "what went wrong; kept if it is the last" },
+    { "for-good", 0, CLI_FLAG, NULL, 0, 0, "give it up: archive it as dead at once" },
+    { "delay", 0, CLI_DURATION, "DURATION", 1, CLI_TEN_YEARS_MS, "pause before the next attempt",
+      "the queue's backoff" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(fail_options);
 
@@ -216,7 +138,7 @@ const cli_node cli_message_commands[] = {
                  "duplicates of an "
                  "idempotency key. Lines are sent in transactions of --batch; blank ones are skipped. A "
                  "refused line ends "
-                 "the command: what stood before it is sent, what stands behind it is not.",
+                 "the command: the lines before it are sent, those after it are not.",
       .arguments = send_arguments,
       .options = send_options,
       .examples = send_examples,
@@ -279,8 +201,8 @@ const cli_node cli_message_commands[] = {
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_message_fail },
     { .name = "cancel",
-      .summary = "take a message out, also from whoever works on it, and archive it as dead",
-      .details = "Whoever works on it is told, and can report nothing any more.",
+      .summary = "archive a message as dead, also while a consumer works on it",
+      .details = "The consumer is told, and its report is refused.",
       .arguments = id_arguments,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_message_cancel },

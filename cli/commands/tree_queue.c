@@ -5,54 +5,27 @@
 #include "commands/message_print.h"
 
 static const cli_argument new_arguments[] = {
-    { .name = "NAME", .kind = CLI_TEXT, .description = "the queue: 1 to 128 bytes of UTF-8" },
-    { .name = NULL },
+    { "NAME", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue: 1 to 128 bytes of UTF-8" },
+    { NULL },
 };
 
 static const cli_argument name_arguments[] = {
-    { .name = "NAME", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
-    { .name = NULL },
+    { "NAME", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { NULL },
 };
 
 static const cli_argument metrics_arguments[] = {
-    { .name = "NAME",
-      .presence = CLI_OPTIONAL,
-      .kind = CLI_TEXT,
-      .description = "the queue; all if it is left out",
-      .completes = CLI_COMPLETES_QUEUES },
-    { .name = NULL },
+    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0, "the queue; all if it is left out", CLI_COMPLETES_QUEUES },
+    { NULL },
 };
 
 static const cli_option create_options[] = {
-    { .name = "max-attempts",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 1000,
-      .description = "failures after which a message is dead",
-      .default_text = "20" },
-    { .name = "max-crashes",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 1000,
-      .description = "lost leases after which a message is dead",
-      .default_text = "3" },
-    { .name = "backoff-base",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = INT64_C(2592000000),
-      .description = "pause after the first failure, doubled by each further one",
-      .default_text = "1s" },
-    { .name = "backoff-max",
-      .kind = CLI_DURATION,
-      .argument = "DURATION",
-      .min = 1,
-      .max = INT64_C(2592000000),
-      .description = "upper bound of that pause",
-      .default_text = "1h" },
-    { .name = NULL },
+    { "max-attempts", 0, CLI_NUMBER, "N", 1, 1000, "failures after which a message is dead", "20" },
+    { "max-crashes", 0, CLI_NUMBER, "N", 1, 1000, "lost leases after which a message is dead", "3" },
+    { "backoff-base", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000),
+      "pause after the first failure, doubled by each further one", "1s" },
+    { "backoff-max", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000), "upper bound of that pause", "1h" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(create_options);
 
@@ -65,7 +38,7 @@ static const cli_example create_examples[] = {
 
 static const cli_option yes_options[] = {
     CLI_OPTION_YES,
-    { .name = NULL },
+    { NULL },
 };
 CLI_OPTIONS_FIT(yes_options);
 
@@ -115,26 +88,16 @@ const cli_node cli_queue_commands[] = {
 };
 
 static const cli_argument archive_arguments[] = {
-    { .name = "QUEUE", .kind = CLI_TEXT, .description = "the queue", .completes = CLI_COMPLETES_QUEUES },
-    { .name = NULL },
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { NULL },
 };
 
 static const cli_option archive_options[] = {
-    { .name = "limit",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 10000,
-      .description = "how many to list",
-      .default_text = "100" },
-    { .name = "before",
-      .kind = CLI_NUMBER,
-      .argument = "ID",
-      .min = 1,
-      .max = INT64_MAX,
-      .description = "list only ids below this one: the last id of the page before" },
-    { .name = "outcome", .kind = CLI_CHOICE, .argument = "done|dead", .description = "list only these" },
-    { .name = NULL },
+    { "limit", 0, CLI_NUMBER, "N", 1, 10000, "how many to list", "100" },
+    { "before", 0, CLI_NUMBER, "ID", 1, INT64_MAX,
+      "list only ids below this one: the last id of the page before" },
+    { "outcome", 0, CLI_CHOICE, "done|dead", 0, 0, "list only these" },
+    { NULL },
 };
 CLI_OPTIONS_FIT(archive_options);
 
@@ -156,13 +119,11 @@ const cli_node cli_archive_commands[] = {
 };
 
 static const cli_argument local_arguments[] = {
-    { .name = "NAME",
-      .presence = CLI_OPTIONAL,
-      .kind = CLI_TEXT,
-      .description = "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN "
-                     "names, else \"default\"",
-      .completes = CLI_COMPLETES_SERVERS },
-    { .name = NULL },
+    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0,
+      "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN names, else "
+      "\"default\"",
+      CLI_COMPLETES_SERVERS },
+    { NULL },
 };
 
 static const cli_example start_examples[] = {

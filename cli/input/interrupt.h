@@ -6,7 +6,7 @@
 
 /** From now on the first of these signals is noted only; the second ends the process as usual. Signals that
  * are ignored, as nohup ignores SIGHUP, stay so. Returns a descriptor that is readable from then on, for
- * whoever waits for something else, or -1 with errno set. */
+ * a caller that waits for something else, or -1 with errno set. */
 int cli_interrupt_watch(void);
 
 /** The signal that came, or 0. */

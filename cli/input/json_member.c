@@ -121,7 +121,7 @@ hex4(const char *p, const char *end)
     return code;
 }
 
-/* Decodes the \uXXXX whose digits are at *p, with its second half if it needs one, and moves *p behind it. 0
+/* Decodes the \uXXXX whose digits are at *p, with its second half if it needs one, and moves *p after it. 0
  * if it is malformed. */
 static size_t
 decode_unicode(const char **p, const char *end, char *out)
@@ -143,7 +143,7 @@ decode_unicode(const char **p, const char *end, char *out)
     return cli_utf8_encode((uint32_t)code, out);
 }
 
-/* Decodes the escape behind the backslash at *p and moves *p behind it. Returns the bytes written to `out`,
+/* Decodes the escape behind the backslash at *p and moves *p after it. Returns the bytes written to `out`,
  * at most 4; 0 if it is malformed. */
 static size_t
 decode_escape(const char **p, const char *end, char *out)

@@ -372,7 +372,7 @@ check_rest(const cli_call *call, int first)
     return 0;
 }
 
-/* At least one word, up to "--". Returns 0 or an exit code, and moves *i behind them. */
+/* At least one word, up to "--". Returns 0 or an exit code, and moves *i after them. */
 static int
 check_many(const cli_call *call, const cli_argument *argument, int *i)
 {

@@ -28,7 +28,7 @@ typedef struct cli_call {
     cli_given local[CLI_MAX_OPTIONS];  /* in the order of the command's options */
     char **words;                      /* the arguments, ended by NULL */
     int word_count;
-    int behind; /* words[behind] is the first one behind "--"; -1: there was none */
+    int behind;                            /* words[behind] is the first one after "--"; -1: there was none */
     int64_t word_numbers[CLI_MAX_OPTIONS]; /* of those arguments that are numbers */
 } cli_call;
 

@@ -244,7 +244,7 @@ take_word(cli_call *call, char *word, cli_given **out_given)
     return NULL;
 }
 
-/* A word that begins with "-": an option, or the value behind its "=". */
+/* A word that begins with "-": an option, or the value after its "=". */
 static void
 offer_dashes(cli_completion *completion, cli_call *call, char *word)
 {

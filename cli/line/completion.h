@@ -1,7 +1,7 @@
 /*
  * Completion in shells. The scripts that `pgqrs completion` prints hold no words of their own: at each Tab
- * they run `pgqrs __complete WORD...` with the words of the line behind the command, the last one being the
- * one at the cursor. Each line of its output is a candidate and, behind a tab, what it means; the one line
+ * they run `pgqrs __complete WORD...` with the words of the line after the command, the last one being the
+ * one at the cursor. Each line of its output is a candidate and, after a tab, what it means; the one line
  * ":files" asks for files instead.
  */
 #ifndef PGQRS_CLI_COMPLETION_H

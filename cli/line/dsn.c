@@ -11,7 +11,7 @@ cli_dsn_is_postgres_uri(const char *text)
     return strncasecmp(text, "postgres://", 11) == 0 || strncasecmp(text, "postgresql://", 13) == 0;
 }
 
-/* "password", and "=" behind it; sslpassword ends likewise. */
+/* "password", and "=" after it; sslpassword ends likewise. */
 static int
 has_password_key(const char *text)
 {
@@ -63,7 +63,7 @@ find_long_value(const char *argument)
     return argument[length] == '=' ? length + 1 : length;
 }
 
-/* The same for -d, which may stand behind the letters of other options, and before its value. */
+/* The same for -d, which may stand after the letters of other options, and before its value. */
 static size_t
 find_short_value(const char *argument)
 {
@@ -72,7 +72,7 @@ find_short_value(const char *argument)
     return letter != NULL ? (size_t)(letter - argument) + 1 : 0;
 }
 
-/* Whether what follows is for another program. Behind an option "--" may as well be that option's value. */
+/* Whether what follows is for another program. After an option "--" may as well be that option's value. */
 static int
 ends_options(char *const *copies, int i)
 {

@@ -14,7 +14,8 @@
     X(OK, 0, "Success. Emptiness is success too: no message was due, the list is empty.")                    \
     X(FAILED, 1,                                                                                             \
       "What was asked about failed: no such queue or message, the queue exists, the lease is lost, the "     \
-      "message is leased by somebody else, _verify_ found a problem, a message of _work --until-empty_ is "  \
+      "message is leased by another consumer, _verify_ found a problem, a message of _work --until-empty_ "  \
+      "is "                                                                                                  \
       "dead.")                                                                                               \
     X(USAGE, 64, "Wrong usage: an unknown command or option, a number out of range, a refused name.")        \
     X(DATA, 65, "A payload, headers, a result or a line of a file was refused.")                             \
@@ -42,7 +43,7 @@ typedef struct cli_exit_row {
     const char *meaning;
 } cli_exit_row;
 
-/** The `index`-th row by code; NULL behind the last. */
+/** The `index`-th row by code; NULL after the last. */
 const cli_exit_row *cli_exit_at(size_t index);
 
 /** The exit code for `status`. */

@@ -14,7 +14,7 @@
 typedef struct cli_context cli_context;
 typedef struct cli_node cli_node;
 
-/** What may be written behind an option, or as an argument. */
+/** What may be written after an option, or as an argument. */
 typedef enum cli_kind {
     CLI_FLAG = 0,    /* nothing: it is there or not */
     CLI_TEXT = 1,    /* any text; completed as a file if `argument` ends in FILE */

@@ -123,7 +123,7 @@ write_line(const cli_log *log, cli_log_level level, const char *text)
 /* The text made from `format`, cleaned. */
 struct line {
     const char *text;
-    char *owned; /* NULL when memory is short */
+    char *owned; /* NULL when out of memory */
 };
 
 static struct line make_line(const char *format, va_list args) __attribute__((format(printf, 1, 0)));

@@ -40,7 +40,7 @@ void cli_log_write(cli_log *log, cli_log_level level, const char *format, ...)
 void cli_log_vwrite(cli_log *log, cli_log_level level, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
 
-/** Writes "pgqrs: ..." on standard error, for an answer to be typed behind it. */
+/** Writes "pgqrs: ..." on standard error, for an answer to be typed after it. */
 void cli_log_prompt(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /** Writes "pgqrs: ..." on standard error, one line whatever the text, and to the file of `log`, which may be

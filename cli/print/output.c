@@ -134,7 +134,7 @@ cli_output_text(cli_output *output, const char *format, ...)
     free(text);
 }
 
-/* What did not print through us, as the benchmark, has overwritten what was there; what is left behind it
+/* What did not print through us, as the benchmark, has overwritten what was there; what is left after it
  * goes. */
 static void
 settle_file(cli_output *output, int succeeded)
