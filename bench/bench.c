@@ -1,142 +1,84 @@
 #include "bench.h"
 
-#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sysexits.h>
 
-#include "enqueuers.h"
-#include "hold.h"
-#include "idle.h"
-#include "json.h"
-#include "options.h"
-#include "pickup.h"
-#include "run.h"
-#include "statement.h"
-#include "threads.h"
-#include "throughput.h"
-#include "twins.h"
-#include "wakes.h"
+#include "ways.h"
 
-static const char *const mode_names[] = { "throughput", "paced",  "twins",    "enqueuers",
-                                          "threads",    "pickup", "wake-ups", "idle" };
+/* Of one job a call: for connections, statements and caches, and so that nobody pays for pages that are
+ * logged whole after a checkpoint. */
+#define WARM_UP_JOBS 2000
 
-static int
-print_settings(bench_run *run, bench_json *json)
+static void
+print_settings(bench_run *run, FILE *out)
 {
-    static const char *const names[] = { "server_version",   "synchronous_commit", "fsync",
-                                         "full_page_writes", "shared_buffers",     "wal_level" };
+    static const char *const modes[] = { "throughput", "enqueuers", "threads", "pickup" };
     const bench_options *options = &run->options;
-    PGresult *result =
-        bench_statement_run(run, run->observer, BENCH_SQL_SETTINGS, 0, NULL, 0, "read the server's settings");
+    PGresult *result = bench_query(run, run->observer, BENCH_SQL(SETTINGS), "read the server's settings");
 
     if (result == NULL)
-        return -1;
-    bench_json_begin(json, "settings", '{');
-    bench_json_text(json, "mode", mode_names[options->mode]);
-    if (options->mode == BENCH_MODE_PACED) {
-        bench_json_text(json, "hold_transaction", bench_hold_name(options->hold));
-        bench_json_integer(json, "rate", options->rate);
-        bench_json_integer(json, "seconds", options->seconds);
-    } else if (options->mode != BENCH_MODE_IDLE) {
-        bench_json_integer(json, "jobs", options->jobs);
-    }
-    if (options->threads > 0) {
-        bench_json_integer(json, "threads", options->threads);
-    } else if (options->mode == BENCH_MODE_TWINS) {
-        bench_json_integer(json, "delayed", options->delayed);
-        bench_json_integer(json, "backlog", options->backlog);
-    } else if (options->mode == BENCH_MODE_ENQUEUERS) {
-        bench_json_integer(json, "enqueuers", options->enqueuers);
-    } else {
-        bench_json_integer(json, "producers", options->producers);
-        bench_json_integer(json, "workers", options->workers);
-    }
-    if (options->mode != BENCH_MODE_ENQUEUERS)
-        bench_json_integer(json, "batch", options->batch);
-    bench_json_integer(json, "payload_bytes", options->payload_bytes);
-    bench_json_text(json, "finish", bench_finish_name(options->finish));
-    if (options->mode == BENCH_MODE_THROUGHPUT || options->mode == BENCH_MODE_ENQUEUERS)
-        bench_json_integer(json, "rounds", options->rounds);
-    bench_json_integer(json, "lease_ms", BENCH_LEASE_MS);
-    bench_json_text(json, "library_version", pgqrs_version());
-    for (int i = 0; i < PQnfields(result); i++)
-        bench_json_text(json, names[i], PQgetvalue(result, 0, i));
-    bench_json_flag(json, "pooled", run->pooled);
-    bench_json_end(json, '}');
+        return;
+    fprintf(out, "{\n  \"mode\": \"%s\"", modes[options->mode]);
+    bench_print(out, 1, "jobs", (double)options->jobs, 0);
+    bench_print(out, 1, "batch", (double)options->batch, 0);
+    bench_print(out, 1, "producers", (double)options->callers, 0);
+    bench_print(out, 1, "workers", (double)options->workers, 0);
+    bench_print(out, 1, "payload_bytes", (double)options->payload_bytes, 0);
+    fprintf(out, ",\n  \"finish\": \"%s\",\n  \"pooled\": %s,\n  \"library\": \"%s\",\n  \"server\": %s",
+            options->archives ? "archive" : "delete", run->pooled ? "true" : "false", pgqrs_version(),
+            PQgetvalue(result, 0, 0));
     PQclear(result);
-    return 0;
 }
 
-static int
-measure(bench_run *run, bench_json *json)
+static bool
+measure_mode(bench_run *run, FILE *out)
 {
+    int64_t jobs = run->options.jobs, warm_up = jobs < WARM_UP_JOBS ? jobs : WARM_UP_JOBS;
+
     switch (run->options.mode) {
-    case BENCH_MODE_PACED:
-        return bench_hold_run(run, json);
-    case BENCH_MODE_TWINS:
-        return bench_twins_run(run, json);
-    case BENCH_MODE_ENQUEUERS:
-        return bench_enqueuers_run(run, json);
-    case BENCH_MODE_THREADS:
-        return bench_threads_run(run, json);
-    case BENCH_MODE_PICKUP:
-        return bench_pickup_run(run, json);
-    case BENCH_MODE_WAKE_UPS:
-        return bench_wakes_run(run, json);
-    case BENCH_MODE_IDLE:
-        return bench_idle_run(run, json);
+    case BENCH_ENQUEUERS:
+        return bench_contest_run(run, &(bench_contest){ { &bench_jobs, &bench_bare }, false, warm_up }, out);
+    case BENCH_THREADS:
+        return bench_contest_run(run, &(bench_contest){ { &bench_jobs, NULL }, true, warm_up }, out);
+    case BENCH_PICKUP:
+        return bench_pickup_run(run, &bench_jobs, out);
     default:
-        return bench_throughput_run(run, json);
+        return bench_contest_run(run, &(bench_contest){ { &bench_batches, &bench_bare }, true, 0 }, out);
     }
 }
 
-/* Nothing reaches stdout before all of it is known. Returns an exit code. */
-static int
-measure_and_print(bench_run *run)
+/* Nothing reaches stdout before all of it is known. */
+static void
+measure(bench_run *run)
 {
-    bench_json json = { 0 };
     char *text = NULL;
     size_t size = 0;
-    int result = 0;
+    FILE *out = open_memstream(&text, &size);
+    bool is_right;
 
-    json.out = open_memstream(&text, &size);
-    if (json.out == NULL)
-        return bench_fail(run, EX_OSERR, "could not start: out of memory");
-    bench_json_begin(&json, NULL, '{');
-    if (print_settings(run, &json) != 0)
-        result = -1;
-    if (result == 0)
-        result = measure(run, &json);
-    if (result >= 0) {
-        bench_json_flag(&json, "checkpoint_before_each_part", run->may_checkpoint);
-        bench_json_end(&json, '}');
+    if (out == NULL) {
+        bench_check(run, PGQRS_ENOMEM, NULL);
+        return;
     }
-    if (fclose(json.out) != 0)
-        result = bench_fail(run, EX_OSERR, "could not write the result: out of memory");
-    if (result >= 0 && (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0))
-        result = bench_fail(run, EX_IOERR, "could not write the result to standard output");
-    if (result > 0)
+    print_settings(run, out);
+    is_right = measure_mode(run, out);
+    fprintf(out, ",\n  \"checkpoint_before_each_part\": %s,\n  \"complete\": %s\n}\n",
+            run->may_checkpoint ? "true" : "false", is_right ? "true" : "false");
+    if (fclose(out) != 0)
+        bench_check(run, PGQRS_ENOMEM, NULL);
+    else if (!bench_stopped(run) && (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0))
+        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM), "could not write the result to standard output");
+    else if (!is_right)
         bench_fail(run, EXIT_FAILURE, "messages were lost, left over or handed out twice: see the result");
     free(text);
-    return result;
 }
 
 int
-bench_main(pgqrs_client *client, const pgqrs_config *config, int argc, char **argv)
+bench_main(const bench_host *host, const bench_options *options)
 {
-    bench_options options;
     bench_run run;
-    sigset_t mask;
-    int status = bench_options_parse(argc, argv, pgqrs_config_get_int(config, "max_payload_bytes"), &options);
 
-    if (status != 0 || options.help)
-        return status;
-    pthread_sigmask(SIG_SETMASK, NULL, &mask);
-    if (bench_run_init(&run, &options, client, config) == 0)
-        measure_and_print(&run);
-    status = bench_run_release(&run);
-    /* A signal that came meanwhile is delivered here. */
-    pthread_sigmask(SIG_SETMASK, &mask, NULL);
-    return status;
+    bench_run_init(&run, host, options);
+    measure(&run);
+    return bench_run_release(&run);
 }

@@ -1,47 +1,21 @@
 #include "run.h"
 
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #define EXIT_OF_SIGNAL 128
+#define CONNECTION_TIMEOUT_S "10"
 
-/* As every other command's. */
-static int
-exit_code_of(pgqrs_status status)
-{
-    switch (status) {
-    case PGQRS_ECONNECT:
-    case PGQRS_ENOTINSTALLED:
-    case PGQRS_ENOSCHEMA:
-    case PGQRS_EOLDSCHEMA:
-    case PGQRS_ENEWSCHEMA:
-    case PGQRS_ENOPOSTGRES:
-    case PGQRS_ENOSERVER:
-        return EX_UNAVAILABLE;
-    case PGQRS_ETIMEDOUT:
-    case PGQRS_EUNKNOWN:
-        return EX_TEMPFAIL;
-    case PGQRS_EAUTH:
-    case PGQRS_EDENIED:
-        return EX_NOPERM;
-    case PGQRS_ECONFIG:
-        return EX_CONFIG;
-    case PGQRS_ENOMEM:
-    case PGQRS_ESYSTEM:
-        return EX_OSERR;
-    default:
-        return EX_SOFTWARE;
-    }
-}
+struct bench_block {
+    struct bench_block *next;
+    max_align_t memory[];
+};
 
-int
+void
 bench_fail(bench_run *run, int exit_code, const char *format, ...)
 {
     va_list args;
@@ -50,44 +24,32 @@ bench_fail(bench_run *run, int exit_code, const char *format, ...)
     if (run->exit_code == 0) {
         run->exit_code = exit_code;
         va_start(args, format);
-        if (vasprintf(&run->fault, format, args) < 0)
-            run->fault = NULL;
+        vsnprintf(run->fault, sizeof(run->fault), format, args);
         va_end(args);
     }
     pthread_mutex_unlock(&run->mutex);
-    atomic_store(&run->stopped, 1);
-    return -1;
+    atomic_store(&run->stopped, true);
 }
 
-int
-bench_fail_library(bench_run *run, pgqrs_status status, const pgqrs_error *err)
+bool
+bench_check(bench_run *run, pgqrs_status status, const pgqrs_error *err)
 {
     const char *message = pgqrs_error_message(err);
 
-    return bench_fail(run, exit_code_of(status), "%s",
-                      *message != '\0' ? message : pgqrs_status_text(status));
+    if (status != PGQRS_OK)
+        bench_fail(run, run->host.exit_code(status), "%s",
+                   *message != '\0' ? message : pgqrs_status_text(status));
+    return status == PGQRS_OK;
 }
 
-int
-bench_fail_libpq(bench_run *run, const char *what, const char *message)
+bool
+bench_stopped(bench_run *run)
 {
-    int size = (int)strcspn(message, "\n");
+    int number = run->host.interrupted();
 
-    return bench_fail(run, EX_UNAVAILABLE, "could not %s: %.*s", what, size, message);
-}
-
-void
-bench_note(const bench_run *run, const char *format, ...)
-{
-    va_list args;
-
-    if (!run->on_terminal)
-        return;
-    fputs("pgqrs bench: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
+    if (number != 0)
+        bench_fail(run, EXIT_OF_SIGNAL + number, "ended by a signal");
+    return atomic_load_explicit(&run->stopped, memory_order_relaxed);
 }
 
 int64_t
@@ -108,167 +70,190 @@ bench_wait_until(int64_t at_ns)
         continue;
 }
 
-static void
-ending_signals(sigset_t *set)
+void *
+bench_allocate(bench_run *run, size_t count, size_t size)
 {
-    sigemptyset(set);
-    sigaddset(set, SIGINT);
-    sigaddset(set, SIGTERM);
+    struct bench_block *block;
+
+    if (bench_stopped(run))
+        return NULL;
+    block = calloc(1, sizeof(*block) + count * size);
+    if (block == NULL) {
+        bench_check(run, PGQRS_ENOMEM, NULL);
+        return NULL;
+    }
+    block->next = run->blocks;
+    run->blocks = block;
+    return block->memory;
 }
 
-int
-bench_run_stopped(bench_run *run)
+/* Records what libpq said. */
+static void
+fail_libpq(bench_run *run, PGconn *connection, const char *what)
 {
-    sigset_t pending;
-    int number;
+    const char *message = PQerrorMessage(connection);
+    pgqrs_status status = PQstatus(connection) == CONNECTION_BAD ? PGQRS_ECONNECT : PGQRS_ESERVER;
 
-    if (atomic_load_explicit(&run->stopped, memory_order_relaxed))
-        return 1;
-    if (sigpending(&pending) != 0)
-        return 0;
-    number = sigismember(&pending, SIGINT) == 1 ? SIGINT : sigismember(&pending, SIGTERM) == 1 ? SIGTERM : 0;
-    if (number == 0)
-        return 0;
-    bench_fail(run, EXIT_OF_SIGNAL + number, "ended by a signal");
-    return 1;
+    bench_fail(run, run->host.exit_code(status), "could not %s: %.*s", what, (int)strcspn(message, "\n"),
+               message);
 }
 
 PGconn *
-bench_run_connect(bench_run *run)
+bench_connect(bench_run *run)
 {
-    const char *const names[] = { "dbname", "connect_timeout", "application_name", NULL };
-    const char *const values[] = { run->conninfo, pgqrs_config_get(run->config, "connection_timeout_seconds"),
-                                   "pgqrs bench", NULL };
-    PGconn *connection = PQconnectdbParams(names, values, 1);
+    static const char *const names[] = { "dbname", "connect_timeout", "application_name", NULL };
+    const char *const values[] = { run->host.conninfo, CONNECTION_TIMEOUT_S, "pgqrs bench", NULL };
+    PGconn *connection;
 
-    if (connection == NULL) {
-        bench_fail(run, EX_OSERR, "could not connect: out of memory");
+    if (bench_stopped(run))
         return NULL;
-    }
-    if (PQstatus(connection) != CONNECTION_OK) {
-        bench_fail_libpq(run, "connect", PQerrorMessage(connection));
-        PQfinish(connection);
-        return NULL;
-    }
-    return connection;
+    connection = PQconnectdbParams(names, values, 1);
+    if (PQstatus(connection) == CONNECTION_OK)
+        return connection;
+    fail_libpq(run, connection, "connect");
+    PQfinish(connection);
+    return NULL;
 }
 
-/* The command's settings, and a connection for each thread. */
-static int
-copy_config(bench_run *run, const pgqrs_config *config, pgqrs_error *err)
+const char *
+bench_for_table(bench_run *run, const char *sql, const char *table)
 {
-    char connections[24];
-    pgqrs_status status = pgqrs_config_new(&run->config, err);
+    static const char placeholder[] = ":\"table\"";
+    const char *at = strstr(sql, placeholder);
+    size_t size = strlen(sql) + strlen(table) + 1;
+    char *text = bench_allocate(run, size, 1);
 
-    for (size_t i = 0; status == PGQRS_OK && pgqrs_config_setting(i) != NULL; i++) {
-        const char *name = pgqrs_config_setting(i)->name;
-        const char *value = pgqrs_config_get(config, name);
-
-        if (value != NULL)
-            status = pgqrs_config_set(run->config, pgqrs_slice_of(name), pgqrs_slice_of(value), err);
-    }
-    snprintf(connections, sizeof(connections), "%lld",
-             (long long)(run->options.producers + run->options.workers + 2));
-    if (status == PGQRS_OK)
-        status = pgqrs_config_set(run->config, pgqrs_slice_of("max_connections"), pgqrs_slice_of(connections),
-                                  err);
-    return status == PGQRS_OK ? 0 : bench_fail_library(run, status, err);
+    if (text != NULL)
+        snprintf(text, size, "%.*s%s%s", (int)(at - sql), sql, table, at + strlen(placeholder));
+    return text;
 }
 
-/* libpq does not know "local:"; the server it names runs already, for the client is open. */
-static int
-find_conninfo(bench_run *run, pgqrs_error *err)
+PGresult *
+bench_result(bench_run *run, PGconn *connection, PGresult *result, const char *what)
 {
-    static const char prefix[] = "local:";
-    const char *dsn = pgqrs_config_get(run->config, "dsn");
-    pgqrs_local_info info = { 0 };
-    pgqrs_slice name = { NULL, 0 };
-    pgqrs_status status;
+    ExecStatusType status = PQresultStatus(result);
 
-    if (dsn == NULL)
-        return bench_fail(run, EX_CONFIG, "no database was named: give --dsn or set PGQRS_DSN");
-    if (strncmp(dsn, prefix, strlen(prefix)) != 0) {
-        run->conninfo = strdup(dsn);
-    } else {
-        if (dsn[strlen(prefix)] != '\0')
-            name = pgqrs_slice_of(dsn + strlen(prefix));
-        status = pgqrs_local_start(name, &info, err);
-        if (status != PGQRS_OK)
-            return bench_fail_library(run, status, err);
-        run->conninfo = strdup(info.conninfo);
-        pgqrs_local_info_release(&info);
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK)
+        return result;
+    fail_libpq(run, connection, what);
+    PQclear(result);
+    return NULL;
+}
+
+PGresult *
+bench_query(bench_run *run, PGconn *connection, const char *sql, const char *what)
+{
+    if (bench_stopped(run))
+        return NULL;
+    return bench_result(run, connection, PQexec(connection, sql), what);
+}
+
+int64_t
+bench_integer(const PGresult *result, int column)
+{
+    if (PQntuples(result) < 1 || column >= PQnfields(result) || PQgetisnull(result, 0, column))
+        return 0;
+    return strtoll(PQgetvalue(result, 0, column), NULL, 10);
+}
+
+void
+bench_checkpoint(bench_run *run)
+{
+    PGresult *result;
+
+    if (!run->may_checkpoint || bench_stopped(run))
+        return;
+    result = PQexec(run->observer, BENCH_SQL(CHECKPOINT));
+    run->may_checkpoint = PQresultStatus(result) == PGRES_COMMAND_OK;
+    PQclear(result);
+}
+
+struct member {
+    bench_work *work;
+    void *shared;
+    size_t index;
+    int64_t start_ns;
+    pthread_t thread;
+};
+
+static void *
+member_main(void *argument)
+{
+    struct member *member = argument;
+
+    member->work(member->shared, member->index, member->start_ns);
+    return NULL;
+}
+
+int64_t
+bench_team_run(bench_run *run, size_t count, bench_work *work, void *shared)
+{
+    struct member *members = bench_allocate(run, count, sizeof(*members));
+    int64_t start_ns = bench_now_ns();
+    size_t started = 0;
+    int error = 0;
+
+    while (members != NULL && error == 0 && started < count) {
+        members[started] = (struct member){ work, shared, started, start_ns, 0 };
+        error = pthread_create(&members[started].thread, NULL, member_main, &members[started]);
+        started += error == 0;
     }
-    return run->conninfo != NULL ? 0 : bench_fail(run, EX_OSERR, "could not start: out of memory");
+    if (error != 0)
+        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM), "could not start %zu threads: %s", count,
+                   strerror(error));
+    for (size_t i = 0; i < started; i++)
+        pthread_join(members[i].thread, NULL);
+    return start_ns;
 }
 
 /* Of letters that do not compress, so that a large payload costs what it says. */
-static int
+static void
 make_payload(bench_run *run)
 {
     static const char head[] = "{\"data\": \"", tail[] = "\"}";
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    size_t size = (size_t)run->options.payload_bytes, end = size - strlen(tail);
-    uint64_t state = 42;
+    size_t size = (size_t)run->options.payload_bytes;
+    unsigned short state[3] = { 42, 0, 0 };
 
-    run->payload = malloc(size + 1);
+    run->payload = bench_allocate(run, size + 1, 1);
     if (run->payload == NULL)
-        return bench_fail(run, EX_OSERR, "could not make a payload of %zu bytes: out of memory", size);
+        return;
+    for (size_t i = 0; i < size; i++)
+        run->payload[i] = (char)('?' + nrand48(state) % 28);
     memcpy(run->payload, head, strlen(head));
-    for (size_t i = strlen(head); i < end; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        run->payload[i] = letters[state >> 58];
-    }
-    memcpy(run->payload + end, tail, strlen(tail) + 1);
-    return 0;
+    memcpy(run->payload + size - strlen(tail), tail, strlen(tail));
 }
 
-int
-bench_run_init(bench_run *run, const bench_options *options, pgqrs_client *client, const pgqrs_config *config)
+void
+bench_run_init(bench_run *run, const bench_host *host, const bench_options *options)
 {
-    pgqrs_error *err = pgqrs_error_new();
-    const char *schema = pgqrs_client_schema(client);
-    sigset_t blocked;
-    int result;
+    const char *schema = pgqrs_client_schema(host->client);
 
-    *run = (bench_run){ 0 };
+    *run = (bench_run){ .options = *options, .host = *host, .may_checkpoint = true };
+    run->options.jobs = (options->jobs + options->batch - 1) / options->batch * options->batch;
     pthread_mutex_init(&run->mutex, NULL);
-    run->options = *options;
-    run->client = client;
-    run->may_checkpoint = 1;
-    run->on_terminal = isatty(STDERR_FILENO);
-    run->pooled = pgqrs_client_is_pooled(client);
-    ending_signals(&blocked);
-    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
-    result = copy_config(run, config, err);
-    if (result == 0)
-        result = find_conninfo(run, err);
-    if (result == 0)
-        result = make_payload(run);
-    pgqrs_error_free(err);
-    if (result != 0)
-        return result;
-    run->observer = bench_run_connect(run);
+    run->pooled = pgqrs_client_is_pooled(host->client);
+    make_payload(run);
+    run->observer = bench_connect(run);
     if (run->observer == NULL)
-        return -1;
+        return;
     run->schema = PQescapeIdentifier(run->observer, schema, strlen(schema));
     if (run->schema == NULL)
-        return bench_fail_libpq(run, "quote the schema's name", PQerrorMessage(run->observer));
-    return 0;
+        bench_check(run, PGQRS_ENOMEM, NULL);
 }
 
 int
 bench_run_release(bench_run *run)
 {
     if (run->exit_code != 0)
-        fprintf(stderr, "pgqrs bench: %s\n", run->fault != NULL ? run->fault : "failed, and memory is short");
+        fprintf(stderr, "pgqrs bench: %s\n", run->fault);
     PQfreemem(run->schema);
     PQfinish(run->observer);
-    if (run->conninfo != NULL)
-        explicit_bzero(run->conninfo, strlen(run->conninfo));
-    free(run->conninfo);
-    free(run->payload);
-    free(run->fault);
-    pgqrs_config_free(run->config);
+    while (run->blocks != NULL) {
+        struct bench_block *next = run->blocks->next;
+
+        free(run->blocks);
+        run->blocks = next;
+    }
     pthread_mutex_destroy(&run->mutex);
     return run->exit_code;
 }

@@ -61,7 +61,7 @@ static void
 offer_queues(cli_context *context, const cli_completion *completion)
 {
     pgqrs_queue_list *list = NULL;
-    const pgqrs_queue *queue;
+    const pgqrs_queue_info *queue;
 
     if (cli_settings_load(context) != 0 || is_stopped_server(pgqrs_config_get(context->config, "dsn")) ||
         pgqrs_client_open(context->config, &context->client, NULL) != PGQRS_OK ||

@@ -45,7 +45,7 @@ static gboolean
 dispatch(GSource *source, GSourceFunc callback, gpointer arg)
 {
     struct attachment *attached = (struct attachment *)source;
-    int over = 0;
+    bool over = false;
 
     if (pgqrs_worker_process(attached->worker, &over, attached->err) == PGQRS_OK && !over)
         return G_SOURCE_CONTINUE;

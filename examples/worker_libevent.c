@@ -49,7 +49,7 @@ static void
 on_event(evutil_socket_t descriptor, short what, void *arg)
 {
     struct attachment *attached = arg;
-    int over = 0;
+    bool over = false;
 
     (void)descriptor;
     (void)what;

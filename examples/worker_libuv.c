@@ -48,7 +48,7 @@ static void
 on_time(uv_timer_t *timer)
 {
     struct attachment *attached = timer->data;
-    int over = 0;
+    bool over = false;
 
     attached->status = pgqrs_worker_process(attached->worker, &over, attached->err);
     if (over || attached->status != PGQRS_OK)
@@ -103,7 +103,7 @@ count_words(uv_work_t *request)
     struct count *count = request->data;
     const pgqrs_slice text = pgqrs_job_message(count->job)->payload;
 
-    for (size_t i = 0; i < text.size && pgqrs_job_cancelled(count->job) == PGQRS_JOB_GOES_ON; i++)
+    for (size_t i = 0; i < text.size && pgqrs_job_cancelled(count->job) == PGQRS_JOB_NOT_CANCELLED; i++)
         count->words += text.data[i] == ' ' || i == 0;
 }
 

@@ -79,7 +79,7 @@ write_report(pgqrs_job *job, void *arg)
     const struct timespec step = { .tv_sec = 0, .tv_nsec = 10000000 };
 
     (void)arg;
-    while (pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON)
+    while (pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED)
         nanosleep(&step, NULL);
     return PGQRS_JOB_FAILED;
 }
@@ -111,7 +111,7 @@ main(void)
 {
     pgqrs_error *err = pgqrs_error_new();
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     pgqrs_config *config = NULL;
     pgqrs_client *client = NULL;
     int ok;

@@ -26,7 +26,7 @@ send_mail(pgqrs_job *job, void *arg)
 static int
 work_until_empty(pgqrs_worker *worker, pgqrs_error *err)
 {
-    int over = 0;
+    bool over = false;
 
     while (!over) {
         struct pollfd readable = { .fd = pgqrs_worker_fd(worker), .events = POLLIN };

@@ -21,6 +21,7 @@
 #include <pgqrs/config.h>
 #include <pgqrs/consumer.h>
 #include <pgqrs/error.h>
+#include <pgqrs/event.h>
 #include <pgqrs/job.h>
 #include <pgqrs/local.h>
 #include <pgqrs/message.h>

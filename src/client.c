@@ -10,6 +10,7 @@
 #include "base/config.h"
 #include "base/error.h"
 #include "base/random.h"
+#include "db/dsn.h"
 #include "db/session.h"
 #include "local/local.h"
 
@@ -32,7 +33,7 @@ resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
     *out = strdup(dsn);
     if (*out == NULL)
         return pgqrsi_error_memory(err);
-    return pgqrsi_conn_check(*out, err);
+    return pgqrsi_dsn_check(*out, err);
 }
 
 /* A pooler is in between: whether it leaves sessions alone, so that they can be used like our own. */
@@ -118,6 +119,28 @@ fail:
     return status;
 }
 
+pgqrs_status
+pgqrs_client_open_dsn(const char *dsn, pgqrs_client **out, pgqrs_error *err)
+{
+    pgqrs_config *config = NULL;
+    pgqrs_status status = pgqrs_config_new(&config, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrs_config_load_environment(config, err);
+    if (status == PGQRS_OK && dsn != NULL)
+        status = pgqrs_config_set(config, PGQRS_SLICE("dsn"), pgqrs_slice_of(dsn), err);
+    if (status == PGQRS_OK)
+        status = pgqrs_client_open(config, out, err);
+    pgqrs_config_free(config);
+    return status;
+}
+
+const char *
+pgqrs_client_conninfo(const pgqrs_client *client)
+{
+    return client->conninfo;
+}
+
 void
 pgqrs_client_close(pgqrs_client *client)
 {
@@ -141,7 +164,7 @@ pgqrs_client_schema(const pgqrs_client *client)
     return client->scope.schema;
 }
 
-int
+bool
 pgqrs_client_is_pooled(const pgqrs_client *client)
 {
     return client->pooled;
@@ -304,7 +327,7 @@ refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
                             "nothing vouches: neither this "
                             "user, nor the owner of the schema or of the database; if they are genuine, act "
                             "as that role, else drop them",
-                            client->scope.schema, PGQRSI_SLICE_ARG(owner));
+                            client->scope.schema, PGQRS_SLICE_ARG(owner));
 }
 
 pgqrs_status

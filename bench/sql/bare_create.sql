@@ -1,2 +1,2 @@
 -- The unadorned table that the queue is compared with.
-CREATE TABLE :"schema".:"bare" (id bigserial PRIMARY KEY, payload jsonb)
+CREATE TABLE :"table" (id bigserial PRIMARY KEY, payload jsonb)

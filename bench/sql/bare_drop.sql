@@ -1,2 +1,2 @@
 -- Removes the unadorned table and its sequence.
-DROP TABLE IF EXISTS :"schema".:"bare"
+DROP TABLE IF EXISTS :"table"

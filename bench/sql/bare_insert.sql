@@ -1,3 +1,3 @@
 -- One batch into the unadorned table.
 -- Parameters: $1 payloads.
-INSERT INTO :"schema".:"bare" (payload) SELECT unnest($1::jsonb[])
+INSERT INTO :"table" (payload) SELECT unnest($1::jsonb[])

@@ -1,4 +1,5 @@
 -- What a reader of a result must know about the server.
--- Returns one row: server version and the settings that decide what a commit costs.
-SELECT current_setting('server_version'), current_setting('synchronous_commit'), current_setting('fsync'),
-       current_setting('full_page_writes'), current_setting('shared_buffers'), current_setting('wal_level')
+-- Returns one row: a JSON object with its version and the settings that decide what a commit costs.
+SELECT json_object_agg(name, setting ORDER BY name)
+  FROM pg_catalog.pg_settings
+ WHERE name IN ('server_version', 'synchronous_commit', 'fsync', 'full_page_writes', 'shared_buffers', 'wal_level')

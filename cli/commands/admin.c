@@ -23,7 +23,7 @@ cli_install(cli_context *context)
     static const cli_column columns[] = {
         { "schema", 0 }, { "version_before", 0 }, { "version", 0 }, { NULL, 0 }
     };
-    pgqrs_installed installed = { 0 };
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
     pgqrs_status status = install(context, &installed);
     const char *schema = pgqrs_client_schema(context->client);
     const char *done;

@@ -83,6 +83,7 @@ int cli_local_destroy(cli_context *context);
 /* work.c, bench.c */
 int cli_work_check(cli_context *context);
 int cli_work(cli_context *context);
+int cli_bench_check(cli_context *context);
 int cli_bench(cli_context *context);
 
 #endif

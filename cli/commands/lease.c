@@ -227,7 +227,7 @@ cli_message_release(cli_context *context)
 }
 
 static void
-print_failed(cli_context *context, const struct work *work, int dead)
+print_failed(cli_context *context, const struct work *work, bool dead)
 {
     static const cli_column columns[] = {
         { "id", 0 }, { "queue", 0 }, { "status", 0 }, { "dead", 0 }, { NULL, 0 }
@@ -248,7 +248,8 @@ cli_message_fail(cli_context *context)
 {
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
     struct work work = { 0 };
-    int dead = 0, code = open_consumer(context, &work);
+    int code = open_consumer(context, &work);
+    bool dead = false;
     pgqrs_status status;
 
     if (code != CLI_EXIT_OK)

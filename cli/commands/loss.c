@@ -28,8 +28,8 @@ int
 cli_loss_of_queue(cli_context *context, char *text, size_t size)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
-    pgqrs_queue_counts counts = { 0 };
-    pgqrs_archive_counts archived = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_status status = count_all(context, name, &counts, &archived);
 
     if (status == PGQRS_ETIMEDOUT)
@@ -48,7 +48,7 @@ int
 cli_loss_of_messages(cli_context *context, char *text, size_t size)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
-    pgqrs_queue_counts counts = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
 
     if (status == PGQRS_ETIMEDOUT)
@@ -77,8 +77,8 @@ cli_loss_of_schema(cli_context *context, char *text, size_t size)
     long long queues = (long long)pgqrs_queue_list_count(list), messages = 0, archived = 0;
 
     for (long long i = 0; i < queues && status == PGQRS_OK; i++) {
-        pgqrs_queue_counts counts = { 0 };
-        pgqrs_archive_counts done = { 0 };
+        pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+        pgqrs_archive_counts done = PGQRS_ARCHIVE_COUNTS_INIT;
 
         status = count_all(context, pgqrs_queue_list_at(list, (size_t)i)->name, &counts, &done);
         messages += sum(&counts);

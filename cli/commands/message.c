@@ -88,7 +88,7 @@ count_archive(cli_context *context, pgqrs_slice queue)
     static const cli_column columns[] = {
         { "queue", 0 }, { "count", 0 }, { "done", 0 }, { "dead", 0 }, { NULL, 0 }
     };
-    pgqrs_archive_counts counts = { 0 };
+    pgqrs_archive_counts counts = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_status status = pgqrs_archive_count(context->client, queue, &counts, context->err);
 
     if (status != PGQRS_OK)
@@ -105,7 +105,7 @@ cli_message_count(cli_context *context)
     static const cli_column columns[] = { { "queue", 0 },   { "count", 0 },  { "ready", 0 },
                                           { "delayed", 0 }, { "leased", 0 }, { NULL, 0 } };
     pgqrs_slice queue = cli_call_argument(context->call, "QUEUE");
-    pgqrs_queue_counts counts = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_status status;
 
     if (cli_call_has(context->call, "archive"))

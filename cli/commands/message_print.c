@@ -87,7 +87,7 @@ message_values(pgqrs_slice queue, const pgqrs_message *message, cli_value values
 static void
 archived_values(pgqrs_slice queue, const pgqrs_archived *archived, cli_value values[ARCHIVED_COLUMN_COUNT])
 {
-    const pgqrs_message *message = &archived->message;
+    const pgqrs_message *message = archived->message;
     cli_value *value = values;
 
     *value++ = cli_value_number(message->id);

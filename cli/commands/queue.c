@@ -39,7 +39,7 @@ const cli_column cli_counted_columns[] = {
 #define COUNTED_COLUMN_COUNT (sizeof(cli_counted_columns) / sizeof(cli_counted_columns[0]) - 1)
 
 static void
-queue_values(const pgqrs_queue *queue, cli_value *values)
+queue_values(const pgqrs_queue_info *queue, cli_value *values)
 {
     values[0] = cli_value_number(queue->id);
     values[1] = cli_value_text(queue->name);
@@ -91,9 +91,9 @@ cli_queue_create(cli_context *context)
 
 /* A queue that takes too long to count has no numbers; one deleted meanwhile is left out. */
 static pgqrs_status
-counted_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
+counted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
 {
-    pgqrs_queue_counts counts = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_status status = pgqrs_queue_count(context->client, queue->name, &counts, context->err);
 
     memset(values, 0, COUNTED_COLUMN_COUNT * sizeof(*values));
@@ -107,10 +107,10 @@ counted_values(cli_context *context, const pgqrs_queue *queue, cli_value *values
 }
 
 /* Describes a queue in the columns of a table. PGQRS_ENOQUEUE: it is gone. */
-typedef pgqrs_status describe(cli_context *context, const pgqrs_queue *queue, cli_value *values);
+typedef pgqrs_status describe(cli_context *context, const pgqrs_queue_info *queue, cli_value *values);
 
 static pgqrs_status
-uncounted_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
+uncounted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
 {
     (void)context;
     queue_values(queue, values);
@@ -124,7 +124,7 @@ print_queues(cli_context *context, const pgqrs_queue_list *list, const cli_colum
 {
     cli_value *values = calloc((pgqrs_queue_list_count(list) + 1) * width, sizeof(*values));
     pgqrs_status status = values != NULL ? PGQRS_OK : PGQRS_ENOMEM;
-    const pgqrs_queue *queue;
+    const pgqrs_queue_info *queue;
     size_t rows = 0;
 
     for (size_t i = 0; status == PGQRS_OK && (queue = pgqrs_queue_list_at(list, i)) != NULL; i++) {
@@ -219,8 +219,8 @@ const cli_column cli_metrics_columns[] = {
 static pgqrs_status
 metrics_of(cli_context *context, pgqrs_slice name, cli_value *values)
 {
-    pgqrs_queue_counts counts = { 0 };
-    pgqrs_archive_counts archived = { 0 };
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
 
     if (status == PGQRS_OK)
@@ -236,7 +236,7 @@ metrics_of(cli_context *context, pgqrs_slice name, cli_value *values)
 }
 
 static pgqrs_status
-metrics_values(cli_context *context, const pgqrs_queue *queue, cli_value *values)
+metrics_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
 {
     return metrics_of(context, queue->name, values);
 }

@@ -156,6 +156,7 @@ static const cli_node commands[] = {
                  "and prints JSON.",
       .options = cli_bench_options,
       .needs = CLI_NEEDS_CLIENT,
+      .check = cli_bench_check,
       .run = cli_bench },
     { .name = "local", .summary = "a private PostgreSQL server of your own", .children = cli_local_commands },
     { .name = "completion",

@@ -1,8 +1,7 @@
-/* The options of bench. The benchmark has a table of its own, bench/options.c; tests/cli/test_bench_options.c
- * compares. */
-#include "line/tree.h"
-
+/* The options of bench. */
 #include <stddef.h>
+
+#include "commands/commands.h"
 
 const cli_option cli_bench_options[] = {
     { .name = "jobs",
@@ -52,36 +51,6 @@ const cli_option cli_bench_options[] = {
       .argument = "delete|archive",
       .description = "how a message ends",
       .default_text = "delete" },
-    { .name = "hold-transaction",
-      .kind = CLI_CHOICE,
-      .argument = "read-only|xid|none",
-      .description = "a fixed rate for a time, with such a transaction held open" },
-    { .name = "rate",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 10000000,
-      .description = "with --hold-transaction: messages a second",
-      .default_text = "8000" },
-    { .name = "seconds",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 2,
-      .max = 86400,
-      .description = "with --hold-transaction: for how long",
-      .default_text = "60" },
-    { .name = "delayed",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 100000000,
-      .description = "compare a claim with and without so many messages that are due in an hour" },
-    { .name = "backlog",
-      .kind = CLI_NUMBER,
-      .argument = "N",
-      .min = 1,
-      .max = 100000000,
-      .description = "compare a claim with and without so many messages that wait in the queue" },
     { .name = "enqueuers",
       .kind = CLI_NUMBER,
       .argument = "N",
@@ -97,10 +66,6 @@ const cli_option cli_bench_options[] = {
     { .name = "pickup",
       .kind = CLI_FLAG,
       .description = "how soon an idle and a half busy worker have a job" },
-    { .name = "wake-ups",
-      .kind = CLI_FLAG,
-      .description = "compare enqueues with wake-ups on and off, nobody asleep" },
-    { .name = "idle", .kind = CLI_FLAG, .description = "what a worker costs that has nothing to do" },
     { .name = NULL },
 };
 CLI_OPTIONS_FIT(cli_bench_options);

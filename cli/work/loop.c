@@ -266,7 +266,7 @@ count_messages(struct work_loop *loop, int64_t *out)
 
     *out = 0;
     for (size_t i = 0; i < loop->options->queue_count && *out == 0; i++) {
-        pgqrs_queue_counts counts = { 0 };
+        pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
 
         status = pgqrs_queue_count(loop->client, loop->options->queues[i], &counts, loop->work.err);
         if (status == PGQRS_ENOQUEUE)
@@ -451,7 +451,7 @@ static int
 judge(struct work_loop *loop)
 {
     pgqrs_slice queue = pgqrs_slice_of("QUEUE");
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
     pgqrs_worker_count(loop->worker, &counts);
     if (loop->exit_code != CLI_EXIT_OK || !loop->options->until_empty || counts.dead == 0)

@@ -40,7 +40,7 @@ struct work_loop {
     int64_t phase_end_ms; /* the present phase lasts no longer */
     int signal_fd;        /* SIGCHLD and those that end the work */
     int last_signal;      /* 0: none yet */
-    int is_over;          /* 1: the worker is */
+    bool is_over;         /* 1: the worker is */
     int64_t due_ms;       /* when the present turn was to come, at the latest */
     int64_t unsettled;    /* messages of which the server does not know what became */
     int64_t count_ms;     /* no look whether the queue is empty before this */

@@ -103,7 +103,7 @@ void
 work_report_cancellation(struct work_report *report, long long id, pgqrs_job_cancellation why)
 {
     static const char *const texts[] = {
-        [PGQRS_JOB_GOES_ON] = "it is not wanted any more",
+        [PGQRS_JOB_NOT_CANCELLED] = "it is not wanted any more",
         [PGQRS_JOB_LEASE_LOST] = "its lease could not be extended in time",
         [PGQRS_JOB_CANCELLED] = "it was cancelled",
         [PGQRS_JOB_TIMED_OUT] = "it took too long",
@@ -220,7 +220,7 @@ work_report_event(struct work_report *report, const pgqrs_event *event, int64_t 
 void
 work_report_progress(struct work_report *report, pgqrs_worker *worker, int running)
 {
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     char note[160];
 
     if (report->progress == NULL)
@@ -235,7 +235,7 @@ void
 work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms)
 {
     double seconds = (double)(now_ms - report->started_ms) / 1000;
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     cli_log log = *report->log;
     int64_t handled;
 

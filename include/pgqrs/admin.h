@@ -1,9 +1,9 @@
 /*
  * Administration: installing, upgrading, checking and removing pgqrs in a schema of a database.
  *
- * Any thread. Installing and removing take a lock, so that of several processes one works and the others
- * wait. All can return PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ENOSCHEMA, PGQRS_ESERVER and
- * PGQRS_ENOMEM, with nothing changed; install and uninstall PGQRS_EUNKNOWN too: call again.
+ * Any thread. Only one process installs or removes at a time; the others wait. All can return PGQRS_ECONNECT,
+ * PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ENOSCHEMA, PGQRS_ESERVER and PGQRS_ENOMEM, with nothing changed;
+ * install and uninstall PGQRS_EUNKNOWN too: call again.
  */
 #ifndef PGQRS_ADMIN_H
 #define PGQRS_ADMIN_H
@@ -17,14 +17,23 @@ extern "C" {
 
 /** The schema before and after an install. 0 means not installed. */
 typedef struct pgqrs_installed {
+    size_t size; /* sizeof this struct; begin with PGQRS_INSTALLED_INIT */
     int32_t version_before;
     int32_t version_now;
 } pgqrs_installed;
+
+#define PGQRS_INSTALLED_INIT                                                                                 \
+    {                                                                                                        \
+        sizeof(pgqrs_installed), 0, 0                                                                        \
+    }
 
 typedef enum pgqrs_severity {
     PGQRS_SEVERITY_PROBLEM = 0, /* pgqrs does not work, or a promise does not hold */
     PGQRS_SEVERITY_WARNING = 1  /* it works, but look at this */
 } pgqrs_severity;
+
+/** "problem", "warning"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_severity_name(pgqrs_severity severity);
 
 /** One finding of a check. The text belongs to the report. */
 typedef struct pgqrs_finding {

@@ -19,9 +19,13 @@ typedef enum pgqrs_outcome {
     PGQRS_OUTCOME_DEAD = 2
 } pgqrs_outcome;
 
-/** One row of the archive. All text belongs to the list. */
+/** "done", "dead", "any"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_outcome_name(pgqrs_outcome outcome);
+
+/** One row of the archive. The message and all text belong to the list. */
 typedef struct pgqrs_archived {
-    pgqrs_message message; /* as it was; the state is not used; lease_token is the token that finished it */
+    const pgqrs_message
+        *message; /* as it was; the state is not used; lease_token is the token that finished it */
     pgqrs_outcome outcome;
     int64_t archived_at_ms;
     int64_t processing_duration_ms; /* from the last dequeue to the archiving */
@@ -33,9 +37,15 @@ typedef struct pgqrs_archive_list pgqrs_archive_list;
 
 /** How many rows a queue's archive holds, by outcome. */
 typedef struct pgqrs_archive_counts {
+    size_t size; /* sizeof this struct; begin with PGQRS_ARCHIVE_COUNTS_INIT */
     int64_t done;
     int64_t dead;
 } pgqrs_archive_counts;
+
+#define PGQRS_ARCHIVE_COUNTS_INIT                                                                            \
+    {                                                                                                        \
+        sizeof(pgqrs_archive_counts), 0, 0                                                                   \
+    }
 
 /** Which rows to list. Zero means the default. */
 typedef struct pgqrs_archive_options {

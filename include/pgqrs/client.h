@@ -11,6 +11,8 @@
 #ifndef PGQRS_CLIENT_H
 #define PGQRS_CLIENT_H
 
+#include <stdbool.h>
+
 #include <pgqrs/config.h>
 #include <pgqrs/error.h>
 
@@ -32,6 +34,17 @@ typedef struct pgqrs_client pgqrs_client;
 PGQRS_API pgqrs_status pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *err);
 
 /**
+ * pgqrs_client_open with the settings of the environment (PGQRS_DSN and the like) and, unless it is NULL,
+ * with `dsn` in place of PGQRS_DSN. For all but the simplest programs make a configuration instead.
+ * PGQRS_ECONFIG if there is no connection string at all.
+ */
+PGQRS_API pgqrs_status pgqrs_client_open_dsn(const char *dsn, pgqrs_client **out, pgqrs_error *err);
+
+/** The connection string that the client uses, for a PGconn of your own to the same database
+ * (PQconnectdb). It may hold a password: do not print it. Valid as long as `client`. Any thread. */
+PGQRS_API const char *pgqrs_client_conninfo(const pgqrs_client *client);
+
+/**
  * Closes every connection and frees `client`; NULL is fine. No call may be under way on it or on anything
  * opened from it. Does not wait for the network.
  */
@@ -40,9 +53,9 @@ PGQRS_API void pgqrs_client_close(pgqrs_client *client);
 /** The schema's name, valid as long as `client`. Any thread. */
 PGQRS_API const char *pgqrs_client_schema(const pgqrs_client *client);
 
-/** 1 if the server is reached through a pooler that gives a session away between transactions: the client
- * then uses unnamed statements and no session state; else 0. Any thread. */
-PGQRS_API int pgqrs_client_is_pooled(const pgqrs_client *client);
+/** Whether the server is reached through a pooler that gives a session away between transactions: the client
+ * then uses unnamed statements and no session state. Any thread. */
+PGQRS_API bool pgqrs_client_is_pooled(const pgqrs_client *client);
 
 #ifdef __cplusplus
 }

@@ -16,14 +16,15 @@
  * due; then those below 0. Ids are not commit order, and there is no global first-in first-out among several
  * consumers.
  *
- * Calls may come from any thread. Each blocks at most `operation_timeout_ms`, and, besides what stands with
- * it, can return PGQRS_EINVAL, PGQRS_ENOQUEUE, PGQRS_ECONNECT, PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ESERVER
- * or PGQRS_ENOMEM, with nothing changed, or PGQRS_EUNKNOWN: it may be done; calling again with the same lease
- * is safe.
+ * Calls may come from any thread. Each blocks at most `operation_timeout_ms`. In addition to the statuses
+ * listed with it, each can return PGQRS_EINVAL, PGQRS_ENOQUEUE, PGQRS_ECONNECT, PGQRS_ETIMEDOUT,
+ * PGQRS_EDENIED, PGQRS_ESERVER or PGQRS_ENOMEM, with nothing changed, or PGQRS_EUNKNOWN: it may be done;
+ * calling again with the same lease is safe.
  */
 #ifndef PGQRS_CONSUMER_H
 #define PGQRS_CONSUMER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -38,7 +39,7 @@ typedef struct pgqrs_consumer pgqrs_consumer;
 /** Chosen when a consumer is opened. Zero means the default. */
 typedef struct pgqrs_consumer_options {
     size_t size;       /* sizeof this struct */
-    int64_t lease_ms;  /* default: `default_lock_time_seconds` of the client; 1 to 7 days */
+    int64_t lease_ms;  /* default: `default_lock_time_seconds` of the client; 1 ms to 7 days */
     int64_t worker_id; /* recorded as consumer_worker_id; default 0: none */
 } pgqrs_consumer_options;
 
@@ -68,6 +69,9 @@ typedef enum pgqrs_fail_mode {
     PGQRS_FAIL_FOR_GOOD = 1 /* archived as dead at once */
 } pgqrs_fail_mode;
 
+/** "retry", "for good"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_fail_mode_name(pgqrs_fail_mode mode);
+
 /** How a failure is reported. Zero means the default. */
 typedef struct pgqrs_fail_options {
     size_t size; /* sizeof this struct */
@@ -89,6 +93,9 @@ typedef enum pgqrs_lease_mode {
     PGQRS_LEASE_IF_FREE = 0,  /* refuse a message that somebody holds: PGQRS_ELEASED */
     PGQRS_LEASE_TAKE_OVER = 1 /* an administrator's override: the holder's token is void from now on */
 } pgqrs_lease_mode;
+
+/** "if free", "take over"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_lease_mode_name(pgqrs_lease_mode mode);
 
 /** Opens `queue` for dequeueing. `options` may be NULL. The caller closes *out. */
 PGQRS_API pgqrs_status pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue,
@@ -122,19 +129,19 @@ PGQRS_API pgqrs_status pgqrs_consumer_delete(pgqrs_consumer *consumer, pgqrs_lea
 PGQRS_API pgqrs_status pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_slice result,
                                               pgqrs_error *err);
 
-/** Ends the lease `extension_ms` (1 to 7 days) from now. PGQRS_ELEASELOST. */
+/** Extends the lease to `extension_ms` (1 ms to 7 days) from now. PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_extend_visibility(pgqrs_consumer *consumer, pgqrs_lease lease,
                                                         int64_t extension_ms, pgqrs_error *err);
 
-/** Gives a message back, due again after `delay_ms` (0 to 10 years), and charges no attempt.
+/** Gives a message back, due again after `delay_ms` (0 ms to 10 years), and charges no attempt.
  * PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t delay_ms,
                                               pgqrs_error *err);
 
-/** Reports a failed attempt. `options` may be NULL. *out_dead, which may be NULL, is 1 if that was the last
- * one and the message is now in the archive as dead, else 0. PGQRS_ELEASELOST. */
+/** Reports a failed attempt. `options` may be NULL. *out_dead, which may be NULL, says whether that was the
+ * last one, so that the message is now in the archive as dead. PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease,
-                                           const pgqrs_fail_options *options, int *out_dead,
+                                           const pgqrs_fail_options *options, bool *out_dead,
                                            pgqrs_error *err);
 
 /*

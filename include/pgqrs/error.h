@@ -12,6 +12,8 @@
 #ifndef PGQRS_ERROR_H
 #define PGQRS_ERROR_H
 
+#include <stdbool.h>
+
 #include <pgqrs/export.h>
 #include <pgqrs/status.h>
 
@@ -21,7 +23,7 @@ extern "C" {
 
 typedef struct pgqrs_error pgqrs_error;
 
-/** An empty error, or NULL when memory is short (which is a valid argument everywhere). Free it. */
+/** An empty error, or NULL when out of memory (which is a valid argument everywhere). Free it. */
 PGQRS_API pgqrs_error *pgqrs_error_new(void);
 
 /** Frees `err`; NULL is fine. */
@@ -34,11 +36,11 @@ PGQRS_API pgqrs_status pgqrs_error_status(const pgqrs_error *err);
  * written again or freed; "" if there was no failure. Never NULL. */
 PGQRS_API const char *pgqrs_error_message(const pgqrs_error *err);
 
-/** The server's five-character SQLSTATE, or "" if the server was not the one who failed. Never NULL. */
+/** The server's five-character SQLSTATE, or "" if the failure did not come from the server. Never NULL. */
 PGQRS_API const char *pgqrs_error_sqlstate(const pgqrs_error *err);
 
-/** 1 if the same call may succeed later without any change, else 0. */
-PGQRS_API int pgqrs_error_is_transient(const pgqrs_error *err);
+/** Whether the same call may succeed later without any change. */
+PGQRS_API bool pgqrs_error_is_transient(const pgqrs_error *err);
 
 #ifdef __cplusplus
 }

@@ -5,8 +5,10 @@
  *   handler(job) --------> +--> FAILED    tried again after a pause; dead after its last attempt
  *        |                 +--> DEAD      archived as dead at once
  *        |                 +--> SNOOZED   given back, due again after a delay, no attempt charged
- *        v                 +--> SETTLED   the handler ended the lease itself, in a transaction of its own
- *     PENDING --> pgqrs_job_finish, later, from any thread
+ *        |                 +--> RELEASED  given back, due again at once, no attempt charged: for a job that
+ * did not |                 |              begin because the worker stops (PGQRS_JOB_STOPPING) v +--> SETTLED
+ * the handler ended the lease itself, in a transaction of its own PENDING --> pgqrs_job_finish, later, from
+ * any thread
  *
  * A job is a message under a lease, which the worker extends for as long as the handler works. A handler may
  * be told to give up, and should look now and then whether it was: pgqrs_job_cancelled. What it returns after
@@ -14,7 +16,7 @@
  * offered to the server, which takes it only if nobody else was handed the message; after PGQRS_JOB_STOPPING,
  * until the worker's grace ends.
  *
- * Whatever a handler does beside it may happen again: a job is carried out at least once. To make an effect
+ * A handler's side effects may happen more than once: a job is carried out at least once. To make an effect
  * happen exactly once write it, and end the lease with pgqrs_consumer_delete_on or pgqrs_consumer_archive_on,
  * in one transaction of your own, and return PGQRS_JOB_SETTLED. For effects elsewhere the lease token of the
  * message serves as a fencing token.
@@ -43,18 +45,25 @@ typedef enum pgqrs_job_outcome {
     PGQRS_JOB_DEAD = 2,
     PGQRS_JOB_SNOOZED = 3,
     PGQRS_JOB_SETTLED = 4,
-    PGQRS_JOB_PENDING = 5
+    PGQRS_JOB_PENDING = 5,
+    PGQRS_JOB_RELEASED = 6
 } pgqrs_job_outcome;
+
+/** "done", "failed" and so on; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_job_outcome_name(pgqrs_job_outcome outcome);
 
 /** Why a handler should give up. */
 typedef enum pgqrs_job_cancellation {
-    PGQRS_JOB_GOES_ON = 0,    /* it should not */
+    PGQRS_JOB_NOT_CANCELLED = 0, /* it should not */
     PGQRS_JOB_LEASE_LOST = 1, /* the lease ran out, or could not be extended in time: somebody else may work
                                  on it */
     PGQRS_JOB_CANCELLED = 2,  /* pgqrs_message_cancel */
     PGQRS_JOB_TIMED_OUT = 3,  /* it took longer than `job_timeout_ms`, and is reported as failed */
     PGQRS_JOB_STOPPING = 4    /* the worker stops: what is not finished when the grace ends is given back */
 } pgqrs_job_cancellation;
+
+/** "not cancelled", "lease lost" and so on; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_job_cancellation_name(pgqrs_job_cancellation cancellation);
 
 /** Does the work of one job. An outcome that is none of the above counts as PGQRS_JOB_FAILED. A child
  * process that a handler forks must not return from it: it is ended there. */

@@ -22,6 +22,9 @@ typedef enum pgqrs_message_state {
     PGQRS_MESSAGE_LEASED = 2   /* held by a consumer until vt_ms */
 } pgqrs_message_state;
 
+/** "ready", "delayed", "leased"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_message_state_name(pgqrs_message_state state);
+
 /** One message. Times are milliseconds since 1970, UTC, by the server's clock; 0 means never. */
 typedef struct pgqrs_message {
     int64_t id;          /* names this message in the whole installation */

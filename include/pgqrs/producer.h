@@ -12,6 +12,7 @@
 #ifndef PGQRS_PRODUCER_H
 #define PGQRS_PRODUCER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -56,12 +57,13 @@ typedef struct pgqrs_enqueue_options {
         }                                                                                                    \
     }
 
-/** What became of one message. */
+/** What became of one message. This struct does not grow: later versions use what is reserved. */
 typedef struct pgqrs_enqueued {
     int64_t id;
-    int duplicate; /* 1: the key was known; `id` is the message enqueued with it first, and this one was
-                      dropped */
-    int differs;   /* 1: and the payload of that one is another: the key was given to two messages */
+    bool duplicate; /* the key was known: `id` is the message enqueued with it first, and this one was dropped
+                     */
+    bool differs;   /* that message has another payload: the key was given to two messages */
+    uint8_t reserved[6];
 } pgqrs_enqueued;
 
 /**

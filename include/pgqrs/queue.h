@@ -38,7 +38,7 @@ typedef struct pgqrs_queue_options {
     }
 
 /** A queue as it is stored. The name belongs to the list that holds this. */
-typedef struct pgqrs_queue {
+typedef struct pgqrs_queue_info {
     int64_t id;
     pgqrs_slice name;
     int32_t max_attempts;
@@ -46,15 +46,21 @@ typedef struct pgqrs_queue {
     int64_t backoff_base_ms;
     int64_t backoff_max_ms;
     int64_t created_at_ms; /* since 1970, UTC, by the server's clock */
-} pgqrs_queue;
+} pgqrs_queue_info;
 
 /** How many messages a queue holds, each counted once. For its archive see pgqrs_archive_count. */
 typedef struct pgqrs_queue_counts {
+    size_t size;                 /* sizeof this struct; begin with PGQRS_QUEUE_COUNTS_INIT */
     int64_t ready;               /* can be claimed now */
     int64_t delayed;             /* become due later */
     int64_t leased;              /* held by a consumer */
     int64_t oldest_ready_age_ms; /* since the oldest claimable message was enqueued; 0 if there is none */
 } pgqrs_queue_counts;
+
+#define PGQRS_QUEUE_COUNTS_INIT                                                                              \
+    {                                                                                                        \
+        sizeof(pgqrs_queue_counts), 0, 0, 0, 0                                                               \
+    }
 
 typedef struct pgqrs_queue_list pgqrs_queue_list;
 
@@ -85,7 +91,7 @@ PGQRS_API pgqrs_status pgqrs_queue_purge(pgqrs_client *client, pgqrs_slice name,
 PGQRS_API size_t pgqrs_queue_list_count(const pgqrs_queue_list *list);
 
 /** The `index`-th queue, valid as long as `list`; NULL behind the last. Any thread. */
-PGQRS_API const pgqrs_queue *pgqrs_queue_list_at(const pgqrs_queue_list *list, size_t index);
+PGQRS_API const pgqrs_queue_info *pgqrs_queue_list_at(const pgqrs_queue_list *list, size_t index);
 
 /** Frees `list`; NULL is fine. */
 PGQRS_API void pgqrs_queue_list_free(pgqrs_queue_list *list);

@@ -31,6 +31,16 @@ pgqrs_slice_of(const char *text)
     return slice;
 }
 
+/** A slice over a string literal: PGQRS_SLICE("{}"). */
+#ifdef __cplusplus
+#define PGQRS_SLICE(literal) (pgqrs_slice{ "" literal, sizeof(literal) - 1 })
+#else
+#define PGQRS_SLICE(literal) ((pgqrs_slice){ "" literal, sizeof(literal) - 1 })
+#endif
+
+/** For printf: printf("%.*s", PGQRS_SLICE_ARG(slice)). Up to INT_MAX bytes. */
+#define PGQRS_SLICE_ARG(slice) (int)(slice).size, (slice).data
+
 #ifdef __cplusplus
 }
 #endif

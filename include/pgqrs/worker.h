@@ -31,46 +31,17 @@
 #ifndef PGQRS_WORKER_H
 #define PGQRS_WORKER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include <pgqrs/job.h>
+#include <pgqrs/event.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 typedef struct pgqrs_worker pgqrs_worker;
-
-typedef enum pgqrs_event_kind {
-    PGQRS_EVENT_STARTED = 0,      /* a handler is about to be run */
-    PGQRS_EVENT_DONE = 1,         /* a job is finished, and the server knows */
-    PGQRS_EVENT_FAILED = 2,       /* an attempt failed, and the server knows: it will be tried again */
-    PGQRS_EVENT_DEAD = 3,         /* a message was archived as dead */
-    PGQRS_EVENT_SNOOZED = 4,      /* a message was given back by its handler */
-    PGQRS_EVENT_RELEASED = 5,     /* a message was given back because the worker stops */
-    PGQRS_EVENT_CANCELLED = 6,    /* the handler is told to give up: see pgqrs_job_cancelled */
-    PGQRS_EVENT_LOST = 7,         /* what became of a job was not reported: its lease is lost */
-    PGQRS_EVENT_DISCONNECTED = 8, /* the server cannot be reached: `status` and `message` say why; told at
-                                     first, when the reason changes, and once a minute while it lasts */
-    PGQRS_EVENT_CONNECTED = 9,    /* it can again */
-    PGQRS_EVENT_TROUBLE = 10,     /* the server refused something, which will be tried again: `message`; told
-                                     at first, when the reason changes, and once a minute while it lasts */
-    PGQRS_EVENT_REOPENED = 11 /* a queue that was deleted and made again is served again: `message` names it
-                               */
-} pgqrs_event_kind;
-
-/** What happened. Valid during the call. */
-typedef struct pgqrs_event {
-    pgqrs_event_kind kind;
-    pgqrs_job *job; /* NULL if it is about none; after DONE to RELEASED and LOST only to be looked at */
-    pgqrs_status status;
-    const char *message; /* one line for people; "" if there is none */
-} pgqrs_event;
-
-/** Called without a lock held. STARTED comes from the thread that runs the handler, all others from one
- * thread, the worker's or yours; do not block in it, nor call the worker but for pgqrs_worker_stop. */
-typedef void (*pgqrs_event_callback)(const pgqrs_event *event, void *arg);
 
 /** Chosen when a worker is made. Zero means the default, but for `concurrency`. */
 typedef struct pgqrs_worker_options {
@@ -97,17 +68,23 @@ typedef enum pgqrs_retry_policy {
                                    random part between half and all is taken */
 } pgqrs_retry_policy;
 
+/** "queue", "fixed", "exponential"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_retry_policy_name(pgqrs_retry_policy policy);
+
 typedef enum pgqrs_done_policy {
     PGQRS_DONE_ARCHIVE = 0, /* finished messages are kept, with their results */
     PGQRS_DONE_DELETE = 1   /* finished messages are removed */
 } pgqrs_done_policy;
+
+/** "archive", "delete"; "unknown" for any other value. Static text. Any thread. */
+PGQRS_API const char *pgqrs_done_policy_name(pgqrs_done_policy policy);
 
 /** Chosen for one queue. Zero means the default. */
 typedef struct pgqrs_worker_queue_options {
     size_t size;    /* sizeof this struct */
     int32_t weight; /* its share of the claims while several queues are full; default 1, at most 1,000 */
     int32_t max_attempts;   /* failures after which a message is dead; default: the queue's; at most 1,000 */
-    int64_t lease_ms;       /* default 30,000; 100 to 7 days */
+    int64_t lease_ms;       /* default 30,000; 100 ms to 7 days */
     int64_t job_timeout_ms; /* how long one attempt may take; default 0: for ever; at most 7 days */
     pgqrs_retry_policy retry;
     pgqrs_done_policy done;
@@ -122,6 +99,7 @@ typedef struct pgqrs_worker_queue_options {
 
 /** What a worker has done so far. */
 typedef struct pgqrs_worker_counts {
+    size_t size;     /* sizeof this struct; begin with PGQRS_WORKER_COUNTS_INIT */
     int64_t claimed; /* messages, also those that were not given to a handler */
     int64_t done, failed, dead, snoozed, released, lost;
     int64_t claims;       /* claiming statements */
@@ -130,6 +108,11 @@ typedef struct pgqrs_worker_counts {
     int64_t running;    /* jobs whose handlers have not ended */
     int64_t prefetched; /* messages that wait for a handler */
 } pgqrs_worker_counts;
+
+#define PGQRS_WORKER_COUNTS_INIT                                                                             \
+    {                                                                                                        \
+        sizeof(pgqrs_worker_counts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+    }
 
 /** Makes a worker that uses `client`, which must outlive it. `options` may be NULL. The caller closes *out.
  * Returns PGQRS_OK, PGQRS_EINVAL (an option is out of its range), PGQRS_ENOMEM or PGQRS_ESYSTEM. Does not
@@ -181,16 +164,15 @@ PGQRS_API int pgqrs_worker_fd(const pgqrs_worker *worker);
 /** How long to wait at most, from now; 0: not at all. Never negative. */
 PGQRS_API int64_t pgqrs_worker_timeout_ms(const pgqrs_worker *worker);
 
-/** Does what there is to do. *out_over is 1 when the worker is over, else 0. PGQRS_EINVAL as
+/** Does what there is to do. *out_over says whether the worker is over. PGQRS_EINVAL as
  * pgqrs_worker_start; trouble with the server is an event, not a failure. */
-PGQRS_API pgqrs_status pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_worker_process(pgqrs_worker *worker, bool *out_over, pgqrs_error *err);
 
-/** What it has done. Any thread. */
+/** What it has done. `out` must begin with its size: PGQRS_WORKER_COUNTS_INIT. Any thread. */
 PGQRS_API void pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out);
 
-/** 1 if the worker was told by the server that nothing is due in any queue, and has no job; else 0. Any
- * thread. */
-PGQRS_API int pgqrs_worker_is_idle(pgqrs_worker *worker);
+/** Whether the server told the worker that nothing is due in any queue, and it has no job. Any thread. */
+PGQRS_API bool pgqrs_worker_is_idle(pgqrs_worker *worker);
 
 #ifdef __cplusplus
 }

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/options.h"
 #include "client.h"
 #include "db/sqlstate.h"
 
@@ -126,7 +127,7 @@ check_dependents(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, 
                                   "uninstalling pgqrs from schema \"%s\" was refused: others depend on its "
                                   "tables (%d, the first is %.*s): "
                                   "drop them first",
-                                  client->scope.schema, pgqrsi_rows_count(rows), PGQRSI_SLICE_ARG(first));
+                                  client->scope.schema, pgqrsi_rows_count(rows), PGQRS_SLICE_ARG(first));
         pgqrsi_error_set_sqlstate(err, "2BP01");
     }
     pgqrsi_rows_free(rows);
@@ -242,11 +243,15 @@ in_transaction(pgqrs_client *client, work todo, pgqrs_installed *out, pgqrs_erro
 pgqrs_status
 pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err)
 {
-    pgqrs_installed installed = { 0, 0 };
-    pgqrs_status status = in_transaction(client, install, &installed, err);
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
+    pgqrs_status status = PGQRS_OK;
 
+    if (out != NULL)
+        status = pgqrsi_results_check("what was installed", "PGQRS_INSTALLED_INIT", out, err);
+    if (status == PGQRS_OK)
+        status = in_transaction(client, install, &installed, err);
     if (status == PGQRS_OK && out != NULL)
-        *out = installed;
+        pgqrsi_results_write(out, &installed);
     return status;
 }
 
@@ -254,7 +259,7 @@ pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err
 pgqrs_status
 pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *err)
 {
-    pgqrs_installed installed = { 0, 1 };
+    pgqrs_installed installed = { sizeof(installed), 0, 1 };
     pgqrs_status status = in_transaction(client, check_dependents, &installed, err);
 
     while (status == PGQRS_OK && installed.version_now != 0)
@@ -421,4 +426,14 @@ pgqrs_report_free(pgqrs_report *report)
         pgqrsi_rows_free(report->neglected[i]);
     free(report->neglected);
     free(report);
+}
+
+const char *
+pgqrs_severity_name(pgqrs_severity value)
+{
+    static const char *const names[] = {
+        [PGQRS_SEVERITY_PROBLEM] = "problem", [PGQRS_SEVERITY_WARNING] = "warning"
+    };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

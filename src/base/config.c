@@ -234,7 +234,7 @@ pgqrs_config_set(pgqrs_config *config, pgqrs_slice name, pgqrs_slice value, pgqr
     size_t i = find(name);
 
     if (i == ROW_COUNT)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG, "there is no setting \"%.*s\"", PGQRSI_SLICE_ARG(name));
+        return pgqrsi_error_set(err, PGQRS_ECONFIG, "there is no setting \"%.*s\"", PGQRS_SLICE_ARG(name));
     return set_row(config, i, value, rows[i].setting.name, err);
 }
 

@@ -60,7 +60,7 @@ is_transient_sqlstate(const char *sqlstate)
     return 0;
 }
 
-int
+bool
 pgqrs_error_is_transient(const pgqrs_error *err)
 {
     if (err == NULL)

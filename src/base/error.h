@@ -23,9 +23,6 @@ struct pgqrs_error {
 /** Frees what `err` holds, not `err`. */
 void pgqrsi_error_release(pgqrs_error *err);
 
-/** Prints a slice as "%.*s". */
-#define PGQRSI_SLICE_ARG(slice) (int)(slice).size, (slice).data
-
 /**
  * Writes `status` and a one-line message, with control characters replaced, into `err` (which may be NULL),
  * and returns `status`, so that a failing path is one statement. Whether a retry makes sense follows from the

@@ -87,6 +87,6 @@ pgqrsi_name_check(const char *what, pgqrs_slice name, size_t max_bytes, pgqrs_er
                                 valid + 1);
     if (has_control_character(name))
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s \"%.*s\": it holds a control character",
-                                what, PGQRSI_SLICE_ARG(name));
+                                what, PGQRS_SLICE_ARG(name));
     return PGQRS_OK;
 }

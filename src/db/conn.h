@@ -37,9 +37,6 @@ typedef struct pgqrsi_conn_settings {
     atomic_int owns_sessions;      /* 1: a pooler in between is known to leave sessions alone */
 } pgqrsi_conn_settings;
 
-/** PGQRS_ECONFIG if `conninfo` cannot be parsed; its text, which may hold a password, is not repeated. */
-pgqrs_status pgqrsi_conn_check(const char *conninfo, pgqrs_error *err);
-
 /** Connects before `deadline_ms`. PGQRS_ECONNECT, PGQRS_EAUTH, PGQRS_ECONFIG (no such database),
  * PGQRS_ETIMEDOUT, PGQRS_EDENIED, PGQRS_ENOMEM. */
 pgqrs_status pgqrsi_conn_open(const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrsi_conn **out,

@@ -1,6 +1,6 @@
-#include "db/conn_internal.h"
+#include "db/dsn.h"
 
-#include <stdlib.h>
+#include <libpq-fe.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -42,6 +42,35 @@ has_stray_slash(const char *conninfo)
            strcspn(authority, "?") > (size_t)(at - authority);
 }
 
+/* "password", and "=" after it; sslpassword ends likewise. */
+static int
+has_password_key(const char *text)
+{
+    static const char key[] = "password";
+
+    for (const char *at = strcasestr(text, key); at != NULL; at = strcasestr(at + 1, key)) {
+        const char *end = at + sizeof(key) - 1;
+
+        if (end[strspn(end, " \t\r\n\v\f")] == '=')
+            return 1;
+    }
+    return 0;
+}
+
+/* A connection string given as one of these may bring a password into what later messages show. */
+static const PQconninfoOption *
+find_nested(const PQconninfoOption *options)
+{
+    static const char *const shown[] = { "host", "hostaddr", "port", "user", "dbname", "service" };
+
+    for (; options->keyword != NULL; options++)
+        for (size_t i = 0; options->val != NULL && i < sizeof(shown) / sizeof(shown[0]); i++)
+            if (strcmp(options->keyword, shown[i]) == 0 &&
+                (strstr(options->val, "://") != NULL || has_password_key(options->val)))
+                return options;
+    return NULL;
+}
+
 /* Whether the word that libpq quotes last is the name of an option, and cannot be part of a password: it
  * looks like one, and nothing that may hold a password comes with it. */
 static int
@@ -51,7 +80,7 @@ may_quote(const char *conninfo, const char *reason)
     size_t length = word != NULL ? strspn(word + 1, "abcdefghijklmnopqrstuvwxyz_") : 0;
 
     return length > 0 && word[1 + length] == '"' && strchr(word + 2 + length, '"') == NULL &&
-           strchr(conninfo, '@') == NULL && strstr(conninfo, "pass") == NULL;
+           strpbrk(conninfo, "@%") == NULL && strcasestr(conninfo, "pass") == NULL;
 }
 
 /* Libpq's reason where that can be shown. */
@@ -66,8 +95,9 @@ refuse(const char *conninfo, char *reason, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
+pgqrsi_dsn_check(const char *conninfo, pgqrs_error *err)
 {
+    const PQconninfoOption *nested;
     PQconninfoOption *options;
     char *reason = NULL;
     pgqrs_status status = PGQRS_OK;
@@ -87,6 +117,13 @@ pgqrsi_conn_check(const char *conninfo, pgqrs_error *err)
     }
     if (options == NULL)
         status = refuse(conninfo, reason, err);
+    nested = options != NULL ? find_nested(options) : NULL;
+    if (nested != NULL)
+        status =
+            pgqrsi_error_set(err, PGQRS_ECONFIG,
+                             "the DSN's %s holds a connection string of its own, which is not shown; give "
+                             "that as the whole DSN",
+                             nested->keyword);
     PQconninfoFree(options);
     PQfreemem(reason);
     return status;

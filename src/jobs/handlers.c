@@ -122,7 +122,7 @@ give_back(pgqrs_job *job)
 static int
 is_final(pgqrs_job_outcome outcome)
 {
-    return outcome >= PGQRS_JOB_DONE && outcome <= PGQRS_JOB_SETTLED;
+    return outcome >= PGQRS_JOB_DONE && outcome <= PGQRS_JOB_RELEASED && outcome != PGQRS_JOB_PENDING;
 }
 
 /* The handler has returned. Under the mutex. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/name.h"
+#include "base/options.h"
 #include "queue/consumer.h"
 #include "queue/payload.h"
 
@@ -16,7 +17,7 @@ pgqrsi_job_init(pgqrs_job *job, const pgqrsi_job_source *source, const pgqrs_mes
     job->message = message;
     job->delay_ms = -1;
     job->stage = PGQRSI_JOB_WAITING;
-    atomic_init(&job->cancellation, PGQRS_JOB_GOES_ON);
+    atomic_init(&job->cancellation, PGQRS_JOB_NOT_CANCELLED);
     atomic_init(&job->sure_until_ms, 0);
     atomic_init(&job->deadline_ms, NEVER);
 }
@@ -59,12 +60,12 @@ pgqrs_job_cancelled(const pgqrs_job *job)
 
     /* What a handler was told once stays so: it may have given up by the time that the lease is held again.
      */
-    if (why == PGQRS_JOB_GOES_ON && pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms) &&
+    if (why == PGQRS_JOB_NOT_CANCELLED && pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms) &&
         atomic_compare_exchange_strong(cancellation, &why, PGQRS_JOB_LEASE_LOST))
         why = PGQRS_JOB_LEASE_LOST;
-    if (why != PGQRS_JOB_GOES_ON)
+    if (why != PGQRS_JOB_NOT_CANCELLED)
         return (pgqrs_job_cancellation)why;
-    return atomic_load(job->source->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_GOES_ON;
+    return atomic_load(job->source->is_stopping) ? PGQRS_JOB_STOPPING : PGQRS_JOB_NOT_CANCELLED;
 }
 
 static pgqrs_status
@@ -154,7 +155,7 @@ explain_no_handler(pgqrs_job *job)
 
     if (type.data != NULL)
         snprintf(text, sizeof(text), "this worker has no handler for messages of the type \"%.*s\"",
-                 PGQRSI_SLICE_ARG(type));
+                 PGQRS_SLICE_ARG(type));
     else
         snprintf(text, sizeof(text), "this worker has no handler for messages without a type");
     pgqrsi_job_explain(job, text);
@@ -177,4 +178,28 @@ pgqrs_job_next(pgqrs_job *job)
     if (job->error.size == 0)
         explain_no_handler(job);
     return PGQRS_JOB_FAILED;
+}
+
+const char *
+pgqrs_job_outcome_name(pgqrs_job_outcome value)
+{
+    static const char *const names[] = {
+        [PGQRS_JOB_DONE] = "done",        [PGQRS_JOB_FAILED] = "failed",   [PGQRS_JOB_DEAD] = "dead",
+        [PGQRS_JOB_SNOOZED] = "snoozed",  [PGQRS_JOB_SETTLED] = "settled", [PGQRS_JOB_PENDING] = "pending",
+        [PGQRS_JOB_RELEASED] = "released"
+    };
+
+    return PGQRSI_ENUM_NAME(names, value);
+}
+
+const char *
+pgqrs_job_cancellation_name(pgqrs_job_cancellation value)
+{
+    static const char *const names[] = { [PGQRS_JOB_NOT_CANCELLED] = "not cancelled",
+                                         [PGQRS_JOB_LEASE_LOST] = "lease lost",
+                                         [PGQRS_JOB_CANCELLED] = "cancelled",
+                                         [PGQRS_JOB_TIMED_OUT] = "timed out",
+                                         [PGQRS_JOB_STOPPING] = "stopping" };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

@@ -302,7 +302,7 @@ void
 pgqrsi_lease_cancel(pgqrsi_lease *lease, pgqrs_job_cancellation why)
 {
     static const char *const texts[] = {
-        [PGQRS_JOB_GOES_ON] = "",
+        [PGQRS_JOB_NOT_CANCELLED] = "",
         [PGQRS_JOB_LEASE_LOST] = "its lease is lost, or could not be extended in time",
         [PGQRS_JOB_CANCELLED] = "it was cancelled",
         [PGQRS_JOB_TIMED_OUT] = "it took longer than its timeout",

@@ -46,6 +46,9 @@ pgqrsi_reporting_returned(pgqrs_job *job)
     case PGQRS_JOB_SNOOZED:
         pgqrsi_lease_report(lease, PGQRSI_VERDICT_SNOOZED);
         break;
+    case PGQRS_JOB_RELEASED:
+        pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
+        break;
     case PGQRS_JOB_SETTLED:
         lease->verdict = PGQRSI_VERDICT_DONE; /* the server knows already */
         pgqrsi_lease_confirmed(lease);

@@ -221,7 +221,7 @@ report_creation(const pgqrsi_cluster *cluster, const char *program, const pgqrsi
         err, PGQRS_ESYSTEM,
         "could not make the private server \"%s\" in \"%s\": %s failed with %s %d: %.*s%s%s%s",
         cluster->paths->name, cluster->paths->folder, program, result->signal != 0 ? "signal" : "exit code",
-        result->signal != 0 ? result->signal : result->exit_code, PGQRSI_SLICE_ARG(reason),
+        result->signal != 0 ? result->signal : result->exit_code, PGQRS_SLICE_ARG(reason),
         kept ? "; all it said is in \"" : "; its output could not be kept in \"", cluster->paths->folder,
         "/" CREATE_LOG "\"");
 }
@@ -333,7 +333,7 @@ report_start(const pgqrsi_cluster *cluster, const pgqrsi_process_result *result,
     pgqrsi_postmaster_release(&postmaster);
     pgqrsi_error_set(err, PGQRS_ESYSTEM,
                      "could not start the private server \"%s\" in \"%s\": %.*s; see the logs in \"%s\"",
-                     paths->name, paths->data, PGQRSI_SLICE_ARG(reason), paths->log_dir);
+                     paths->name, paths->data, PGQRS_SLICE_ARG(reason), paths->log_dir);
     pgqrsi_buffer_release(&text);
     return PGQRS_ESYSTEM;
 }

@@ -20,6 +20,18 @@
  */
 #define FOLDER_MAX_BYTES 850
 
+#define ALLOWED "give 1 to %d of a-z, 0-9, \"-\" and \"_\", not \"-\" first"
+
+/* A connection string after "local:" may hold a password. */
+static int
+may_be_shown(pgqrs_slice name)
+{
+    for (size_t i = 0; i < name.size; i++)
+        if (name.data[i] == ':' || name.data[i] == '=' || name.data[i] == '@')
+            return 0;
+    return 1;
+}
+
 static pgqrs_status
 check_name(pgqrs_slice name, pgqrs_error *err)
 {
@@ -31,9 +43,12 @@ check_name(pgqrs_slice name, pgqrs_error *err)
         good = name.data[i] != '\0' && strchr(allowed, name.data[i]) != NULL;
     if (good)
         return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_EINVAL,
-                            "refused the name \"%.*s\" of a private server: give 1 to %d of a-z, 0-9, \"-\" "
-                            "and \"_\", not \"-\" first",
+    if (!may_be_shown(name))
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused the name of a private server, which is not shown, as it may hold a password: " ALLOWED,
+            NAME_MAX_BYTES);
+    return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the name \"%.*s\" of a private server: " ALLOWED,
                             (int)(name.size > 64 ? 64 : name.size), name.data, NAME_MAX_BYTES);
 }
 

@@ -76,7 +76,7 @@ ask(const struct search *search, const char *program, const char *option, pgqrs_
             line = strndup(result.output.data, result.output.size);
         else
             pgqrsi_error_set(err, PGQRS_ESYSTEM, "%s %s failed: %.*s", program, option,
-                             PGQRSI_SLICE_ARG(reason));
+                             PGQRS_SLICE_ARG(reason));
     }
     pgqrsi_process_result_release(&result);
     if (line != NULL)
@@ -301,19 +301,19 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
             "the private server \"%s\" was made by PostgreSQL %d, whose server programs were not "
             "found in %.*s%s%.*s: install them by `apt-get install postgresql-%d` or name their "
             "folder in PGQRS_PG_BINDIR",
-            name, search->major, PGQRSI_SLICE_ARG(places), unsuited.size > 0 ? "; passed over " : "",
-            PGQRSI_SLICE_ARG(unsuited), search->major);
+            name, search->major, PGQRS_SLICE_ARG(places), unsuited.size > 0 ? "; passed over " : "",
+            PGQRS_SLICE_ARG(unsuited), search->major);
     if (unsuited.size > 0)
         return pgqrsi_error_set(
             err, PGQRS_ENOPOSTGRES,
             "the programs of a PostgreSQL server are of no use: %.*s; install good ones by `apt-get "
             "install postgresql` or name their folder in PGQRS_PG_BINDIR",
-            PGQRSI_SLICE_ARG(unsuited));
+            PGQRS_SLICE_ARG(unsuited));
     return pgqrsi_error_set(
         err, PGQRS_ENOPOSTGRES,
         "programs of a PostgreSQL server are missing: %.*s; looked in %.*s; install them by "
         "`apt-get install postgresql` or name their folder in PGQRS_PG_BINDIR",
-        PGQRSI_SLICE_ARG(missing), PGQRSI_SLICE_ARG(places));
+        PGQRS_SLICE_ARG(missing), PGQRS_SLICE_ARG(places));
 }
 
 pgqrs_status

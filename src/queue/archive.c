@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "queue/message.h"
 #include "queue/payload.h"
 #include "queue/queue.h"
@@ -14,7 +15,10 @@
 struct pgqrs_archive_list {
     pgqrsi_rows *rows; /* own the text */
     size_t count;
-    pgqrs_archived archived[];
+    struct {
+        pgqrs_archived archived;
+        pgqrs_message message; /* which that points to */
+    } items[];
 };
 
 static pgqrs_outcome
@@ -28,7 +32,7 @@ static pgqrs_status
 make_list(pgqrsi_rows *rows, pgqrs_archive_list **out, pgqrs_error *err)
 {
     size_t count = (size_t)pgqrsi_rows_count(rows);
-    pgqrs_archive_list *list = calloc(1, sizeof(*list) + count * sizeof(list->archived[0]));
+    pgqrs_archive_list *list = calloc(1, sizeof(*list) + count * sizeof(list->items[0]));
 
     if (list == NULL) {
         pgqrsi_rows_free(rows);
@@ -37,9 +41,10 @@ make_list(pgqrsi_rows *rows, pgqrs_archive_list **out, pgqrs_error *err)
     list->rows = rows;
     list->count = count;
     for (int row = 0; row < (int)count; row++) {
-        pgqrs_archived *archived = &list->archived[row];
+        pgqrs_archived *archived = &list->items[row].archived;
 
-        pgqrsi_message_read(rows, row, &archived->message);
+        pgqrsi_message_read(rows, row, &list->items[row].message);
+        archived->message = &list->items[row].message;
         archived->outcome = outcome_of(pgqrsi_rows_text(rows, row, PGQRSI_MESSAGE_COLUMNS));
         archived->archived_at_ms = pgqrsi_rows_time_ms(rows, row, PGQRSI_MESSAGE_COLUMNS + 1);
         archived->processing_duration_ms = pgqrsi_rows_int(rows, row, PGQRSI_MESSAGE_COLUMNS + 2);
@@ -53,12 +58,8 @@ make_list(pgqrsi_rows *rows, pgqrs_archive_list **out, pgqrs_error *err)
 static pgqrs_status
 check_options(const pgqrs_archive_options *options, pgqrs_error *err)
 {
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_range_check("before_id", options->before_id, 0, INT64_MAX, err);
 
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused archive options: begin with PGQRS_ARCHIVE_OPTIONS_INIT");
-    status = pgqrsi_range_check("before_id", options->before_id, 0, INT64_MAX, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("limit", options->limit, 0, MAX_LIMIT, err);
     if (status == PGQRS_OK)
@@ -70,23 +71,22 @@ pgqrs_status
 pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_options *options,
                    pgqrs_archive_list **out, pgqrs_error *err)
 {
-    static const pgqrs_archive_options defaults = PGQRS_ARCHIVE_OPTIONS_INIT;
+    pgqrs_archive_options own = PGQRS_ARCHIVE_OPTIONS_INIT;
     static const char *const outcomes[] = { NULL, "done", "dead" };
     int has_outcome;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("archive", "PGQRS_ARCHIVE_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    status = check_options(options, err);
+    if (status == PGQRS_OK)
+        status = check_options(&own, err);
     if (status != PGQRS_OK)
         return status;
-    pgqrsi_params_add_int(&params, options->before_id != 0 ? options->before_id : INT64_MAX);
-    pgqrsi_params_add_int(&params, options->limit != 0 ? options->limit : DEFAULT_LIMIT);
-    has_outcome = outcomes[options->outcome] != NULL;
+    pgqrsi_params_add_int(&params, own.before_id != 0 ? own.before_id : INT64_MAX);
+    pgqrsi_params_add_int(&params, own.limit != 0 ? own.limit : DEFAULT_LIMIT);
+    has_outcome = outcomes[own.outcome] != NULL;
     if (has_outcome)
-        pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[options->outcome]));
+        pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[own.outcome]));
     status = pgqrsi_queue_read(client, queue,
                                has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
                                &params, &rows, err);
@@ -111,19 +111,23 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
         return make_list(rows, out, err);
     pgqrsi_rows_free(rows);
     return pgqrsi_error_set(err, PGQRS_ENOMESSAGE, "the archive of queue \"%.*s\" has no message %lld",
-                            PGQRSI_SLICE_ARG(queue), (long long)id);
+                            PGQRS_SLICE_ARG(queue), (long long)id);
 }
 
 pgqrs_status
 pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
 {
+    pgqrs_archive_counts counts = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_COUNT, NULL, &rows, err);
+    pgqrs_status status = pgqrsi_results_check("archive counts", "PGQRS_ARCHIVE_COUNTS_INIT", out, err);
 
+    if (status == PGQRS_OK)
+        status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_COUNT, NULL, &rows, err);
     if (status != PGQRS_OK)
         return status;
-    out->done = pgqrsi_rows_int(rows, 0, 0);
-    out->dead = pgqrsi_rows_int(rows, 0, 1);
+    counts.done = pgqrsi_rows_int(rows, 0, 0);
+    counts.dead = pgqrsi_rows_int(rows, 0, 1);
+    pgqrsi_results_write(out, &counts);
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
@@ -137,7 +141,7 @@ pgqrs_archive_list_count(const pgqrs_archive_list *list)
 const pgqrs_archived *
 pgqrs_archive_list_at(const pgqrs_archive_list *list, size_t index)
 {
-    return list != NULL && index < list->count ? &list->archived[index] : NULL;
+    return list != NULL && index < list->count ? &list->items[index].archived : NULL;
 }
 
 void
@@ -147,4 +151,14 @@ pgqrs_archive_list_free(pgqrs_archive_list *list)
         return;
     pgqrsi_rows_free(list->rows);
     free(list);
+}
+
+const char *
+pgqrs_outcome_name(pgqrs_outcome value)
+{
+    static const char *const names[] = {
+        [PGQRS_OUTCOME_ANY] = "any", [PGQRS_OUTCOME_DONE] = "done", [PGQRS_OUTCOME_DEAD] = "dead"
+    };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

@@ -115,10 +115,8 @@ begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     pgqrsi_params_add_int(params, claim->token);
     pgqrsi_params_add_id(params, claim->consumer->worker_id);
     pgqrsi_params_add_text(params, claim->type);
-    if (!claim->is_blind) {
-        pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
-        pgqrsi_params_add_int(params, claim->spares_leases);
-    }
+    pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
+    pgqrsi_params_add_int(params, claim->spares_leases);
 }
 
 pgqrs_status
@@ -222,14 +220,38 @@ pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlst
 }
 
 int
-pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
-                    const char *reason, pgqrsi_failure *out)
+pgqrsi_claim_blind_lease(const pgqrsi_claim *claim, const pgqrsi_rows *rows, pgqrs_lease *out)
 {
     if (pgqrsi_rows_count(rows) == 0)
         return 0;
+    *out = (pgqrs_lease){ .id = pgqrsi_rows_int(rows, 0, 0), .token = claim->token };
+    return 1;
+}
+
+pgqrsi_call
+pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease lease, int64_t lease_ms,
+                        pgqrsi_params *params)
+{
+    pgqrsi_params_add_int(params, lease.id);
+    pgqrsi_params_add_int(params, lease.token);
+    pgqrsi_params_add_int(params, lease_ms);
+    return (pgqrsi_call){ .scope = &consumer->queue->scope,
+                          .sql = PGQRSI_SQL_CONSUMER_CLAIM_AGAIN,
+                          .lane = lane,
+                          .effect = PGQRSI_WRITES,
+                          .params = params };
+}
+
+int
+pgqrsi_claim_burial(pgqrs_lease lease, const char *sqlstate, const char *reason, pgqrsi_failure *out)
+{
+    int is_too_large = is_too_much(PGQRS_OK, sqlstate);
+
+    if (!is_too_large && !pgqrsi_sqlstate_is_row(sqlstate))
+        return 0;
     /* What takes too long or too much memory now may be read later: it is charged an attempt. */
-    *out = (pgqrsi_failure){ .lease = { .id = pgqrsi_rows_int(rows, 0, 0), .token = claim->token },
-                             .last = is_too_much(PGQRS_OK, sqlstate) ? PGQRSI_LAST_BY_QUEUE : PGQRSI_LAST,
+    *out = (pgqrsi_failure){ .lease = lease,
+                             .last = is_too_large ? PGQRSI_LAST_BY_QUEUE : PGQRSI_LAST,
                              .error = pgqrs_slice_of(reason),
                              .charge = 1 };
     return 1;

@@ -56,7 +56,7 @@ struct batch {
     int tested;          /* the test whether a worker sleeps over the queue was carried out */
     pgqrsi_outgoing outgoing;
     pgqrs_slice payloads[MAX_CALLERS];
-    const pgqrs_enqueue_options *options[MAX_CALLERS];
+    pgqrs_enqueue_options options[MAX_CALLERS];
 };
 
 static size_t
@@ -182,10 +182,11 @@ send(caller *leader, struct batch *batch, pgqrsi_rows **out, pgqrs_error *err)
 
     for (size_t i = 0; i < batch->count; i++) {
         batch->payloads[i] = batch->members[i]->message->payloads[0];
-        batch->options[i] = pgqrsi_outgoing_options(batch->members[i]->message, 0);
+        if (leader->message->has_options)
+            batch->options[i] = *pgqrsi_outgoing_options(batch->members[i]->message, 0);
     }
-    *outgoing =
-        (pgqrsi_outgoing){ batch->payloads, batch->options, batch->count, leader->message->has_options };
+    *outgoing = (pgqrsi_outgoing){ batch->payloads, leader->message->has_options ? batch->options : NULL,
+                                   batch->count, leader->message->has_options };
     pgqrsi_outgoing_pack(producer, outgoing, patience_ms, &params);
     if (batch->count > 1)
         release_late(producer->client, batch);

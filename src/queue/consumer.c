@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "base/random.h"
 #include "db/sqlstate.h"
 #include "queue/message.h"
@@ -28,17 +29,13 @@ pgqrs_status
 pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consumer_options *options,
                     pgqrs_consumer **out, pgqrs_error *err)
 {
-    static const pgqrs_consumer_options defaults = PGQRS_CONSUMER_OPTIONS_INIT;
+    pgqrs_consumer_options own = PGQRS_CONSUMER_OPTIONS_INIT;
     pgqrs_consumer *consumer;
     pgqrsi_queue *opened = NULL;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("consumer", "PGQRS_CONSUMER_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused consumer options: begin with PGQRS_CONSUMER_OPTIONS_INIT");
-    status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
     if (status != PGQRS_OK)
         return status;
     consumer = calloc(1, sizeof(*consumer));
@@ -51,8 +48,8 @@ pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consume
         return status;
     }
     consumer->client = client;
-    consumer->worker_id = options->worker_id;
-    consumer->lease_ms = options->lease_ms;
+    consumer->worker_id = own.worker_id;
+    consumer->lease_ms = own.lease_ms;
     if (consumer->lease_ms == 0)
         consumer->lease_ms = 1000 * pgqrs_config_get_int(client->config, "default_lock_time_seconds");
     *out = consumer;
@@ -125,27 +122,65 @@ claim_once(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* The head of the place cannot be sent: it is failed without being read, for the reason that the server gave.
+/* Whether the server sends the message that was claimed blindly. *out_found: its lease is held in that lane.
  */
 static pgqrs_status
-claim_blindly(pgqrsi_claim *claim, struct request *request, const pgqrs_error *reason, pgqrs_error *err)
+claim_again(const pgqrsi_claim *claim, pgqrs_lease lease, pgqrsi_lane lane, const struct request *request,
+            int *out_found, pgqrs_error *err)
 {
-    pgqrs_consumer *consumer = claim->consumer;
-    pgqrsi_failure failure;
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_call call = pgqrsi_claim_again_call(claim->consumer, lane, lease, claim->lease_ms, &params);
     pgqrsi_rows *rows = NULL;
+    pgqrs_status status = pgqrsi_client_run(claim->consumer->client, &call, request->deadline_ms, &rows, err);
+
+    *out_found = status == PGQRS_OK && pgqrsi_rows_count(rows) > 0;
+    pgqrsi_params_release(&params);
+    pgqrsi_rows_free(rows);
+    return status;
+}
+
+/* The message is failed if it is the one that cannot be sent, and given back if it is not. */
+static pgqrs_status
+judge(const pgqrsi_claim *claim, pgqrs_lease lease, const struct request *request, pgqrs_error *err)
+{
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    pgqrsi_lane lane = claim->place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
+    pgqrsi_failure failure;
+    int found = 0;
+    pgqrs_status status = claim_again(claim, lease, lane, request, &found, &detail);
+
+    /* The sweep moves it if that takes long. */
+    if (status == PGQRS_OK && !found && lane == PGQRSI_LANE_READY)
+        status = claim_again(claim, lease, PGQRSI_LANE_HELD, request, &found, &detail);
+    if (status == PGQRS_OK && found)
+        status = pgqrs_consumer_release(claim->consumer, lease, 0, err);
+    else if (status != PGQRS_OK && pgqrsi_claim_burial(lease, pgqrs_error_sqlstate(&detail),
+                                                       pgqrs_error_message(&detail), &failure))
+        status = pgqrsi_consumer_report_failure(claim->consumer, &failure, request->deadline_ms, err);
+    else
+        pgqrsi_error_move(status != PGQRS_OK ? err : NULL, &detail);
+    pgqrsi_error_release(&detail);
+    return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
+}
+
+/* The head of the place cannot be sent: a claim that reads nothing leases it. */
+static pgqrs_status
+claim_blindly(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
+{
+    pgqrsi_rows *rows = NULL;
+    pgqrs_lease lease;
     pgqrs_status status;
 
     claim->is_blind = 1;
     status = pgqrsi_claim_begin(claim, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_client_run(consumer->client, &claim->call, request->deadline_ms, &rows, err);
+        status = pgqrsi_client_run(claim->consumer->client, &claim->call, request->deadline_ms, &rows, err);
     pgqrsi_claim_release(claim);
     claim->is_blind = 0;
-    if (status == PGQRS_OK &&
-        pgqrsi_claim_burial(claim, rows, pgqrs_error_sqlstate(reason), pgqrs_error_message(reason), &failure))
-        status = pgqrsi_consumer_report_failure(consumer, &failure, request->deadline_ms, err);
+    if (status == PGQRS_OK && pgqrsi_claim_blind_lease(claim, rows, &lease))
+        status = judge(claim, lease, request, err);
     pgqrsi_rows_free(rows);
-    return status == PGQRS_ELEASELOST ? PGQRS_OK : status;
+    return status;
 }
 
 /* Claims from one place. Where the server refuses because of one message, that one is narrowed down to. */
@@ -171,7 +206,7 @@ claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *reques
         if (next == PGQRSI_CLAIM_FAILED)
             pgqrsi_error_move(status == PGQRS_OK ? NULL : err, &detail);
         if (next == PGQRSI_CLAIM_BLINDLY)
-            status = claim_blindly(&claim, request, &detail, err);
+            status = claim_blindly(&claim, request, err);
         pgqrsi_error_release(&detail);
         if (next == PGQRSI_CLAIM_FAILED || (next == PGQRSI_CLAIM_BLINDLY && status != PGQRS_OK))
             break;
@@ -236,29 +271,26 @@ pgqrs_status
 pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_dequeue_options *options,
                              pgqrs_message_list **out, pgqrs_error *err)
 {
-    static const pgqrs_dequeue_options defaults = PGQRS_DEQUEUE_OPTIONS_INIT;
+    pgqrs_dequeue_options own = PGQRS_DEQUEUE_OPTIONS_INIT;
     struct request request = { .max = (int64_t)max,
                                .deadline_ms = pgqrsi_client_deadline(consumer->client),
                                .refused = PGQRSI_ERROR_INIT };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("dequeue", "PGQRS_DEQUEUE_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused dequeue options: begin with PGQRS_DEQUEUE_OPTIONS_INIT");
-    status = pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("lease_ms", options->lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
-    if (status == PGQRS_OK && options->type.data != NULL)
-        status = pgqrsi_name_check("message type", options->type, PGQRSI_TYPE_MAX_BYTES, err);
+        status =
+            pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+    if (status == PGQRS_OK && own.type.data != NULL)
+        status = pgqrsi_name_check("message type", own.type, PGQRSI_TYPE_MAX_BYTES, err);
     if (status == PGQRS_OK)
         status = pgqrsi_message_list_new(max, &request.list, err);
     if (status != PGQRS_OK)
         return status;
-    request.lease_ms = options->lease_ms != 0 ? options->lease_ms : consumer->lease_ms;
-    request.type = options->type;
+    request.lease_ms = own.lease_ms != 0 ? own.lease_ms : consumer->lease_ms;
+    request.type = own.type;
     /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
      */
     status = claim(consumer, &request, &detail);
@@ -348,4 +380,14 @@ pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode
     if (status == PGQRS_OK)
         *out = list;
     return status;
+}
+
+const char *
+pgqrs_lease_mode_name(pgqrs_lease_mode value)
+{
+    static const char *const names[] = {
+        [PGQRS_LEASE_IF_FREE] = "if free", [PGQRS_LEASE_TAKE_OVER] = "take over"
+    };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

@@ -69,17 +69,26 @@ void pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list
 typedef enum pgqrsi_claim_next {
     PGQRSI_CLAIM_FAILED,    /* the failure is the answer; a later claim may ask for fewer */
     PGQRSI_CLAIM_ASK_FEWER, /* begin it again with half of `asked` */
-    PGQRSI_CLAIM_BLINDLY /* begin it again with is_blind, and report what it returns: pgqrsi_claim_burial */
+    PGQRSI_CLAIM_BLINDLY    /* begin it again with is_blind, and ask for what it returns again:
+                               pgqrsi_claim_again_call */
 } pgqrsi_claim_next;
 
 pgqrsi_claim_next pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlstate);
 
 struct pgqrsi_failure;
 
-/** The failure to report of the message that a blind claim returned, for `reason`, which it points to and
- * which the server gave with `sqlstate`. 0 if it returned none. */
-int pgqrsi_claim_burial(const pgqrsi_claim *claim, const pgqrsi_rows *rows, const char *sqlstate,
-                        const char *reason, struct pgqrsi_failure *out);
+/** The lease of the message that a blind claim returned. 0 if it returned none. */
+int pgqrsi_claim_blind_lease(const pgqrsi_claim *claim, const pgqrsi_rows *rows, pgqrs_lease *out);
+
+/** Asks whether the server can send this very message: the blind claim may have got another one. It returns
+ * the message, nothing if the lease is not held in `lane`, or fails. */
+pgqrsi_call pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease lease,
+                                    int64_t lease_ms, pgqrsi_params *params);
+
+/** The failure to report of a message that the server refused to send with `sqlstate`, for `reason`, which it
+ * points to. 0 if that says nothing about the message. */
+int pgqrsi_claim_burial(pgqrs_lease lease, const char *sqlstate, const char *reason,
+                        struct pgqrsi_failure *out);
 
 void pgqrsi_claim_release(pgqrsi_claim *claim);
 

@@ -1,10 +1,13 @@
 #include <pgqrs/producer.h>
 #include <pgqrs/transaction.h>
 
+#include <stdlib.h>
+
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/json.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "queue/coalesce.h"
 #include "queue/outgoing.h"
 #include "queue/payload.h"
@@ -25,12 +28,8 @@ static pgqrs_status
 check_options(const pgqrs_client *client, const pgqrs_enqueue_options *options, int64_t index,
               pgqrs_error *err)
 {
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
 
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused enqueue options: begin with PGQRS_ENQUEUE_OPTIONS_INIT");
-    status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
     if (status == PGQRS_OK)
         status =
             pgqrsi_range_check("priority", options->priority, PGQRSI_MIN_PRIORITY, PGQRSI_MAX_PRIORITY, err);
@@ -43,19 +42,36 @@ check_options(const pgqrs_client *client, const pgqrs_enqueue_options *options, 
     return status;
 }
 
-/* Everything is checked before anything is sent. */
+/* What the caller gave for the messages of one call. */
+struct given {
+    const pgqrs_slice *payloads;
+    const pgqrs_enqueue_options *const *options; /* NULL: all by default */
+    size_t count;
+};
+
+/* Everything is checked before anything is sent. `own`, of `count` structs, takes the options as this library
+ * knows them; it may be NULL if the caller gave none. */
 static pgqrs_status
-check_batch(const pgqrs_client *client, pgqrsi_outgoing *batch, pgqrs_error *err)
+take(const pgqrs_client *client, const struct given *given, pgqrs_enqueue_options *own, pgqrsi_outgoing *out,
+     pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_range_check("count", (int64_t)batch->count, 1, PGQRSI_MAX_BATCH, err);
+    static const pgqrs_enqueue_options by_default = PGQRS_ENQUEUE_OPTIONS_INIT;
+    pgqrs_status status = PGQRS_OK;
 
-    for (size_t i = 0; status == PGQRS_OK && i < batch->count; i++) {
-        int64_t index = batch->count > 1 ? (int64_t)i : -1;
+    *out = (pgqrsi_outgoing){ given->payloads, own, given->count, 0 };
+    for (size_t i = 0; status == PGQRS_OK && i < given->count; i++) {
+        const pgqrs_enqueue_options *options = given->options != NULL ? given->options[i] : NULL;
+        int64_t index = given->count > 1 ? (int64_t)i : -1;
 
-        status = pgqrsi_payload_check(client, "payload", batch->payloads[i], index, err);
-        if (status == PGQRS_OK && pgqrsi_outgoing_options(batch, i) != NULL) {
-            status = check_options(client, pgqrsi_outgoing_options(batch, i), index, err);
-            batch->has_options = 1;
+        status = pgqrsi_payload_check(client, "payload", given->payloads[i], index, err);
+        if (own == NULL)
+            continue;
+        own[i] = by_default;
+        if (status == PGQRS_OK)
+            status = pgqrsi_options_read("enqueue", "PGQRS_ENQUEUE_OPTIONS_INIT", options, &own[i], err);
+        if (status == PGQRS_OK && options != NULL) {
+            status = check_options(client, &own[i], index, err);
+            out->has_options = 1;
         }
     }
     return status;
@@ -83,17 +99,30 @@ pgqrs_producer_enqueue_batch(pgqrs_producer *producer, const pgqrs_slice *payloa
                              const pgqrs_enqueue_options *const *options, size_t count, pgqrs_enqueued *out,
                              pgqrs_error *err)
 {
-    pgqrsi_outgoing batch = { payloads, options, count, 0 };
+    const struct given given = { payloads, options, count };
     int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
-    pgqrs_status status = check_batch(producer->client, &batch, err);
+    pgqrs_enqueue_options *own = NULL;
+    pgqrsi_outgoing batch;
+    pgqrs_status status = pgqrsi_range_check("count", count <= INT64_MAX ? (int64_t)count : INT64_MAX, 1,
+                                             PGQRSI_MAX_BATCH, err);
 
-    if (status == PGQRS_OK)
-        status = take_from_rate(producer, count, err);
     if (status != PGQRS_OK)
         return status;
-    status = pgqrsi_outgoing_store(producer, NULL, &batch, deadline_ms, out, err);
-    if (status == PGQRS_ENOQUEUE && pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
+    if (options != NULL) {
+        own = calloc(count, sizeof(*own));
+        if (own == NULL)
+            return pgqrsi_error_memory(err);
+    }
+    status = take(producer->client, &given, own, &batch, err);
+    if (status == PGQRS_OK)
+        status = take_from_rate(producer, count, err);
+    if (status == PGQRS_OK) {
         status = pgqrsi_outgoing_store(producer, NULL, &batch, deadline_ms, out, err);
+        if (status == PGQRS_ENOQUEUE &&
+            pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
+            status = pgqrsi_outgoing_store(producer, NULL, &batch, deadline_ms, out, err);
+    }
+    free(own);
     return status;
 }
 
@@ -101,9 +130,11 @@ pgqrs_status
 pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload, const pgqrs_enqueue_options *options,
                        pgqrs_enqueued *out, pgqrs_error *err)
 {
-    pgqrsi_outgoing message = { &payload, &options, 1, 0 };
+    const struct given given = { &payload, &options, 1 };
     int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
-    pgqrs_status status = check_batch(producer->client, &message, err);
+    pgqrs_enqueue_options own;
+    pgqrsi_outgoing message;
+    pgqrs_status status = take(producer->client, &given, &own, &message, err);
 
     if (status == PGQRS_OK)
         status = take_from_rate(producer, 1, err);
@@ -129,9 +160,11 @@ pgqrs_status
 pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, pgqrs_slice payload,
                           const pgqrs_enqueue_options *options, pgqrs_enqueued *out, pgqrs_error *err)
 {
-    pgqrsi_outgoing batch = { &payload, &options, 1, 0 };
+    const struct given given = { &payload, &options, 1 };
+    pgqrs_enqueue_options own;
+    pgqrsi_outgoing message;
     pgqrsi_conn *conn = NULL;
-    pgqrs_status status = check_batch(producer->client, &batch, err);
+    pgqrs_status status = take(producer->client, &given, &own, &message, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_conn_borrow(connection, &conn, err);
@@ -139,8 +172,8 @@ pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, 
         return status;
     status = take_from_rate(producer, 1, err);
     if (status == PGQRS_OK)
-        status =
-            pgqrsi_outgoing_store(producer, conn, &batch, pgqrsi_client_deadline(producer->client), out, err);
+        status = pgqrsi_outgoing_store(producer, conn, &message, pgqrsi_client_deadline(producer->client),
+                                       out, err);
     pgqrsi_conn_close(conn);
     return status;
 }

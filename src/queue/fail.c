@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "queue/payload.h"
 
 #define MAX_ERROR_BYTES 65536
@@ -81,12 +82,9 @@ pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure
 static pgqrs_status
 check_options(const pgqrs_fail_options *options, pgqrs_error *err)
 {
-    pgqrs_status status;
+    pgqrs_status status =
+        pgqrsi_range_check("mode", options->mode, PGQRS_FAIL_RETRY, PGQRS_FAIL_FOR_GOOD, err);
 
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused fail options: begin with PGQRS_FAIL_OPTIONS_INIT");
-    status = pgqrsi_range_check("mode", options->mode, PGQRS_FAIL_RETRY, PGQRS_FAIL_FOR_GOOD, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
     return status;
@@ -113,21 +111,20 @@ pgqrsi_failure_cut_error(pgqrs_slice *error, pgqrs_error *err)
 
 pgqrs_status
 pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fail_options *options,
-                    int *out_dead, pgqrs_error *err)
+                    bool *out_dead, pgqrs_error *err)
 {
-    static const pgqrs_fail_options defaults = PGQRS_FAIL_OPTIONS_INIT;
+    pgqrs_fail_options own = PGQRS_FAIL_OPTIONS_INIT;
     int64_t deadline_ms = pgqrsi_client_deadline(consumer->client);
     pgqrsi_failure failure = { .lease = lease, .charge = 1 };
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("fail", "PGQRS_FAIL_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    status = check_options(options, err);
+    if (status == PGQRS_OK)
+        status = check_options(&own, err);
     if (status == PGQRS_OK)
         status = pgqrsi_consumer_check_lease(lease, err);
-    failure.last = options->mode == PGQRS_FAIL_FOR_GOOD ? PGQRSI_LAST : PGQRSI_LAST_BY_QUEUE;
-    failure.delay_ms = options->delay_ms;
-    failure.error = options->error;
+    failure.last = own.mode == PGQRS_FAIL_FOR_GOOD ? PGQRSI_LAST : PGQRSI_LAST_BY_QUEUE;
+    failure.delay_ms = own.delay_ms;
+    failure.error = own.error;
     if (status == PGQRS_OK)
         status = pgqrsi_failure_cut_error(&failure.error, err);
     if (status == PGQRS_OK)
@@ -160,4 +157,12 @@ pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int
         snprintf(text, sizeof(text), "its id is none that pgqrs gives out: enqueue without one");
     failure.error = pgqrs_slice_of(text);
     return pgqrsi_consumer_report_failure(consumer, &failure, deadline_ms, err);
+}
+
+const char *
+pgqrs_fail_mode_name(pgqrs_fail_mode value)
+{
+    static const char *const names[] = { [PGQRS_FAIL_RETRY] = "retry", [PGQRS_FAIL_FOR_GOOD] = "for good" };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

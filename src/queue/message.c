@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/options.h"
 #include "queue/queue.h"
 
 struct pgqrs_message_list {
@@ -148,7 +149,7 @@ no_such_message(pgqrs_slice queue, int64_t id, pgqrs_error *err)
 {
     return pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
                             "queue \"%.*s\" has no message %lld: it may be finished already",
-                            PGQRSI_SLICE_ARG(queue), (long long)id);
+                            PGQRS_SLICE_ARG(queue), (long long)id);
 }
 
 pgqrs_status
@@ -226,4 +227,14 @@ pgqrs_status
 pgqrs_message_remove(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
 {
     return take_away(client, queue, id, PGQRSI_SQL_MESSAGE_REMOVE, (pgqrs_slice){ NULL, 0 }, err);
+}
+
+const char *
+pgqrs_message_state_name(pgqrs_message_state value)
+{
+    static const char *const names[] = { [PGQRS_MESSAGE_READY] = "ready",
+                                         [PGQRS_MESSAGE_DELAYED] = "delayed",
+                                         [PGQRS_MESSAGE_LEASED] = "leased" };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

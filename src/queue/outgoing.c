@@ -20,7 +20,7 @@
 const pgqrs_enqueue_options *
 pgqrsi_outgoing_options(const pgqrsi_outgoing *batch, size_t i)
 {
-    return batch->options != NULL ? batch->options[i] : NULL;
+    return batch->options != NULL ? &batch->options[i] : NULL;
 }
 
 static const pgqrs_enqueue_options *
@@ -134,7 +134,7 @@ find_key(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *mes
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
 
-    pgqrsi_params_add_text(&params, message->options[0]->idempotency_key);
+    pgqrsi_params_add_text(&params, message->options[0].idempotency_key);
     pgqrsi_params_add_json(&params, message->payloads[0]);
     status = pgqrsi_client_run(producer->client,
                                &(pgqrsi_call){ .scope = &producer->queue->scope,
@@ -159,8 +159,7 @@ static pgqrs_status
 find_or_insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch, size_t i,
                int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
 {
-    const pgqrs_enqueue_options *options = given(batch, i);
-    const pgqrsi_outgoing alone = { &batch->payloads[i], &options, 1, 1 };
+    const pgqrsi_outgoing alone = { &batch->payloads[i], given(batch, i), 1, 1 };
 
     for (int attempt = 0; attempt < MAX_KEY_ATTEMPTS; attempt++) {
         pgqrsi_rows *rows = NULL;

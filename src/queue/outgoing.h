@@ -12,7 +12,7 @@
 /** The messages of one statement. */
 typedef struct pgqrsi_outgoing {
     const pgqrs_slice *payloads;
-    const pgqrs_enqueue_options *const *options; /* NULL: all by default */
+    const pgqrs_enqueue_options *options; /* `count`, as this library knows them; NULL: all by default */
     size_t count;
     int has_options; /* at least one message is not by default */
 } pgqrsi_outgoing;

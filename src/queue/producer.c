@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "queue/payload.h"
 
 #define DEFAULT_KEY_RETENTION_MS INT64_C(86400000) /* a day */
@@ -14,13 +15,9 @@
 static pgqrs_status
 check_producer_options(const pgqrs_producer_options *options, pgqrs_error *err)
 {
-    pgqrs_status status;
-
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused producer options: begin with PGQRS_PRODUCER_OPTIONS_INIT");
-    status =
+    pgqrs_status status =
         pgqrsi_range_check("max_messages_per_second", options->max_messages_per_second, 0, MAX_RATE, err);
+
     if (status != PGQRS_OK)
         return status;
     return pgqrsi_range_check("key_retention_ms", options->key_retention_ms, 0, MAX_KEY_RETENTION_MS, err);
@@ -30,14 +27,13 @@ pgqrs_status
 pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_producer_options *options,
                     pgqrs_producer **out, pgqrs_error *err)
 {
-    static const pgqrs_producer_options defaults = PGQRS_PRODUCER_OPTIONS_INIT;
+    pgqrs_producer_options own = PGQRS_PRODUCER_OPTIONS_INIT;
     pgqrs_producer *producer;
     pgqrsi_queue *opened = NULL;
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_options_read("producer", "PGQRS_PRODUCER_OPTIONS_INIT", options, &own, err);
 
-    if (options == NULL)
-        options = &defaults;
-    status = check_producer_options(options, err);
+    if (status == PGQRS_OK)
+        status = check_producer_options(&own, err);
     if (status != PGQRS_OK)
         return status;
     producer = calloc(1, sizeof(*producer));
@@ -50,10 +46,9 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
         return status;
     }
     producer->client = client;
-    producer->worker_id = options->worker_id;
-    producer->key_retention_ms =
-        options->key_retention_ms != 0 ? options->key_retention_ms : DEFAULT_KEY_RETENTION_MS;
-    pgqrsi_rate_init(&producer->rate, options->max_messages_per_second, pgqrsi_clock_ms());
+    producer->worker_id = own.worker_id;
+    producer->key_retention_ms = own.key_retention_ms != 0 ? own.key_retention_ms : DEFAULT_KEY_RETENTION_MS;
+    pgqrsi_rate_init(&producer->rate, own.max_messages_per_second, pgqrsi_clock_ms());
     *out = producer;
     return PGQRS_OK;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "base/random.h"
 
 #define MAX_COUNT 1000
@@ -15,7 +16,7 @@
 struct pgqrs_queue_list {
     pgqrsi_rows *rows; /* own the names */
     size_t count;
-    pgqrs_queue queues[];
+    pgqrs_queue_info queues[];
 };
 
 /* Runs a statement whose only parameter is a queue's name. */
@@ -43,7 +44,7 @@ no_such_queue(const pgqrs_client *client, pgqrs_slice name, pgqrs_error *err)
     return pgqrsi_error_set(
         err, PGQRS_ENOQUEUE,
         "there is no queue \"%.*s\" in schema \"%s\": create it with \"pgqrs queue create\"",
-        PGQRSI_SLICE_ARG(name), pgqrs_client_schema(client));
+        PGQRS_SLICE_ARG(name), pgqrs_client_schema(client));
 }
 
 static pgqrsi_queue *
@@ -181,9 +182,6 @@ pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql, const 
 static pgqrs_status
 check_options(const pgqrs_queue_options *options, pgqrs_error *err)
 {
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused queue options: begin with PGQRS_QUEUE_OPTIONS_INIT");
     if (options->max_attempts < 0 || options->max_attempts > MAX_COUNT)
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused max_attempts %d: 1 to %d are allowed",
                                 options->max_attempts, MAX_COUNT);
@@ -202,32 +200,32 @@ pgqrs_status
 pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name, const pgqrs_queue_options *options,
                    int64_t *out_id, pgqrs_error *err)
 {
-    static const pgqrs_queue_options defaults = PGQRS_QUEUE_OPTIONS_INIT;
+    pgqrs_queue_options own = PGQRS_QUEUE_OPTIONS_INIT;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_rows *rows = NULL;
     pgqrs_status status = pgqrsi_name_check("queue name", name, PGQRSI_QUEUE_NAME_MAX_BYTES, err);
 
-    if (options == NULL)
-        options = &defaults;
     if (status == PGQRS_OK)
-        status = check_options(options, err);
+        status = pgqrsi_options_read("queue", "PGQRS_QUEUE_OPTIONS_INIT", options, &own, err);
+    if (status == PGQRS_OK)
+        status = check_options(&own, err);
     if (status == PGQRS_OK)
         status = pgqrsi_client_check_schema(client, deadline_ms, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_text(&params, name);
-    pgqrsi_params_add_id(&params, options->max_attempts);
-    pgqrsi_params_add_id(&params, options->max_crashes);
-    pgqrsi_params_add_id(&params, options->backoff_base_ms);
-    pgqrsi_params_add_id(&params, options->backoff_max_ms);
+    pgqrsi_params_add_id(&params, own.max_attempts);
+    pgqrsi_params_add_id(&params, own.max_crashes);
+    pgqrsi_params_add_id(&params, own.backoff_base_ms);
+    pgqrsi_params_add_id(&params, own.backoff_max_ms);
     status = pgqrsi_client_run(
         client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_CREATE, .effect = PGQRSI_WRITES, .params = &params },
         deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status == PGQRS_EEXISTS)
         return pgqrsi_error_set(err, PGQRS_EEXISTS, "there is a queue \"%.*s\" in schema \"%s\" already",
-                                PGQRSI_SLICE_ARG(name), pgqrs_client_schema(client));
+                                PGQRS_SLICE_ARG(name), pgqrs_client_schema(client));
     if (status != PGQRS_OK)
         return status;
     if (out_id != NULL)
@@ -250,7 +248,7 @@ make_list(pgqrsi_rows *rows, pgqrs_queue_list **out, pgqrs_error *err)
     list->rows = rows;
     list->count = count;
     for (int row = 0; row < (int)count; row++) {
-        pgqrs_queue *queue = &list->queues[row];
+        pgqrs_queue_info *queue = &list->queues[row];
 
         queue->id = pgqrsi_rows_int(rows, row, 0);
         queue->name = pgqrsi_rows_text(rows, row, 1);
@@ -300,15 +298,19 @@ pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *
 pgqrs_status
 pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_counts *out, pgqrs_error *err)
 {
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_queue_read(client, name, PGQRSI_SQL_QUEUE_COUNT, NULL, &rows, err);
+    pgqrs_status status = pgqrsi_results_check("queue counts", "PGQRS_QUEUE_COUNTS_INIT", out, err);
 
+    if (status == PGQRS_OK)
+        status = pgqrsi_queue_read(client, name, PGQRSI_SQL_QUEUE_COUNT, NULL, &rows, err);
     if (status != PGQRS_OK)
         return status;
-    out->ready = pgqrsi_rows_int(rows, 0, 0);
-    out->delayed = pgqrsi_rows_int(rows, 0, 1);
-    out->leased = pgqrsi_rows_int(rows, 0, 2);
-    out->oldest_ready_age_ms = pgqrsi_rows_int(rows, 0, 3);
+    counts.ready = pgqrsi_rows_int(rows, 0, 0);
+    counts.delayed = pgqrsi_rows_int(rows, 0, 1);
+    counts.leased = pgqrsi_rows_int(rows, 0, 2);
+    counts.oldest_ready_age_ms = pgqrsi_rows_int(rows, 0, 3);
+    pgqrsi_results_write(out, &counts);
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
@@ -347,7 +349,7 @@ pgqrs_queue_list_count(const pgqrs_queue_list *list)
     return list != NULL ? list->count : 0;
 }
 
-const pgqrs_queue *
+const pgqrs_queue_info *
 pgqrs_queue_list_at(const pgqrs_queue_list *list, size_t index)
 {
     return list != NULL && index < list->count ? &list->queues[index] : NULL;

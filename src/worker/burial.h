@@ -1,6 +1,7 @@
 /*
  * Burial: a message that the server cannot hand out is claimed without being read, and failed for the reason
- * that the server gave, so that it does not keep the others.
+ * that the server gives when it is asked for again, so that it does not keep the others. Another message that
+ * such a claim got is given back.
  */
 #ifndef PGQRSI_WORKER_BURIAL_H
 #define PGQRSI_WORKER_BURIAL_H
@@ -9,12 +10,12 @@
 #include "worker/queues.h"
 
 /** The server refused a claim because of the one message that was asked for: the next claim is blind. */
-void pgqrsi_burial_want(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal);
+void pgqrsi_burial_want(pgqrsi_work_queue *queue);
 
 /** The blind claim was answered. */
 void pgqrsi_burial_claimed(pgqrsi_work_queue *queue, const pgqrsi_rows *rows);
 
-/** Reports the failures of such messages. */
+/** Deals with such messages. */
 void pgqrsi_burial_send(const pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms);
 int64_t pgqrsi_burial_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange);
 

@@ -211,7 +211,7 @@ narrow(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal)
 
     queue->unreadable.is_wanted = queue->claim.is_blind = 0;
     if (next == PGQRSI_CLAIM_BLINDLY)
-        pgqrsi_burial_want(queue, refusal);
+        pgqrsi_burial_want(queue);
     if (next != PGQRSI_CLAIM_FAILED)
         pgqrsi_polling_pause(&queue->polling, 0);
     return next != PGQRSI_CLAIM_FAILED;

@@ -12,6 +12,7 @@
 
 #include "jobs/reporting.h"
 #include "base/waiter.h"
+#include "base/options.h"
 #include "queue/payload.h"
 #include "worker/loop.h"
 #include "worker/setup.h"
@@ -24,12 +25,8 @@
 static pgqrs_status
 check_options(const pgqrs_worker_options *options, pgqrs_error *err)
 {
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_range_check("concurrency", options->concurrency, 1, 1024, err);
 
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused worker options: begin with PGQRS_WORKER_OPTIONS_INIT");
-    status = pgqrsi_range_check("concurrency", options->concurrency, 1, 1024, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("prefetch_max", options->prefetch_max, -1, 100000, err);
     if (status == PGQRS_OK)
@@ -111,17 +108,19 @@ pgqrs_status
 pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqrs_worker **out,
                  pgqrs_error *err)
 {
-    static const pgqrs_worker_options defaults = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_status status = check_options(options != NULL ? options : &defaults, err);
+    pgqrs_worker_options own = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_status status = pgqrsi_options_read("worker", "PGQRS_WORKER_OPTIONS_INIT", options, &own, err);
     pgqrs_worker *worker;
 
+    if (status == PGQRS_OK)
+        status = check_options(&own, err);
     if (status != PGQRS_OK)
         return status;
     worker = calloc(1, sizeof(*worker));
     if (worker == NULL)
         return pgqrsi_error_memory(err);
     worker->client = client;
-    worker->options = options != NULL ? *options : defaults;
+    worker->options = own;
     fill_in(&worker->options);
     worker->epoll_fd = -1;
     join_parts(worker);
@@ -265,7 +264,7 @@ pgqrs_worker_timeout_ms(const pgqrs_worker *worker)
 }
 
 pgqrs_status
-pgqrs_worker_process(pgqrs_worker *worker, int *out_over, pgqrs_error *err)
+pgqrs_worker_process(pgqrs_worker *worker, bool *out_over, pgqrs_error *err)
 {
     pgqrs_status status = PGQRS_OK;
 
@@ -289,15 +288,18 @@ void
 pgqrs_worker_count(pgqrs_worker *worker, pgqrs_worker_counts *out)
 {
     pgqrsi_handlers_state state = pgqrsi_handlers_look(&worker->handlers);
+    pgqrs_worker_counts counts;
 
     pthread_mutex_lock(&worker->mutex);
-    *out = worker->published;
+    counts = worker->published;
     pthread_mutex_unlock(&worker->mutex);
-    out->running = (int64_t)state.running;
-    out->prefetched = (int64_t)state.waiting;
+    counts.size = sizeof(counts);
+    counts.running = (int64_t)state.running;
+    counts.prefetched = (int64_t)state.waiting;
+    pgqrsi_results_write(out, &counts);
 }
 
-int
+bool
 pgqrs_worker_is_idle(pgqrs_worker *worker)
 {
     return atomic_load(&worker->is_idle);

@@ -1,31 +1,25 @@
 #include "worker/notices.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "jobs/cancellations.h"
+#include "worker/notification.h"
 
-/* "1 wake <key> <process id> ..." wakes the named ones, "1 cancel <key> <id>" says that a message was taken
- * away. Others are of later versions. Anybody may send them: nothing is decided here. */
+/* A hint and no more: what it says is looked at before anything is decided. */
 static void
-take(pgqrsi_claiming *claiming, const char *payload, int64_t now_ms)
+take(pgqrsi_claiming *claiming, const char *text, int64_t now_ms)
 {
-    int is_cancel = strncmp(payload, "1 cancel ", 9) == 0;
-    int64_t backend = pgqrsi_pipe_backend(claiming->exchange->claims.link.pipe);
-    pgqrsi_work_queue *queue = NULL;
-    char *end = NULL;
+    int64_t backend = pgqrsi_pipe_backend(claiming->exchange->claims.link.pipe), id;
+    pgqrsi_notification said;
+    pgqrsi_work_queue *queue;
 
-    if (is_cancel || strncmp(payload, "1 wake ", 7) == 0)
-        queue = pgqrsi_queues_of_key(claiming->queues, strtoll(payload + (is_cancel ? 9 : 7), &end, 10));
-    if (queue == NULL)
+    if (!pgqrsi_notification_parse(text, &said))
         return;
-    if (is_cancel) {
-        pgqrsi_cancellations_heard(&queue->held, strtoll(end, NULL, 10));
-        return;
-    }
-    while (*end == ' ')
-        if (strtoll(end + 1, &end, 10) == backend)
+    queue = pgqrsi_queues_of_key(claiming->queues, said.key);
+    while (queue != NULL && pgqrsi_notification_next(&said, &id)) {
+        if (said.kind == PGQRSI_NOTIFICATION_CANCEL)
+            pgqrsi_cancellations_heard(&queue->held, id);
+        else if (id == backend)
             pgqrsi_claiming_woken(claiming, queue, now_ms);
+    }
 }
 
 void

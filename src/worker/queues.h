@@ -7,15 +7,23 @@
 #include "jobs/leases.h"
 #include "worker/polling.h"
 
+/** What is known of a message that was claimed blindly. */
+typedef enum pgqrsi_judgement {
+    PGQRSI_DOUBTED,    /* it may be another one than the one that was refused: it is asked for again */
+    PGQRSI_UNREADABLE, /* from DOUBTED: the server cannot send it; it is failed */
+    PGQRSI_READABLE    /* from DOUBTED: it is given back */
+} pgqrsi_judgement;
+
 /** A message that the server cannot hand out: see burial.h. */
 typedef struct pgqrsi_unreadable {
     int is_wanted;           /* the next claim is blind */
-    int is_claimed, is_sent; /* it was claimed, and its failure is to be reported, or is under way */
+    int is_claimed, is_sent; /* it was claimed, and is to be dealt with; what is to be done is under way */
+    pgqrsi_judgement judgement;
     pgqrsi_place place;
     pgqrsi_lane lane;
+    pgqrs_lease lease;
     pgqrsi_failure failure;
-    int64_t report_ms, until_ms; /* not reported before, and not any more after the lease's end */
-    char sqlstate[6];
+    int64_t report_ms, until_ms; /* nothing is sent before, nor any more after the lease's end */
     char reason[PGQRSI_JOB_TEXT_BYTES];
 } pgqrsi_unreadable;
 

@@ -9,6 +9,7 @@
 #include "admin/registration.h"
 #include "base/clock.h"
 #include "base/name.h"
+#include "base/options.h"
 #include "queue/payload.h"
 
 #define DEFAULT_RETRY_BASE_MS 1000
@@ -27,13 +28,8 @@
 static pgqrs_status
 check_queue_options(const pgqrs_worker_queue_options *options, pgqrs_error *err)
 {
-    pgqrs_status status;
+    pgqrs_status status = pgqrsi_range_check("weight", options->weight, 0, 1000, err);
 
-    if (options->size != sizeof(*options))
-        return pgqrsi_error_set(
-            err, PGQRS_EINVAL,
-            "refused queue options of a worker: begin with PGQRS_WORKER_QUEUE_OPTIONS_INIT");
-    status = pgqrsi_range_check("weight", options->weight, 0, 1000, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("max_attempts", options->max_attempts, 0, 1000, err);
     if (status == PGQRS_OK && options->lease_ms != 0)
@@ -160,19 +156,19 @@ pgqrs_status
 pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
                        pgqrs_error *err)
 {
-    static const pgqrs_worker_queue_options defaults = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
+    pgqrs_worker_queue_options own = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     pgqrsi_work_queue **grown, *queue;
     pgqrs_status status = pgqrsi_setup_check_not_started(worker, err);
 
-    if (options == NULL)
-        options = &defaults;
     if (status == PGQRS_OK)
-        status = check_queue_options(options, err);
+        status = pgqrsi_options_read("worker queue", "PGQRS_WORKER_QUEUE_OPTIONS_INIT", options, &own, err);
+    if (status == PGQRS_OK)
+        status = check_queue_options(&own, err);
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_queues_find(&worker->queues, name) != NULL)
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused queue \"%.*s\": this worker has it already",
-                                PGQRSI_SLICE_ARG(name));
+                                PGQRS_SLICE_ARG(name));
     grown = realloc(worker->queues.list, (worker->queues.count + 1) * sizeof(grown[0]));
     if (grown == NULL)
         return pgqrsi_error_memory(err);
@@ -180,7 +176,7 @@ pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worke
     queue = calloc(1, sizeof(*queue));
     if (queue == NULL)
         return pgqrsi_error_memory(err);
-    status = open_queue(worker, name, options, queue, err);
+    status = open_queue(worker, name, &own, queue, err);
     if (status != PGQRS_OK) {
         pgqrsi_work_queue_free(queue);
         return status;
@@ -218,13 +214,13 @@ pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice ty
         return status;
     if (queue == NULL || handler == NULL)
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a handler for queue \"%.*s\": %s",
-                                PGQRSI_SLICE_ARG(queue_name),
+                                PGQRS_SLICE_ARG(queue_name),
                                 queue == NULL ? "add the queue to the worker first" : "it is NULL");
     if (has_route(&queue->held.source, type))
         return pgqrsi_error_set(
             err, PGQRS_EINVAL, "refused a second handler for queue \"%.*s\" and %s%.*s%s: one type has one",
-            PGQRSI_SLICE_ARG(queue_name), type.data != NULL ? "type \"" : "all other types",
-            PGQRSI_SLICE_ARG(type), type.data != NULL ? "\"" : "");
+            PGQRS_SLICE_ARG(queue_name), type.data != NULL ? "type \"" : "all other types",
+            PGQRS_SLICE_ARG(type), type.data != NULL ? "\"" : "");
     grown = realloc(queue->held.source.routes, (queue->held.source.route_count + 1) * sizeof(grown[0]));
     if (grown != NULL)
         queue->held.source.routes = grown;
@@ -255,4 +251,22 @@ pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware, void *arg, 
     worker->layers.list = grown;
     worker->layers.list[worker->layers.count++] = (pgqrsi_layer){ middleware, arg };
     return PGQRS_OK;
+}
+
+const char *
+pgqrs_retry_policy_name(pgqrs_retry_policy value)
+{
+    static const char *const names[] = { [PGQRS_RETRY_QUEUE] = "queue",
+                                         [PGQRS_RETRY_FIXED] = "fixed",
+                                         [PGQRS_RETRY_EXPONENTIAL] = "exponential" };
+
+    return PGQRSI_ENUM_NAME(names, value);
+}
+
+const char *
+pgqrs_done_policy_name(pgqrs_done_policy value)
+{
+    static const char *const names[] = { [PGQRS_DONE_ARCHIVE] = "archive", [PGQRS_DONE_DELETE] = "delete" };
+
+    return PGQRSI_ENUM_NAME(names, value);
 }

@@ -4,7 +4,8 @@
  *   lifecycle     the public calls: making one, starting, stopping, closing
  *   setup         the public calls that add queues, handlers and middleware
  *   loop          one turn: a plain list of calls; the phases
- *   notices       what notifications say
+ *   notices       what is done about a notification
+ *   notification  what the text of one says; pure
  *   claiming      messages are asked for, and what is brought is handed to the handlers
  *   dealing       for how many there is room, and which queue is asked for how many
  *   burial        messages that the server cannot hand out

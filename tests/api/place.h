@@ -133,8 +133,8 @@ place_use(struct place *p)
     pgqrs_producer *producer;
     pgqrs_consumer *consumer;
     pgqrs_message_list *list;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     int64_t worker;
 
     keyed.idempotency_key = text("k");

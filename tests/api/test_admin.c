@@ -10,7 +10,7 @@ static void
 installing_twice_changes_nothing_more(void **state)
 {
     struct place *p = *state;
-    pgqrs_installed installed = { -1, -1 };
+    pgqrs_installed installed = { sizeof(installed), -1, -1 };
     char *before, *after;
 
     TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
@@ -34,7 +34,7 @@ install_in_child(const struct place *p)
 {
     pgqrs_error *err = pgqrs_error_new();
     pgqrs_client *client = ts_client(p->dsn, "schema", p->schema, NULL);
-    pgqrs_installed installed = { -1, -1 };
+    pgqrs_installed installed = { sizeof(installed), -1, -1 };
     pgqrs_status status = pgqrs_admin_install(client, &installed, err);
 
     if (status != PGQRS_OK)
@@ -265,7 +265,7 @@ a_dump_that_is_restored_has_its_version_and_works(void **state)
     struct place *p = *state;
     char *elsewhere = ts_empty_database(), *folder = ts_tmpdir(), *file = ts_format("%s/dump.sql", folder);
     const char *original = p->dsn;
-    pgqrs_installed installed;
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
     ts_result result;
 
     place_install(p);

@@ -47,18 +47,18 @@ an_archived_message_is_as_it_was_with_what_became_of_it(void **state)
     TS_OK(pgqrs_archive_get(s->client, text("jobs"), id, &list, s->err), s->err);
     assert_int_equal(pgqrs_archive_list_count(list), 1);
     archived = pgqrs_archive_list_at(list, 0);
-    assert_int_equal(archived->message.id, id);
-    assert_int_equal(archived->message.lease_token, lease.token);
-    assert_true(story_slice_is(archived->message.payload, "[1]"));
-    assert_true(story_slice_is(archived->message.headers, "{\"h\": 1}"));
-    assert_true(story_slice_is(archived->message.type, "kind"));
-    assert_int_equal(archived->message.priority, -2);
-    assert_int_equal(archived->message.read_ct, 1);
+    assert_int_equal(archived->message->id, id);
+    assert_int_equal(archived->message->lease_token, lease.token);
+    assert_true(story_slice_is(archived->message->payload, "[1]"));
+    assert_true(story_slice_is(archived->message->headers, "{\"h\": 1}"));
+    assert_true(story_slice_is(archived->message->type, "kind"));
+    assert_int_equal(archived->message->priority, -2);
+    assert_int_equal(archived->message->read_ct, 1);
     assert_int_equal(archived->outcome, PGQRS_OUTCOME_DONE);
     assert_true(story_slice_is(archived->result, "{\"r\": 2}"));
     assert_null(archived->error.data);
     assert_in_range(archived->processing_duration_ms, 60000, 90000);
-    assert_true(archived->archived_at_ms >= archived->message.enqueued_at_ms);
+    assert_true(archived->archived_at_ms >= archived->message->enqueued_at_ms);
     assert_null(pgqrs_archive_list_at(list, 1));
     pgqrs_archive_list_free(list);
 }
@@ -94,9 +94,9 @@ pages_follow_each_other_from_the_newest(void **state)
         TS_OK(pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err), s->err);
         rows = pgqrs_archive_list_count(list);
         for (size_t i = 0; i < rows; i++)
-            assert_int_equal(pgqrs_archive_list_at(list, i)->message.id, next--);
+            assert_int_equal(pgqrs_archive_list_at(list, i)->message->id, next--);
         if (rows > 0)
-            options.before_id = pgqrs_archive_list_at(list, rows - 1)->message.id;
+            options.before_id = pgqrs_archive_list_at(list, rows - 1)->message->id;
         seen += rows;
         pgqrs_archive_list_free(list);
     } while (rows == 5);
@@ -143,7 +143,7 @@ a_page_has_100_rows_by_default_and_10000_at_most(void **state)
         "enqueued_at, payload) SELECT n, 1, 0, 'done', 1, 0, 0, now(), '1' FROM generate_series(1, 10001) n");
     TS_OK(pgqrs_archive_page(s->client, text("jobs"), NULL, &list, s->err), s->err);
     assert_int_equal(pgqrs_archive_list_count(list), 100);
-    assert_int_equal(pgqrs_archive_list_at(list, 0)->message.id, 10001);
+    assert_int_equal(pgqrs_archive_list_at(list, 0)->message->id, 10001);
     pgqrs_archive_list_free(list);
     options.limit = 10000;
     TS_OK(pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err), s->err);
@@ -173,7 +173,7 @@ rows_of_any_month_are_found(void **state)
     TS_OK(pgqrs_archive_page(s->client, text("jobs"), NULL, &list, s->err), s->err);
     assert_int_equal(pgqrs_archive_list_count(list), 8);
     for (size_t i = 0; i < 8; i++)
-        assert_int_equal(pgqrs_archive_list_at(list, i)->message.id, 8 - i);
+        assert_int_equal(pgqrs_archive_list_at(list, i)->message->id, 8 - i);
     pgqrs_archive_list_free(list);
     TS_OK(pgqrs_archive_get(s->client, text("jobs"), 8, &list, s->err), s->err);
     pgqrs_archive_list_free(list);
@@ -212,7 +212,7 @@ dead_letters_are_listed_without_reading_what_is_done(void **state)
 
         TS_OK(pgqrs_archive_page(client, text("jobs"), &options, &list, s->err), s->err);
         assert_int_equal(pgqrs_archive_list_count(list), page % 3 == 2 ? 6 : 7);
-        options.before_id = page % 3 == 2 ? 0 : pgqrs_archive_list_at(list, 6)->message.id;
+        options.before_id = page % 3 == 2 ? 0 : pgqrs_archive_list_at(list, 6)->message->id;
         pgqrs_archive_list_free(list);
     }
     pgqrs_client_close(client);

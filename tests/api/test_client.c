@@ -48,14 +48,40 @@ a_dsn_that_cannot_be_read_is_refused_and_not_shown(void **state)
                                            "postgresql://me:1/hunter2@localhost/db",
                                            "host=localhost password=a hunter2=b",
                                            "host=localhost password=a hunter=hunter2",
-                                           "hunter2=hunter2" };
+                                           "hunter2=hunter2",
+                                           "postgresql://localhost/db?%70assword=a&hunter=b",
+                                           "host=localhost application_name='PASSWORD=' hunter=b" };
     struct story *s = *state;
 
     for (size_t i = 0; i < sizeof(garbage) / sizeof(garbage[0]); i++) {
         expect_open(s, PGQRS_ECONFIG, garbage[i], "public");
-        if (strstr(pgqrs_error_message(s->err), "hunter2") != NULL)
+        if (strstr(pgqrs_error_message(s->err), "hunter") != NULL)
             ts_fail("\"%s\" shows the password", pgqrs_error_message(s->err));
         assert_int_equal(pgqrs_error_is_transient(s->err), 0);
+    }
+}
+
+/* Later messages would show the host, the user and the database. */
+static void
+a_connection_string_inside_another_is_refused_and_not_shown(void **state)
+{
+    static const char *const nested[] = {
+        "host=postgresql://me:hunter2@localhost/db",
+        "dbname=postgres://me:hunter2@localhost/db",
+        "user='PostgreSQL://me:hunter2@localhost/db'",
+        "dbname='host=localhost password=hunter2'",
+        "host='localhost PASSWORD = hunter2'",
+        "service=https://me:hunter2@localhost/db",
+        "postgresql://localhost/postgresql%3A%2F%2Fme%3Ahunter2%40localhost",
+        "postgresql://localhost/db?host=postgresql://me:hunter2%40localhost"
+    };
+    struct story *s = *state;
+
+    for (size_t i = 0; i < sizeof(nested) / sizeof(nested[0]); i++) {
+        expect_open(s, PGQRS_ECONFIG, nested[i], "public");
+        story_expect_message(s, "holds a connection string of its own");
+        if (strstr(pgqrs_error_message(s->err), "hunter2") != NULL)
+            ts_fail("\"%s\" shows the password", pgqrs_error_message(s->err));
     }
 }
 
@@ -318,6 +344,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         STORY_TEST(without_a_dsn_the_message_says_how_to_give_one),
         STORY_TEST(a_dsn_that_cannot_be_read_is_refused_and_not_shown),
+        STORY_TEST(a_connection_string_inside_another_is_refused_and_not_shown),
         STORY_TEST(a_dsn_that_cannot_be_read_is_refused_with_the_reason),
         STORY_TEST(where_no_server_listens_it_says_so),
         STORY_TEST(a_wrong_login_is_told_from_a_wrong_address),

@@ -49,7 +49,7 @@ static void
 expect_pause(struct story *s, int64_t id, const pgqrs_fail_options *options, int64_t least_ms,
              int64_t most_ms)
 {
-    int dead = -1;
+    bool dead = true;
 
     TS_OK(pgqrs_consumer_fail(s->consumer, lease_now(s, id), options, &dead, s->err), s->err);
     assert_int_equal(dead, 0);
@@ -131,7 +131,7 @@ after_its_last_attempt_a_message_is_dead(void **state)
     pgqrs_archive_list *archive;
     const pgqrs_archived *archived;
     pgqrs_lease lease;
-    int dead = -1;
+    bool dead = false;
 
     for (int i = 0; i < 4; i++)
         expect_pause(s, id, NULL, 1, MAX_MS);
@@ -144,9 +144,9 @@ after_its_last_attempt_a_message_is_dead(void **state)
     archived = pgqrs_archive_list_at(archive, 0);
     assert_int_equal(archived->outcome, PGQRS_OUTCOME_DEAD);
     assert_true(story_slice_is(archived->error, "the disk is full \xe2\x98\xa0"));
-    assert_true(story_slice_is(archived->message.payload, "{\"n\": 1}"));
-    assert_int_equal(archived->message.failed_ct, 5);
-    assert_int_equal(archived->message.lease_token, lease.token);
+    assert_true(story_slice_is(archived->message->payload, "{\"n\": 1}"));
+    assert_int_equal(archived->message->failed_ct, 5);
+    assert_int_equal(archived->message->lease_token, lease.token);
     pgqrs_archive_list_free(archive);
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_fail(s->consumer, lease, NULL, &dead, s->err), s->err);
 }
@@ -156,7 +156,7 @@ a_failure_for_good_is_the_last(void **state)
 {
     struct story *s = *state;
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
-    int dead = -1;
+    bool dead = false;
 
     options.mode = PGQRS_FAIL_FOR_GOOD;
     story_send(s, "1");
@@ -200,7 +200,7 @@ what_cannot_be_a_failure_is_refused(void **state)
     struct story *s = *state;
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
     pgqrs_lease lease;
-    int dead = -1;
+    bool dead = true;
 
     story_send(s, "1");
     lease = story_take_one(s, s->consumer);
@@ -215,7 +215,7 @@ what_cannot_be_a_failure_is_refused(void **state)
     }
     options.size = 0;
     TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err), s->err);
-    assert_int_equal(dead, -1);
+    assert_true(dead);
     assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_messages"), 0);
 }
 
@@ -283,7 +283,7 @@ without_its_queues_row_no_message_is_lost(void **state)
     struct story *s = *state;
     pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
     int64_t ids[3];
-    int dead = -1;
+    bool dead = true;
 
     story_send_many(s, 3, ids);
     for (int i = 0; i < 3; i++)

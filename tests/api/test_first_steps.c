@@ -11,7 +11,7 @@ an_empty_database_is_installed_and_found_healthy(void **state)
     pgqrs_error *err = pgqrs_error_new();
     pgqrs_report *report;
     const pgqrs_finding *finding;
-    pgqrs_installed installed;
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
 
     (void)state;
     TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_verify(client, &report, err), err);

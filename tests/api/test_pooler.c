@@ -69,8 +69,8 @@ everything_works_through_it(void **state)
     pgqrs_enqueue_options keyed = PGQRS_ENQUEUE_OPTIONS_INIT;
     pgqrs_producer *producer;
     pgqrs_enqueued enqueued;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
 
     keyed.idempotency_key = text("k");
     keyed.delay_ms = 3600000;

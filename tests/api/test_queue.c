@@ -15,7 +15,7 @@ a_queue_has_the_options_it_was_given(void **state)
     struct story *s = *state;
     pgqrs_queue_options options = PGQRS_QUEUE_OPTIONS_INIT;
     pgqrs_queue_list *list;
-    const pgqrs_queue *queue;
+    const pgqrs_queue_info *queue;
     int64_t id = 0;
 
     options.max_attempts = 7;
@@ -79,7 +79,7 @@ what_is_not_there_is_not_found(void **state)
 {
     struct story *s = *state;
     pgqrs_queue_list *list;
-    pgqrs_queue_counts counts;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
 
     TS_IS(PGQRS_ENOQUEUE, pgqrs_queue_get(s->client, text("none"), &list, s->err), s->err);
     TS_IS(PGQRS_ENOQUEUE, pgqrs_queue_count(s->client, text("none"), &counts, s->err), s->err);
@@ -109,8 +109,8 @@ use_queue(struct story *s, const char *name)
 {
     pgqrs_producer *producer;
     pgqrs_consumer *consumer;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_message_list *list;
     pgqrs_lease lease;
 
@@ -168,7 +168,7 @@ a_name_out_of_shape_is_refused_everywhere(void **state)
     };
     struct story *s = *state;
     pgqrs_queue_list *list;
-    pgqrs_queue_counts counts;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_producer *producer;
 
     memset(too_long, 'n', sizeof(too_long));
@@ -188,8 +188,8 @@ each_message_is_counted_once(void **state)
 {
     struct story *s = *state;
     pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
 
     TS_OK(pgqrs_queue_count(s->client, text("jobs"), &counts, s->err), s->err);
     TS_OK(pgqrs_archive_count(s->client, text("jobs"), &archived, s->err), s->err);
@@ -221,8 +221,8 @@ purging_removes_all_messages_and_keeps_the_archive(void **state)
 {
     struct story *s = *state;
     pgqrs_enqueue_options keyed = PGQRS_ENQUEUE_OPTIONS_INIT;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_lease lease;
     int64_t id;
 

@@ -106,7 +106,7 @@ a_restart_of_the_server_costs_no_call(void **state)
     ts_cluster *cluster = ts_cluster_start(NULL);
     char *dsn = ts_database_on(ts_cluster_server(cluster));
     pgqrs_client *client = ts_client(dsn, NULL);
-    pgqrs_queue_counts counts;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_producer *producer;
 
     TS_OK(pgqrs_queue_create(client, text("jobs"), NULL, NULL, s->err), s->err);

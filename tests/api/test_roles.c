@@ -93,8 +93,8 @@ an_observer_can_look_and_nothing_else(void **state)
 {
     struct fixture *f = *state;
     pgqrs_client *client = client_as(f, "an_observer");
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_archive_list *page;
     pgqrs_message_list *list;
     pgqrs_report *report;

@@ -281,8 +281,8 @@ administer(struct story *s, pgqrs_client *client)
     pgqrs_queue_list *queues;
     pgqrs_archive_list *page;
     pgqrs_archive_options options = PGQRS_ARCHIVE_OPTIONS_INIT;
-    pgqrs_queue_counts counts;
-    pgqrs_archive_counts archived;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
+    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_report *report;
     int64_t id = ts_int(s->sql, "SELECT min(id) FROM pgqrs_messages"), worker;
 
@@ -297,7 +297,7 @@ administer(struct story *s, pgqrs_client *client)
     pgqrs_archive_list_free(page);
     options.outcome = PGQRS_OUTCOME_DEAD;
     TS_OK(pgqrs_archive_page(client, text("jobs"), &options, &page, s->err), s->err);
-    id = pgqrs_archive_list_at(page, 0)->message.id;
+    id = pgqrs_archive_list_at(page, 0)->message->id;
     pgqrs_archive_list_free(page);
     TS_OK(pgqrs_archive_get(client, text("jobs"), id, &page, s->err), s->err);
     pgqrs_archive_list_free(page);

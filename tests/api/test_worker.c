@@ -134,7 +134,7 @@ look_at_everything(pgqrs_job *job, void *arg)
     TS_TRUE(message->priority == 3);
     TS_TRUE(message->enqueued_at_ms > 0 && message->dequeued_at_ms >= message->enqueued_at_ms);
     TS_TRUE(message->vt_ms > message->dequeued_at_ms);
-    TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON);
+    TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED);
     TS_TRUE(pgqrs_job_left_ms(job) > 0 && pgqrs_job_left_ms(job) <= 3600000);
     TS_TRUE(pgqrs_job_data(job) == NULL);
     pgqrs_job_set_data(job, arg);

@@ -186,7 +186,7 @@ all_is_counted(void **state)
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
     pgqrs_worker *worker = start_telling(s, journal, 0);
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
     for (int i = 0; i < 12; i++)
         story_send(s, (const char *[]){ "0", "1", "2", "3" }[i % 4]);
@@ -211,7 +211,7 @@ all_is_counted(void **state)
 static void
 await_claimed(pgqrs_worker *worker, int64_t count)
 {
-    pgqrs_worker_counts counts = { 0 };
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     int64_t until = story_now_ms() + RUNNING_WAIT_MS;
 
     for (; counts.claimed < count; pgqrs_worker_count(worker, &counts))
@@ -224,7 +224,7 @@ what_runs_and_what_waits_is_counted_too(void **state)
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     pgqrs_worker *worker;
 
     options.concurrency = 3;

@@ -17,7 +17,7 @@ struct loop {
     pgqrs_worker *worker;
     ts_journal *journal;   /* of events and handlers */
     ts_watchdog *watchdog; /* perhaps */
-    int over;
+    bool over;
     int turns;
 };
 
@@ -236,7 +236,7 @@ the_lease_of_a_pending_job_is_extended(void **state)
     story_send(s, "1");
     loop_until(&loop, "STARTED", 1);
     loop_for(&loop, 2500);
-    assert_int_equal(pgqrs_job_cancelled(other.job), PGQRS_JOB_GOES_ON);
+    assert_int_equal(pgqrs_job_cancelled(other.job), PGQRS_JOB_NOT_CANCELLED);
     pgqrs_job_finish(other.job, PGQRS_JOB_DONE);
     loop_until(&loop, "DONE", 1);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE read_ct = 1"), 1);

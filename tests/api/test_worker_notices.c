@@ -51,7 +51,7 @@ at_gate_or_told(pgqrs_job *job, void *arg)
         ts_gate_pass(arg);
         return PGQRS_JOB_DONE;
     }
-    while (pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON && story_now_ms() < until)
+    while (pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED && story_now_ms() < until)
         usleep(1000);
     return PGQRS_JOB_DONE;
 }
@@ -105,7 +105,7 @@ a_flood_costs_little_and_hides_no_cancellation(void **state)
     PGconn *stranger = connect_as_stranger(s);
     int64_t first = story_send(s, "1"), last = story_send(s, "\"told\""), began_ms;
     pgqrs_worker *worker = start(s, events, at_gate_or_told, gate);
-    pgqrs_worker_counts before, after;
+    pgqrs_worker_counts before = PGQRS_WORKER_COUNTS_INIT, after = PGQRS_WORKER_COUNTS_INIT;
 
     ts_journal_await(events, "STARTED", 2);
     pgqrs_worker_count(worker, &before);

@@ -88,7 +88,7 @@ an_empty_queue_leaves_its_share_to_the_others(void **state)
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
     pgqrs_worker *worker = weighted_worker(s, journal);
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
     /* when only the one with the least weight has work, */
     send_to(s, "little", 2000);

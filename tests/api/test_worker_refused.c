@@ -39,8 +39,6 @@ options_of_a_worker_out_of_their_range_are_refused(void **state)
     REFUSE(poll_ms, 60001);
     options.size = 1;
     refuse_options(s, &options, "PGQRS_WORKER_OPTIONS_INIT");
-    options.size = sizeof(options) + 8;
-    refuse_options(s, &options, "PGQRS_WORKER_OPTIONS_INIT");
 }
 
 #define REFUSE_QUEUE(member, value)                                                                          \
@@ -165,13 +163,13 @@ a_type_has_one_handler(void **state)
 static void
 refuse_start(struct story *s, pgqrs_worker *worker, const char *reason)
 {
-    int over = -1;
+    bool over = true;
 
     TS_IS(PGQRS_EINVAL, pgqrs_worker_start(worker, s->err), s->err);
     story_expect_message(s, reason);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_process(worker, &over, s->err), s->err);
     story_expect_message(s, reason);
-    assert_int_equal(over, -1);
+    assert_true(over);
 }
 
 static void
@@ -196,7 +194,7 @@ what_belongs_before_the_start_is_refused_after_it(void **state)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_start(s, NULL, NULL, running_done, NULL);
-    int over = -1;
+    bool over = true;
 
     TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, NULL, s->err), s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_start(worker, s->err), s->err);

@@ -163,7 +163,7 @@ what_runs_is_waited_for_and_what_waits_is_given_back(void **state)
     ts_gate *gate = ts_gate_new();
     ts_journal *journal = ts_journal_new();
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
     pgqrs_worker *worker;
 
     options.concurrency = 2;
@@ -227,13 +227,35 @@ handlers_are_told_that_the_worker_stops(void **state)
 }
 
 static pgqrs_job_outcome
+release_when_told(pgqrs_job *job, void *arg)
+{
+    (void)running_until_told(job, arg);
+    return PGQRS_JOB_RELEASED;
+}
+
+static void
+a_handler_that_has_not_begun_its_work_can_give_it_back(void **state)
+{
+    struct story *s = *state;
+    ts_journal *journal = ts_journal_new();
+    pgqrs_worker *worker;
+
+    story_send(s, "1");
+    worker = running_start(s, NULL, NULL, release_when_told, journal);
+    ts_journal_await(journal, "began", 1);
+    running_end(s, worker);
+    ts_journal_expect(journal, "began 1\ntold stopping\n");
+    expect_given_back(s, 1);
+}
+
+static pgqrs_job_outcome
 take_three_seconds(pgqrs_job *job, void *arg)
 {
     int64_t until = story_now_ms() + 3000;
 
     ts_gate_pass(arg);
     while (story_now_ms() < until) {
-        TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON ||
+        TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED ||
                 pgqrs_job_cancelled(job) == PGQRS_JOB_STOPPING);
         usleep(10000);
     }
@@ -273,7 +295,7 @@ leave_a_mark(pgqrs_job *job, void *arg)
 {
     int64_t until = story_now_ms() + RUNNING_WAIT_MS;
 
-    while (pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON && story_now_ms() < until)
+    while (pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED && story_now_ms() < until)
         usleep(1000);
     usleep(100000);
     ts_journal_add(arg, "ended");
@@ -330,6 +352,7 @@ main(void)
         RUNNING_TEST(what_runs_is_waited_for_and_what_waits_is_given_back),
         RUNNING_TEST(what_has_not_ended_after_the_grace_is_given_back),
         RUNNING_TEST(handlers_are_told_that_the_worker_stops),
+        RUNNING_TEST(a_handler_that_has_not_begun_its_work_can_give_it_back),
         RUNNING_TEST(leases_are_kept_until_the_last_handler_has_ended),
         RUNNING_TEST(closing_without_stopping_gives_back_at_once_and_waits_for_handlers),
         RUNNING_TEST(a_worker_that_was_never_started_can_be_closed),

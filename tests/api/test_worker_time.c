@@ -104,7 +104,7 @@ sleep_past_the_lease(pgqrs_job *job, void *arg)
 {
     (void)arg;
     for (int i = 0; i < 250; i++) {
-        TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON);
+        TS_TRUE(pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED);
         usleep(10000);
     }
     return PGQRS_JOB_DONE;

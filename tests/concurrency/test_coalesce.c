@@ -38,8 +38,8 @@ static void *
 call(void *context)
 {
     struct caller *caller = context;
-    const pgqrs_enqueue_options *options = caller->has_options ? &caller->options : NULL;
-    const pgqrsi_outgoing message = { &caller->payload, &options, 1, caller->has_options };
+    const pgqrsi_outgoing message = { &caller->payload, caller->has_options ? &caller->options : NULL, 1,
+                                      caller->has_options };
     int64_t began_ms = pgqrsi_clock_ms();
 
     caller->status = pgqrsi_coalesce_enqueue(caller->producer, &message, began_ms + caller->timeout_ms,

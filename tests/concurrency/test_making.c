@@ -8,7 +8,7 @@ install_at_once(void *context, int number)
 {
     pgqrs_client *client = ts_client(context, NULL);
     pgqrs_error *err = pgqrs_error_new();
-    pgqrs_installed installed;
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
 
     (void)number;
     TS_OK(pgqrs_admin_install(client, &installed, err), err);

@@ -156,8 +156,8 @@ look_around(struct thread *thread)
 {
     pgqrs_client *client = thread->story->hands.client;
     pgqrs_archive_list *archived;
-    pgqrs_archive_counts done;
-    pgqrs_queue_counts counts;
+    pgqrs_archive_counts done = PGQRS_ARCHIVE_COUNTS_INIT;
+    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
     pgqrs_queue_list *queues;
     pgqrs_report *report;
 

@@ -49,10 +49,10 @@ herd_gather(struct herd *herd, int count, const pgqrs_worker_options *options,
 static pgqrs_worker_counts
 herd_counts(const struct herd *herd)
 {
-    pgqrs_worker_counts sum = { 0 };
+    pgqrs_worker_counts sum = PGQRS_WORKER_COUNTS_INIT;
 
     for (int i = 0; i < herd->count; i++) {
-        pgqrs_worker_counts counts;
+        pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
         pgqrs_worker_count(herd->workers[i], &counts);
         sum.claimed += counts.claimed;
@@ -130,7 +130,7 @@ one_message_does_not_wake_the_whole_herd(void **state)
     options.poll_ms = 60000;
     herd_gather(herd, HERD, &options, &queue);
     for (int round = 1; round <= HERD_ROUNDS; round++) {
-        pgqrs_worker_counts before, after;
+        pgqrs_worker_counts before = PGQRS_WORKER_COUNTS_INIT, after = PGQRS_WORKER_COUNTS_INIT;
 
         running_await_asleep(s, HERD);
         herd_settle(herd);

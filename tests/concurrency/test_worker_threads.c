@@ -147,7 +147,7 @@ look(void *context)
 
     while (!atomic_load(&crowd->over)) {
         for (int i = 1; i < WORKERS; i++) {
-            pgqrs_worker_counts counts;
+            pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
             pgqrs_worker_count(crowd->workers[i], &counts);
             TS_TRUE(counts.claimed >= counts.done);

@@ -126,7 +126,7 @@ static void
 await_idle_after(pgqrs_worker *worker, int count)
 {
     int64_t until = story_now_ms() + LATE_MS;
-    pgqrs_worker_counts counts;
+    pgqrs_worker_counts counts = PGQRS_WORKER_COUNTS_INIT;
 
     do {
         TS_TRUE(story_now_ms() < until);

@@ -40,7 +40,7 @@ static void
 turn(struct story *s, pgqrs_worker *worker)
 {
     struct pollfd readable = { .fd = pgqrs_worker_fd(worker), .events = POLLIN };
-    int over;
+    bool over;
 
     poll(&readable, 1, (int)pgqrs_worker_timeout_ms(worker));
     TS_OK(pgqrs_worker_process(worker, &over, s->err), s->err);

@@ -81,11 +81,55 @@ leases_that_ran_out_in_an_outage_are_left_to_their_holders(void **state)
     free(dsn);
 }
 
+/* From now on the server refuses to send {"bad": ...} of the held lane, as it refuses what is too large, and
+ * at once. */
+static void
+make_unreadable(struct story *s)
+{
+    ts_sql(s->sql,
+           "CREATE FUNCTION too_large() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+           "RAISE EXCEPTION 'too large' USING ERRCODE = 'program_limit_exceeded'; END $$;"
+           "CREATE TRIGGER too_large BEFORE UPDATE ON " HELD " FOR EACH ROW WHEN (NEW.payload ? 'bad' AND "
+           "current_query() LIKE '%%RETURNING m.id, m.payload%%') EXECUTE FUNCTION too_large()");
+}
+
+/* It is claimed without being read, and that is no way to a lease either: one that would come first. */
+static void
+what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out(void **state)
+{
+    struct story *s = *state;
+    ts_proxy *proxy = ts_proxy_start(s->dsn);
+    char *dsn = ts_format("%s application_name=" NAME, ts_proxy_dsn(proxy));
+    pgqrs_client *client = ts_client(dsn, NULL);
+    pgqrs_consumer *holder = story_consumer(s, s->client, HOLDERS_LEASE_MS);
+    ts_journal *events = ts_journal_new();
+    pgqrs_worker *worker = start_behind(s, client, events);
+    pgqrs_lease lease;
+
+    make_unreadable(s);
+    cut_off(s, proxy, events);
+    story_send_priority(s, 5);
+    lease = story_take_one(s, holder);
+    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 1 FROM " HELD " WHERE vt < clock_timestamp()");
+    ts_sql(s->sql, "INSERT INTO " HELD " (payload, priority) VALUES ('{\"bad\": 1}', 5)");
+    ts_proxy_pass(proxy);
+    ts_outcome_await(s->sql, 1, "outcome = 'dead'");
+    ts_outcome_expect(s->sql, 1, "outcome = 'dead' AND payload ? 'bad' AND error LIKE '%too large%'");
+    TS_OK(pgqrs_consumer_archive(holder, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
+    ts_outcome_expect(s->sql, 1, "outcome = 'done' AND crash_ct = 0 AND read_ct = 1");
+    running_end(s, worker);
+    pgqrs_consumer_close(holder);
+    pgqrs_client_close(client);
+    ts_proxy_stop(proxy);
+    free(dsn);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders),
+        RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -29,7 +29,7 @@ work(pgqrs_job *job, void *arg)
 
     TS_TRUE(id < MAX_ID);
     usleep((useconds_t)(id % 7 * 1000));
-    if (pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON)
+    if (pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED)
         atomic_fetch_add(&load->worked[id], 1);
     return PGQRS_JOB_DONE;
 }

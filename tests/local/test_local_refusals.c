@@ -36,6 +36,26 @@ refuses_bad_names(void **state)
 }
 
 static void
+shows_no_name_that_may_hold_a_password(void **state)
+{
+    static const char *const bad[] = { "local:postgresql://me:hunter2@localhost/db",
+                                       "local:x password=hunter2",
+                                       "local://me:hunter2@localhost/db",
+                                       "local:me:hunter2",
+                                       "local:PASSWORD=hunter2",
+                                       "local:x password = hunter2" };
+    char *conninfo;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        expect_status(pgqrsi_local_conninfo(of(bad[i]), &conninfo, err), PGQRS_EINVAL);
+        expect_message("give 1 to 32 of a-z, 0-9");
+        if (strstr(pgqrs_error_message(err), "hunter2") != NULL)
+            fail_msg("\"%s\" shows the password", pgqrs_error_message(err));
+    }
+}
+
+static void
 knows_its_dsns(void **state)
 {
     (void)state;
@@ -161,6 +181,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(refuses_bad_names),
+        cmocka_unit_test(shows_no_name_that_may_hold_a_password),
         cmocka_unit_test(knows_its_dsns),
         cmocka_unit_test(describes_an_absent_server_and_makes_nothing),
         cmocka_unit_test(finds_its_folder),

@@ -36,7 +36,7 @@ struct outputs {
     pgqrs_archive_counts archive_counts;
     pgqrs_installed installed;
     int64_t id;
-    int dead;
+    bool dead;
 };
 
 /* What a scenario finds: the queue "jobs", and whatever its `given` adds. */
@@ -89,12 +89,22 @@ stored(PGconn *sql)
                         "WHERE nspname = 'other'))");
 }
 
+/* As outputs are before a call: poisoned, but for the sizes of the structs that are written into. */
+static inline void
+poison_outputs(struct outputs *out)
+{
+    memset(out, POISON, sizeof(*out));
+    out->counts.size = sizeof(out->counts);
+    out->archive_counts.size = sizeof(out->archive_counts);
+    out->installed.size = sizeof(out->installed);
+}
+
 static inline void
 forget(struct outputs *out)
 {
     struct outputs poison;
 
-    memset(&poison, POISON, sizeof(poison));
+    poison_outputs(&poison);
 #define FORGET(member, release)                                                                              \
     if (out->member != poison.member)                                                                        \
     release(out->member)
@@ -113,12 +123,10 @@ forget(struct outputs *out)
 static inline int
 is_untouched(const struct outputs *out)
 {
-    const unsigned char *bytes = (const unsigned char *)out;
-    size_t i = 0;
+    struct outputs poison;
 
-    while (i < sizeof(*out) && bytes[i] == POISON)
-        i++;
-    return i == sizeof(*out);
+    poison_outputs(&poison);
+    return memcmp(out, &poison, sizeof(poison)) == 0;
 }
 
 static inline void
@@ -158,7 +166,7 @@ try(struct world *w, const struct scenario *scenario, const struct variant *vari
         w->own = ts_connect(w->dsn);
         ts_sql(w->own, "BEGIN");
     }
-    memset(&w->out, POISON, sizeof(w->out));
+    poison_outputs(&w->out);
     if (nth > 0)
         failing_arm(variant->circle, variant->forever, nth);
     status = scenario->call(w, err);

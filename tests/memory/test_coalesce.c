@@ -1,6 +1,6 @@
 /*
- * Out of memory while several threads' messages share a statement: whichever allocation fails, each caller is told
- * what became of its own message, and one that fails takes no other along.
+ * Out of memory while several threads' messages share a statement: whichever allocation fails, each caller is
+ * told what became of its own message, and one that fails takes no other along.
  */
 #include "sweep.h"
 

@@ -186,7 +186,7 @@ running_until_told(pgqrs_job *job, void *arg)
     int64_t until = story_now_ms() + RUNNING_WAIT_MS;
 
     ts_journal_add(arg, "began %lld", (long long)pgqrs_job_message(job)->id);
-    while (pgqrs_job_cancelled(job) == PGQRS_JOB_GOES_ON && story_now_ms() < until)
+    while (pgqrs_job_cancelled(job) == PGQRS_JOB_NOT_CANCELLED && story_now_ms() < until)
         usleep(1000);
     ts_journal_add(arg, "told %s", reasons[pgqrs_job_cancelled(job)]);
     return PGQRS_JOB_DONE;

@@ -106,7 +106,7 @@ work(pgqrs_job *job, long ms)
 
         if (now - last > 1000)
             dprintf(STDOUT_FILENO, "woke and was %s\n", reasons[told]);
-        if (told != PGQRS_JOB_GOES_ON && told != PGQRS_JOB_STOPPING) {
+        if (told != PGQRS_JOB_NOT_CANCELLED && told != PGQRS_JOB_STOPPING) {
             note(job, reasons[told]);
             return;
         }

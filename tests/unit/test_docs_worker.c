@@ -132,6 +132,7 @@ every_choice_stands_in_its_doc(void **state)
     char *doc = read_project_file("docs/worker.md");
     char *worker = read_project_file("include/pgqrs/worker.h");
     char *job = read_project_file("include/pgqrs/job.h");
+    char *event = read_project_file("include/pgqrs/event.h");
     size_t rows = 0, found = 0;
 
     (void)state;
@@ -140,13 +141,14 @@ every_choice_stands_in_its_doc(void **state)
     rows += check_rows(doc, worker, "struct", "pgqrs_worker_counts");
     rows += check_rows(doc, worker, "enum", "pgqrs_retry_policy");
     rows += check_rows(doc, worker, "enum", "pgqrs_done_policy");
-    rows += check_rows(doc, worker, "enum", "pgqrs_event_kind");
+    rows += check_rows(doc, event, "enum", "pgqrs_event_kind");
     rows += check_rows(doc, job, "enum", "pgqrs_job_outcome");
     rows += check_rows(doc, job, "enum", "pgqrs_job_cancellation");
     /* The heads of tables that name a type are rows of no member. */
     for (const char *line = strchr(doc, '\n'); line != NULL; line = strchr(line + 1, '\n'))
         found += strncmp(line, "\n| `", 4) == 0 && strstr(line + 1, "\n|---") != strchr(line + 1, '\n');
     assert_int_equal(found, rows);
+    free(event);
     free(job);
     free(worker);
     free(doc);

@@ -59,7 +59,7 @@ test_a_failure_is_kept_with_its_message(void **state)
     pgqrs_slice name = { "emails and more", 6 };
 
     assert_int_equal(
-        pgqrsi_error_set(err, PGQRS_ENOQUEUE, "there is no queue \"%.*s\"", PGQRSI_SLICE_ARG(name)),
+        pgqrsi_error_set(err, PGQRS_ENOQUEUE, "there is no queue \"%.*s\"", PGQRS_SLICE_ARG(name)),
         PGQRS_ENOQUEUE);
     assert_int_equal(pgqrs_error_status(err), PGQRS_ENOQUEUE);
     assert_string_equal(pgqrs_error_message(err), "there is no queue \"emails\"");

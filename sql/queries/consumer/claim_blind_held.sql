@@ -1,6 +1,7 @@
 -- Leases the first due message of the held lane in a range of priorities, and returns its id alone: see claim_blind_ready.sql.
 -- The lease counts no crash, even if an earlier one ran out: what became of that is told by the failure that follows.
--- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type (NULL: all).
+-- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type (NULL: all),
+-- $7 lower bound of vt, $8 not 0: no expired leases: as in claim_held.sql, so that this finds the row that was refused there.
 -- Returns: at most one row: id. Locks: the row, skipping those that others hold.
 -- Plan: see claim_held.sql.
 -- Columns: int8
@@ -17,7 +18,13 @@ UPDATE :"schema".:"held" AS m
         CROSS JOIN LATERAL (
               SELECT h.ctid FROM :"schema".:"held" AS h
                WHERE h.priority = p.priority AND h.vt <= pg_catalog.statement_timestamp()
+                 AND h.vt >= (SELECT pg_catalog.to_timestamp(coalesce(($7::bigint)::double precision / 1000::double precision,
+                                                                      '-Infinity'::double precision)))
                  AND ($6::text IS NULL OR h.message_type = $6::text)
+                 AND (h.lease_token IS NULL
+                      OR ($8::bigint = 0::bigint
+                          AND (h.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR h.dequeued_at IS NULL
+                               OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s'))))
                ORDER BY h.vt, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS due
         LIMIT 1))
 RETURNING m.id;

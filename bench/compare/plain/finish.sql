@@ -1,2 +1,0 @@
--- One batch is done. $1: ids.
-DELETE FROM plain_jobs WHERE id = ANY ($1::bigint[]);

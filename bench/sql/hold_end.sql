@@ -1,2 +1,0 @@
--- Ends the transaction that was held open.
-ROLLBACK

@@ -1,2 +1,0 @@
--- Assigns a transaction id.
-SELECT pg_current_xact_id()

@@ -1,2 +1,0 @@
--- Begins what a forgotten session would that has written something.
-BEGIN

@@ -1,6 +1,0 @@
--- What the server counted on the ready leaf of a queue.
--- Parameters: $1 schema, $2 table. Returns one row: updates, HOT updates, dead rows, bytes of the table, and bytes of
--- its indexes.
-SELECT n_tup_upd, n_tup_hot_upd, n_dead_tup, pg_relation_size(relid), pg_indexes_size(relid)
-  FROM pg_stat_user_tables
- WHERE schemaname = $1 AND relname = $2

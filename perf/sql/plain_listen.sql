@@ -1,0 +1,1 @@
+LISTEN plain_jobs
