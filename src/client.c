@@ -331,8 +331,8 @@ refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, int32_t *out,
-                                pgqrs_error *err)
+pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,
+                             pgqrsi_installed *out, pgqrs_error *err)
 {
     pgqrsi_call look = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_SCHEMA, .effect = PGQRSI_READS };
     pgqrsi_call read = { .conn = conn, .sql = PGQRSI_SQL_ADMIN_VERSION, .effect = PGQRSI_READS };
@@ -362,42 +362,43 @@ pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t
             err, PGQRS_ENOSCHEMA,
             "the database has no schema \"%s\": create it with CREATE SCHEMA, or name another",
             client->scope.schema);
-    *out = 0;
+    *out = (pgqrsi_installed){ 0, 0 };
     if (!has_tables)
         return PGQRS_OK;
     status = pgqrsi_client_run(client, &read, deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
-    *out = (int32_t)pgqrsi_rows_int(rows, 0, 0);
+    *out = (pgqrsi_installed){ (int32_t)pgqrsi_rows_int(rows, 0, 0), (int32_t)pgqrsi_rows_int(rows, 0, 1) };
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
 
 static pgqrs_status
-compare_versions(const char *schema, int32_t installed, pgqrs_error *err)
+compare_versions(const char *schema, const pgqrsi_installed *installed, pgqrs_error *err)
 {
-    if (installed == 0)
+    if (installed->version == 0)
         return pgqrsi_error_set(err, PGQRS_ENOTINSTALLED,
                                 "pgqrs is not installed in schema \"%s\": run \"pgqrs install\"", schema);
-    if (installed < pgqrs_schema_version())
+    if (installed->version < pgqrs_schema_version())
         return pgqrsi_error_set(
             err, PGQRS_EOLDSCHEMA,
             "schema \"%s\" has version %d of pgqrs' tables and this library needs %d: run \"pgqrs "
             "install\" to upgrade it",
-            schema, installed, pgqrs_schema_version());
-    if (installed > pgqrs_schema_version())
-        return pgqrsi_error_set(
-            err, PGQRS_ENEWSCHEMA,
-            "schema \"%s\" has version %d of pgqrs' tables and this library knows only %d: upgrade "
-            "the library",
-            schema, installed, pgqrs_schema_version());
+            schema, installed->version, pgqrs_schema_version());
+    if (installed->oldest_library > pgqrs_schema_version())
+        return pgqrsi_error_set(err, PGQRS_ENEWSCHEMA,
+                                "schema \"%s\" has version %d of pgqrs' tables, which libraries of version "
+                                "%d and later can use, and "
+                                "this one is of version %d: upgrade the library",
+                                schema, installed->version, installed->oldest_library,
+                                pgqrs_schema_version());
     return PGQRS_OK;
 }
 
 pgqrs_status
 pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err)
 {
-    int32_t installed = 0;
+    pgqrsi_installed installed = { 0, 0 };
     pgqrs_status status;
     int checked;
 
@@ -406,9 +407,9 @@ pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_erro
     pgqrsi_client_unlock(client);
     if (checked)
         return PGQRS_OK;
-    status = pgqrsi_client_installed_version(client, NULL, deadline_ms, &installed, err);
+    status = pgqrsi_client_read_installed(client, NULL, deadline_ms, &installed, err);
     if (status == PGQRS_OK)
-        status = compare_versions(client->scope.schema, installed, err);
+        status = compare_versions(client->scope.schema, &installed, err);
     if (status != PGQRS_OK)
         return status;
     pgqrsi_client_lock(client);

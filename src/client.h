@@ -79,8 +79,14 @@ pgqrs_status pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_stateme
  * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
 pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err);
 
-/** The installed version: 0 if none. PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
-pgqrs_status pgqrsi_client_installed_version(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,
-                                             int32_t *out, pgqrs_error *err);
+/** What is installed. */
+typedef struct pgqrsi_installed {
+    int32_t version;        /* of the schema; 0: none */
+    int32_t oldest_library; /* the lowest schema version whose libraries may use it */
+} pgqrsi_installed;
+
+/** PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
+pgqrs_status pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,
+                                          pgqrsi_installed *out, pgqrs_error *err);
 
 #endif

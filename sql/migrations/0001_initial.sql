@@ -11,11 +11,13 @@ SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 CREATE TABLE :"schema".pgqrs_migrations (
     version integer PRIMARY KEY,
     name text NOT NULL,
+    oldest_library integer NOT NULL,
     applied_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 COMMENT ON TABLE :"schema".pgqrs_migrations IS 'One row for each migration of pgqrs that was applied to this schema; the highest version is the version of the schema';
 COMMENT ON COLUMN :"schema".pgqrs_migrations.version IS 'Number of the migration, from 1, without gaps';
 COMMENT ON COLUMN :"schema".pgqrs_migrations.name IS 'What it was for';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.oldest_library IS 'The lowest schema version whose libraries may use the schema after it';
 COMMENT ON COLUMN :"schema".pgqrs_migrations.applied_at IS 'When it was applied';
 
 CREATE TABLE :"schema".pgqrs_queues (

@@ -2,18 +2,26 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/options.h"
+#include "base/random.h"
 #include "client.h"
 #include "db/sqlstate.h"
 
 /* Waiting for another process that installs is part of it. */
 #define INSTALL_TIMEOUT_MS 60000
 
-/* How long the lock of those that install is waited for. Anybody may hold it, so then one goes on without. */
-#define LOCK_TIMEOUT_MS 20000
+/* How long the lock of those that install is waited for. Any session may hold it: afterwards one goes on
+ * without. */
+#define TURN_TIMEOUT_MS 20000
+
+/* How long the lock of a table is waited for, and how often that is tried. */
+#define LOCK_TIMEOUT_MS 2000
+#define MAX_TRIES 10
+#define RETRY_PAUSE_MS 500
 
 /* Queues that are deleted in one transaction: each needs some thirty locks. */
 #define DELETE_AT_ONCE 20
@@ -37,6 +45,10 @@ pgqrs_schema_version(void)
 {
     return PGQRSI_MIGRATION_COUNT;
 }
+
+/* For each migration, the lowest version of a library that may use the schema after it: its own, unless it
+ * only adds what older libraries do not look at. */
+static const int32_t oldest_libraries[PGQRSI_MIGRATION_COUNT] = { 1, 1 };
 
 /* One statement of the client's schema, on the transaction's connection. */
 static pgqrs_status
@@ -64,6 +76,7 @@ apply(pgqrs_client *client, pgqrsi_conn *conn, int32_t version, pgqrs_error *err
         return status;
     pgqrsi_params_add_int(&params, version);
     pgqrsi_params_add_text(&params, pgqrs_slice_of(name));
+    pgqrsi_params_add_int(&params, oldest_libraries[migration]);
     status = step(client, conn, PGQRSI_SQL_ADMIN_RECORD, &params, err);
     pgqrsi_params_release(&params);
     return status;
@@ -72,30 +85,32 @@ apply(pgqrs_client *client, pgqrsi_conn *conn, int32_t version, pgqrs_error *err
 static pgqrs_status
 install(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_client_installed_version(
-        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &out->version_before, err);
+    pgqrsi_installed installed = { 0, 0 };
+    pgqrs_status status =
+        pgqrsi_client_read_installed(client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
 
     if (status != PGQRS_OK)
         return status;
-    if (out->version_before > pgqrs_schema_version())
+    if (installed.oldest_library > pgqrs_schema_version())
         return pgqrsi_error_set(
             err, PGQRS_ENEWSCHEMA,
             "schema \"%s\" has version %d of pgqrs' tables and this library knows only %d: upgrade "
             "the library",
-            client->scope.schema, out->version_before, pgqrs_schema_version());
-    for (int32_t version = out->version_before + 1; status == PGQRS_OK && version <= pgqrs_schema_version();
-         version++)
-        status = apply(client, conn, version, err);
-    out->version_now = pgqrs_schema_version();
+            client->scope.schema, installed.version, pgqrs_schema_version());
+    out->version_before = out->version_now = installed.version;
+    for (; status == PGQRS_OK && out->version_now < pgqrs_schema_version(); out->version_now++)
+        status = apply(client, conn, out->version_now + 1, err);
     return status;
 }
 
 static pgqrs_status
 check_removable(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_client_installed_version(
-        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &out->version_before, err);
+    pgqrsi_installed installed = { 0, 0 };
+    pgqrs_status status =
+        pgqrsi_client_read_installed(client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
 
+    out->version_before = installed.version;
     if (status == PGQRS_OK && out->version_before == 0)
         status = pgqrsi_error_set(err, PGQRS_ENOTINSTALLED, "pgqrs is not installed in schema \"%s\"",
                                   client->scope.schema);
@@ -202,12 +217,15 @@ attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqr
     *out_is_locked = 1;
     if (status == PGQRS_OK)
         status = step(client, conn, PGQRSI_SQL_CONNECTION_BEGIN, NULL, err);
+    if (status == PGQRS_OK && with_lock) {
+        status = be_patient(client, conn, TURN_TIMEOUT_MS, err);
+        if (status == PGQRS_OK) {
+            status = step(client, conn, PGQRSI_SQL_ADMIN_LOCK, NULL, err);
+            *out_is_locked = status != PGQRS_ETIMEDOUT;
+        }
+    }
     if (status == PGQRS_OK)
         status = be_patient(client, conn, LOCK_TIMEOUT_MS, err);
-    if (status == PGQRS_OK && with_lock) {
-        status = step(client, conn, PGQRSI_SQL_ADMIN_LOCK, NULL, err);
-        *out_is_locked = status != PGQRS_ETIMEDOUT;
-    }
     if (status == PGQRS_OK)
         status = todo(client, conn, out, err);
     if (status == PGQRS_EUNKNOWN)
@@ -221,18 +239,26 @@ attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqr
 }
 
 /* Runs `todo` in a transaction of its own. A connection whose transaction did not end is closed, which rolls
- * it back. */
+ * it back. While a table is locked, those who need it after us wait for us: so `todo` waits a short time, and
+ * is tried again. */
 static pgqrs_status
 in_transaction(pgqrs_client *client, work todo, pgqrs_installed *out, pgqrs_error *err)
 {
     pgqrs_error detail = PGQRSI_ERROR_INIT;
-    int is_locked;
-    pgqrs_status status = attempt(client, todo, 1, &is_locked, out, &detail);
+    pgqrs_status status = PGQRS_OK;
+    int with_lock = 1;
 
-    if (!is_locked) {
+    for (int tries = 1; tries <= MAX_TRIES; tries++) {
+        struct timespec pause = pgqrsi_clock_timespec(pgqrsi_random_jitter(RETRY_PAUSE_MS));
+        int is_locked;
+
         pgqrsi_error_release(&detail);
         detail = (pgqrs_error)PGQRSI_ERROR_INIT;
-        status = attempt(client, todo, 0, &is_locked, out, &detail);
+        status = attempt(client, todo, with_lock, &is_locked, out, &detail);
+        if (is_locked && (status == PGQRS_OK || strcmp(pgqrs_error_sqlstate(&detail), "55P03") != 0))
+            break;
+        with_lock &= is_locked;
+        nanosleep(&pause, NULL);
     }
     if (status != PGQRS_OK)
         pgqrsi_error_move(err, &detail);

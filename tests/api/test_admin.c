@@ -163,10 +163,58 @@ a_newer_schema_is_refused(void **state)
     struct place *p = *state;
 
     place_install(p);
-    ts_sql(p->sql, "INSERT INTO pgqrs_migrations (version, name) VALUES (%d, 'of the future')",
-           pgqrs_schema_version() + 1);
+    ts_sql(p->sql,
+           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'of the future', %d)",
+           pgqrs_schema_version() + 1, pgqrs_schema_version() + 1);
     expect_all_refuse(p, PGQRS_ENEWSCHEMA);
     TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_install(p->client, NULL, p->err), p->err);
+}
+
+/* A later release added a column and a table, and says that this library may go on. */
+static void
+add_what_a_later_release_adds(PGconn *sql)
+{
+    ts_sql(sql,
+           "BEGIN; ALTER TABLE pgqrs_queues ADD later text; CREATE TABLE pgqrs_later (id bigint); "
+           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'additive', %d); COMMIT",
+           pgqrs_schema_version() + 1, pgqrs_schema_version());
+}
+
+static void
+a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one(void **state)
+{
+    struct place *p = *state;
+    pgqrs_installed installed = PGQRS_INSTALLED_INIT;
+    pgqrs_producer *producer;
+    pgqrs_consumer *consumer;
+
+    place_install(p);
+    TS_OK(pgqrs_queue_create(p->client, text("busy"), NULL, NULL, p->err), p->err);
+    TS_OK(pgqrs_producer_open(p->client, text("busy"), NULL, &producer, p->err), p->err);
+    TS_OK(pgqrs_consumer_open(p->client, text("busy"), NULL, &consumer, p->err), p->err);
+    for (int i = 0; i < 200; i++) {
+        pgqrs_message_list *list;
+
+        if (i == 100)
+            add_what_a_later_release_adds(p->sql);
+        TS_OK(pgqrs_producer_enqueue(producer, text("1"), NULL, NULL, p->err), p->err);
+        TS_OK(pgqrs_consumer_dequeue(consumer, &list, p->err), p->err);
+        assert_int_equal(pgqrs_message_list_count(list), 1);
+        TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 0)),
+                                     (pgqrs_slice){ NULL, 0 }, p->err),
+              p->err);
+        pgqrs_message_list_free(list);
+    }
+    pgqrs_consumer_close(consumer);
+    pgqrs_producer_close(producer);
+    /* A process that starts afterwards, too; and to install changes nothing. */
+    place_reconnect(p);
+    TS_OK(pgqrs_queue_create(p->client, text("other"), NULL, NULL, p->err), p->err);
+    TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
+    assert_int_equal(installed.version_now, pgqrs_schema_version() + 1);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_archive"), 200);
+    /* Only a library that knows all of it removes it. */
+    TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_uninstall(p->client, p->err), p->err);
 }
 
 /* What the first version left behind. */
@@ -202,6 +250,23 @@ an_older_schema_is_upgraded_with_what_is_in_it(void **state)
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_queues WHERE queue_name = 'kept'"), 1);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgqrs_wake'"), 1);
     place_use(p);
+}
+
+/* Whoever needs the table after us waits for us: so we wait two seconds at a time. */
+static void
+a_table_that_is_locked_for_a_while_is_waited_for(void **state)
+{
+    struct place *p = *state;
+    PGconn *other = ts_connect(p->dsn);
+
+    place_install(p);
+    ts_sql(other, "SET search_path = %s", pgqrs_client_schema(p->client));
+    TS_TRUE(PQsendQuery(other, "BEGIN; LOCK TABLE pgqrs_queues; SELECT pg_sleep(3); COMMIT"));
+    ts_wait_until(p->sql, 60000,
+                  "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted "
+                  "AND relation = 'pgqrs_queues'::regclass");
+    TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
+    PQfinish(other);
 }
 
 static void
@@ -324,8 +389,8 @@ plant_tables(struct place *p, const char *grantee)
     ts_sql(
         planter,
         "CREATE TABLE somewhere.pgqrs_migrations (version integer PRIMARY KEY, name text NOT NULL, "
-        "applied_at "
-        "timestamptz NOT NULL DEFAULT now()); INSERT INTO somewhere.pgqrs_migrations VALUES (%d, 'mine'); "
+        "oldest_library integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()); "
+        "INSERT INTO somewhere.pgqrs_migrations VALUES (%d, 'mine', 1); "
         "CREATE TABLE somewhere.pgqrs_queues (id integer, queue_name text, max_attempts integer, max_crashes "
         "integer, backoff_base_ms bigint, backoff_max_ms bigint, created_at timestamptz); "
         "GRANT ALL ON ALL TABLES IN SCHEMA somewhere TO PUBLIC",
@@ -421,8 +486,10 @@ main(void)
         PLACE_TEST(a_schema_that_is_missing_is_not_made),
         PLACE_TEST(what_is_not_installed_is_reported),
         PLACE_TEST(a_newer_schema_is_refused),
+        PLACE_TEST(a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one),
         PLACE_TEST(an_older_schema_is_refused),
         PLACE_TEST(an_older_schema_is_upgraded_with_what_is_in_it),
+        PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for),
         PLACE_TEST(uninstalling_removes_just_what_was_made),
         PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
         PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works),
