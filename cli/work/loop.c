@@ -10,9 +10,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <pgqrs/queue.h>
-
 #include "line/exit.h"
+#include "work/queues.h"
 
 /* What children and the server get after the second signal. */
 #define SUDDEN_MS 1000
@@ -202,27 +201,6 @@ doubt(struct work_loop *loop, const pgqrs_event *event)
         work_report_event(loop->work.report, event, slot_clock_ms());
 }
 
-/* Whether the queues are there: PGQRS_ENOQUEUE if all are gone. One that is gone does not keep the work from
- * the others. */
-static pgqrs_status
-look_at_queues(struct work_loop *loop)
-{
-    size_t gone = 0;
-
-    for (size_t i = 0; i < loop->options->queue_count; i++) {
-        pgqrs_queue_list *queues = NULL;
-        pgqrs_status status =
-            pgqrs_queue_get(loop->client, loop->options->queues[i], &queues, loop->work.err);
-
-        pgqrs_queue_list_free(queues);
-        if (status != PGQRS_OK && status != PGQRS_ENOQUEUE)
-            return status;
-        gone += status == PGQRS_ENOQUEUE;
-    }
-    loop->misses_queue = gone > 0;
-    return gone == loop->options->queue_count ? PGQRS_ENOQUEUE : PGQRS_OK;
-}
-
 static void
 look_into_doubt(struct work_loop *loop, int64_t now_ms)
 {
@@ -230,7 +208,7 @@ look_into_doubt(struct work_loop *loop, int64_t now_ms)
 
     if (loop->doubt == PGQRS_OK || now_ms < loop->doubt_ms)
         return;
-    status = look_at_queues(loop);
+    status = work_queues_look(loop->client, loop->options, &loop->misses_queue, loop->work.err);
     loop->doubt_ms = slot_clock_ms() + DOUBT_PAUSE_MS;
     if (status == PGQRS_ENOQUEUE && loop->gone_ms == 0)
         loop->gone_ms = now_ms + GONE_PATIENCE_MS;
@@ -257,27 +235,6 @@ work_loop_note(const pgqrs_event *event, void *arg)
         work_report_event(loop->work.report, event, slot_clock_ms());
 }
 
-/* Counts the messages in the queues up to the first that has any. PGQRS_ENOQUEUE if none of them is there. */
-static pgqrs_status
-count_messages(struct work_loop *loop, int64_t *out)
-{
-    pgqrs_status status = PGQRS_OK;
-    size_t gone = 0;
-
-    *out = 0;
-    for (size_t i = 0; i < loop->options->queue_count && *out == 0; i++) {
-        pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
-
-        status = pgqrs_queue_count(loop->client, loop->options->queues[i], &counts, loop->work.err);
-        if (status == PGQRS_ENOQUEUE)
-            gone++;
-        else if (status != PGQRS_OK)
-            return status;
-        *out += counts.ready + counts.delayed + counts.leased;
-    }
-    return gone == loop->options->queue_count ? status : PGQRS_OK;
-}
-
 /* Whether this worker finds nothing in its queues. It goes on looking for one that is gone. */
 static int
 finds_nothing(const struct work_loop *loop)
@@ -296,7 +253,7 @@ look_whether_empty(struct work_loop *loop)
 
     if (loop->phase != WORK_WORKING || before < loop->count_ms || !finds_nothing(loop))
         return;
-    status = count_messages(loop, &messages);
+    status = work_queues_count(loop->client, loop->options, &messages, loop->work.err);
     after = slot_clock_ms();
     loop->count_ms = after + COUNT_PAUSE_MS + (after - before) * (COUNT_SHARE - 1);
     if (may_end_work(loop, status))

@@ -14,7 +14,8 @@
  * One thread, one loop; claims, leases, reports and outages are the pgqrs_worker's affair.
  *
  * The files: work.c sets up and sums up; loop.c waits and decides; slot.c is the life of one job and its
- * child; text.c turns output into JSON and text; report.c speaks to people; child.c is one run of a program,
+ * child; text.c turns output into JSON and text; report.c speaks to people; queues.c asks whether
+ * queues are there and empty; child.c is one run of a program,
  * child_program.c starts it; guard.c ends programs after the worker's death.
  */
 #ifndef PGQRS_CLI_WORK_H
