@@ -42,28 +42,14 @@ silence_errors(void)
         dup2(null, STDERR_FILENO);
 }
 
-/* A Tab must not start a server. */
-static int
-is_stopped_server(const char *dsn)
-{
-    pgqrs_slice name = cli_local_name_in(dsn);
-    pgqrs_local_info info = { 0 };
-    int is_running;
-
-    if (name.data == NULL)
-        return 0;
-    is_running = pgqrs_local_status(name, &info, NULL) == PGQRS_OK && info.state == PGQRS_LOCAL_RUNNING;
-    pgqrs_local_info_release(&info);
-    return !is_running;
-}
-
+/* A Tab starts no private server: the library connects only to one that runs. */
 static void
 offer_queues(cli_context *context, const cli_completion *completion)
 {
     pgqrs_queue_list *list = NULL;
     const pgqrs_queue_info *queue;
 
-    if (cli_settings_load(context) != 0 || is_stopped_server(pgqrs_config_get(context->config, "dsn")) ||
+    if (cli_settings_load(context) != 0 ||
         pgqrs_client_open(context->config, &context->client, NULL) != PGQRS_OK ||
         pgqrs_queue_list_all(context->client, &list, NULL) != PGQRS_OK)
         return;

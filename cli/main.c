@@ -1,7 +1,7 @@
 /*
  * The command pgqrs: understand the line, gather the settings, connect, run, report.
  *
- * It talks to the library through <pgqrs.h> only, as any program does.
+ * It talks to the library through <pgqrs.h> only, as any program does, and starts private servers by local/.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -111,8 +111,11 @@ adjust_log(cli_context *context)
 static int
 connect_client(cli_context *context)
 {
+    int code = cli_local_require(context);
     pgqrs_status status;
 
+    if (code != 0)
+        return code;
     cli_log_write(&context->log, CLI_LOG_DEBUG, "connecting, for the schema \"%s\"",
                   pgqrs_config_get(context->config, "schema"));
     status = pgqrs_client_open(context->config, &context->client, context->err);

@@ -2,6 +2,7 @@
  * Batches: a thousand messages in one transaction, claimed and finished a hundred at a time, each with its
  * own result.
  *
+ *     pgqrs local start
  *     cc batch.c $(pkg-config --cflags --libs pgqrs) -o batch && PGQRS_DSN=local: ./batch
  */
 #include <pgqrs.h>

@@ -1,6 +1,7 @@
 /*
  * The first program: put a message in, take it out, keep the result.
  *
+ *     pgqrs local start
  *     cc first.c $(pkg-config --cflags --libs pgqrs) -o first && PGQRS_DSN=local: ./first
  */
 #include <pgqrs.h>

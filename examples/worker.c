@@ -2,6 +2,7 @@
  * The shortest useful worker: carries out the messages of one queue, eight at once, until Ctrl-C or SIGTERM;
  * then it ends what it has begun and gives back the rest.
  *
+ *     pgqrs local start
  *     cc worker.c $(pkg-config --cflags --libs pgqrs) -o worker && PGQRS_DSN=local: ./worker
  *
  * The queue must be there: pgqrs install && pgqrs queue create mails

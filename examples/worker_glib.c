@@ -2,6 +2,7 @@
  * A worker in GLib's main loop, with no thread of the worker's: for programs with GTK, and for services that
  * are built on GLib. The worker is a source like any other.
  *
+ *     pgqrs local start
  *     cc worker_glib.c $(pkg-config --cflags --libs pgqrs glib-2.0) -o worker_glib && PGQRS_DSN=local:
  * ./worker_glib
  *

@@ -2,6 +2,7 @@
  * A worker in libevent's loop, with no thread of the worker's. A handler begins something that takes a while
  * (here a timer, as it might be the answer of another server) and ends the job when that has come.
  *
+ *     pgqrs local start
  *     cc worker_libevent.c $(pkg-config --cflags --libs pgqrs libevent) -o worker_libevent && \
  *         PGQRS_DSN=local: ./worker_libevent
  *

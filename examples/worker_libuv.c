@@ -2,6 +2,7 @@
  * A worker in libuv's event loop, with no thread of the worker's. A handler hands its work to libuv's thread
  * pool and ends the job when that is done, so that the loop is never held up.
  *
+ *     pgqrs local start
  *     cc worker_libuv.c $(pkg-config --cflags --libs pgqrs libuv) -o worker_libuv && PGQRS_DSN=local:
  * ./worker_libuv
  *

@@ -2,6 +2,7 @@
  * A worker with choices: two queues of different weight, a handler for each type of message, retries, a time
  * limit, middleware around every handler, and a log of what happens.
  *
+ *     pgqrs local start
  *     cc worker_options.c $(pkg-config --cflags --libs pgqrs) -o worker_options && PGQRS_DSN=local:
  * ./worker_options
  *

@@ -13,9 +13,9 @@
 
 #include "arguments.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "db/dsn.h"
 #include "dsn.h"
-#include "local/paths.h"
 
 #define CANARY "hushhush"
 #define MAX_ARGUMENTS 6
@@ -135,11 +135,11 @@ static pgqrs_status
 check_local(const char *dsn, pgqrs_error *err)
 {
     pgqrs_slice name = pgqrs_slice_of(dsn + strlen(CLI_LOCAL_DSN));
-    pgqrsi_paths paths;
-    pgqrs_status status = pgqrsi_paths_init(&paths, name, err);
+    char *folder = NULL;
+    pgqrs_status status = pgqrsi_local_find_folder(name, &folder, err);
 
     demand(status == PGQRS_OK || status == PGQRS_EINVAL);
-    pgqrsi_paths_release(&paths);
+    free(folder);
     return status;
 }
 

@@ -23,7 +23,6 @@
 #include <pgqrs/error.h>
 #include <pgqrs/event.h>
 #include <pgqrs/job.h>
-#include <pgqrs/local.h>
 #include <pgqrs/message.h>
 #include <pgqrs/producer.h>
 #include <pgqrs/queue.h>

@@ -9,10 +9,10 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "base/random.h"
 #include "db/dsn.h"
 #include "db/session.h"
-#include "local/local.h"
 
 /* Attempts of a statement that the server rolled back through no fault of its own. */
 #define MAX_ATTEMPTS 10

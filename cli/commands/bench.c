@@ -6,7 +6,6 @@
 #include "bench.h"
 #include "commands/commands.h"
 #include "input/interrupt.h"
-#include "line/dsn.h"
 
 #define DEFAULT_THREADS 8
 
@@ -93,36 +92,19 @@ open_client(cli_context *context, const bench_options *options, pgqrs_client **o
     return status == PGQRS_OK ? pgqrs_client_open(context->config, out, context->err) : status;
 }
 
-/* libpq does not know "local:"; the server it names runs already, for the context's client is open. */
-static pgqrs_status
-find_conninfo(cli_context *context, pgqrs_local_info *info, const char **out)
-{
-    const char *dsn = pgqrs_config_get(context->config, "dsn"), *name = dsn + strlen(CLI_LOCAL_DSN);
-    pgqrs_status status;
-
-    *out = dsn;
-    if (strncmp(dsn, CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) != 0)
-        return PGQRS_OK;
-    status =
-        pgqrs_local_status((pgqrs_slice){ *name != '\0' ? name : NULL, strlen(name) }, info, context->err);
-    *out = info->conninfo;
-    return status;
-}
-
 int
 cli_bench(cli_context *context)
 {
     bench_options options = read_options(context->call);
-    bench_host host = { .exit_code = cli_exit_of, .interrupted = cli_interrupt_signal };
-    pgqrs_local_info info = { 0 };
-    pgqrs_status status = find_conninfo(context, &info, &host.conninfo);
+    bench_host host = { .exit_code = cli_exit_of,
+                        .interrupted = cli_interrupt_signal,
+                        .conninfo = pgqrs_client_conninfo(context->client) };
+    pgqrs_status status;
     int code;
 
     cli_interrupt_watch();
-    if (status == PGQRS_OK)
-        status = open_client(context, &options, &host.client);
+    status = open_client(context, &options, &host.client);
     code = status == PGQRS_OK ? bench_main(&host, &options) : cli_fail(context, status);
     pgqrs_client_close(host.client);
-    pgqrs_local_info_release(&info);
     return code;
 }

@@ -6,6 +6,7 @@
 #define PGQRS_CLI_COMMANDS_H
 
 #include "line/context.h"
+#include "local/local.h"
 
 /* The groups of the tree, each in a file tree_*.c, and the options of bench. */
 extern const cli_node cli_queue_commands[];
@@ -72,6 +73,9 @@ pgqrs_slice cli_local_name_in(const char *dsn);
  * error, with no call made. */
 typedef void (*cli_local_visitor)(void *arg, const char *name, const pgqrs_local_info *info);
 int cli_local_visit(cli_context *context, cli_local_visitor visit, void *arg);
+/** Starts the private server that the setting `dsn` names, if it names one: the library connects only to one
+ * that runs. 0, or an exit code after a line on standard error. */
+int cli_local_require(cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);
 int cli_local_status(cli_context *context);

@@ -21,7 +21,7 @@ cli_local_name_in(const char *dsn)
     return pgqrs_slice_of(*dsn != '\0' ? dsn : DEFAULT_NAME);
 }
 
-/* An empty NAME is given, and refused by the library. */
+/* An empty NAME is given, and refused. */
 pgqrs_slice
 cli_local_name(const cli_context *context)
 {
@@ -30,6 +30,19 @@ cli_local_name(const cli_context *context)
     if (name.data == NULL && context->config != NULL)
         name = cli_local_name_in(pgqrs_config_get(context->config, "dsn"));
     return name.data != NULL ? name : pgqrs_slice_of(DEFAULT_NAME);
+}
+
+int
+cli_local_require(cli_context *context)
+{
+    pgqrs_local_info info = { 0 };
+    pgqrs_slice name = cli_local_name_in(pgqrs_config_get(context->config, "dsn"));
+    pgqrs_status status = PGQRS_OK;
+
+    if (name.data != NULL)
+        status = pgqrs_local_start(name, &info, context->err);
+    pgqrs_local_info_release(&info);
+    return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
 static const char *

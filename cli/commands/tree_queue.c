@@ -139,7 +139,8 @@ const cli_node cli_local_commands[] = {
           "The server is an ordinary PostgreSQL that listens on a unix socket only. Its data lies below "
           "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs if that variable "
           "is not set. The DSN local: "
-          "or local:NAME names it, and starts it too.",
+          "or local:NAME names it. Every command starts it then; programs that use the library connect to it "
+          "only while it runs.",
       .arguments = local_arguments,
       .examples = start_examples,
       .needs = CLI_NEEDS_SERVER,

@@ -32,8 +32,6 @@ cli_exit_of(pgqrs_status status)
     case PGQRS_ENOSCHEMA:
     case PGQRS_EOLDSCHEMA:
     case PGQRS_ENEWSCHEMA:
-    case PGQRS_ENOPOSTGRES:
-    case PGQRS_ENOSERVER:
         return CLI_EXIT_UNAVAILABLE;
     case PGQRS_ESERVER:
         return CLI_EXIT_SOFTWARE;

@@ -24,12 +24,13 @@ typedef struct pgqrs_client pgqrs_client;
 
 /**
  * Connects once to the database that `config` names, to report a wrong address or login at once. The DSN
- * `local:` or `local:NAME` starts that private server if it does not run (see pgqrs/local.h). `config` is
- * copied. The schema need not be installed yet. The caller closes *out.
+ * `local:` or `local:NAME` names a private server, which must run: the command starts it (`pgqrs local start
+ * NAME`), this function does not. `config` is copied. The schema need not be installed yet. The caller closes
+ * *out.
  *
- * Returns PGQRS_OK, PGQRS_ECONFIG, PGQRS_ECONNECT, PGQRS_EAUTH, PGQRS_ETIMEDOUT, PGQRS_ESERVER,
- * PGQRS_ENOPOSTGRES, PGQRS_ESYSTEM or PGQRS_ENOMEM. Any thread. Blocks at most `connection_timeout_seconds`
- * (name resolution excepted, and the start of a private server).
+ * Returns PGQRS_OK, PGQRS_ECONFIG, PGQRS_EINVAL (a bad name of a private server), PGQRS_ECONNECT,
+ * PGQRS_EAUTH, PGQRS_ETIMEDOUT, PGQRS_ESERVER, PGQRS_ESYSTEM or PGQRS_ENOMEM. Any thread. Blocks at most
+ * `connection_timeout_seconds` (name resolution excepted).
  */
 PGQRS_API pgqrs_status pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *err);
 

@@ -39,9 +39,7 @@ extern "C" {
     X(ERATE, -17, "the producer's rate limit is reached: nothing was stored")                                \
     X(EDENIED, -18, "the database role lacks a privilege")                                                   \
     X(ESERVER, -19, "the server reported an error: nothing was stored")                                      \
-    X(ESYSTEM, -20, "a call to the operating system failed")                                                 \
-    X(ENOPOSTGRES, -21, "the programs of a PostgreSQL server are not installed")                             \
-    X(ENOSERVER, -22, "no such private server")
+    X(ESYSTEM, -20, "a call to the operating system failed")
 
 typedef enum pgqrs_status {
 #define PGQRS_STATUS_ENUM(name, value, text) PGQRS_##name = (value),

@@ -171,6 +171,7 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     *rows = NULL; /* belongs to the messages now */
     if (got == 0)
         claiming->empty_claims++;
+    queue->is_full = got == asked;
     if (is_single)
         return; /* out of turn: it says nothing about the round */
     was_claiming = queue->polling.state == PGQRSI_POLLING_CLAIMING;

@@ -7,6 +7,10 @@
 #define AHEAD_MS 4.0
 #define AHEAD_CYCLES 2
 
+/* A queue with a backlog is asked for this many at a time, and less often: each claim and each report is a
+ * statement for one queue. */
+#define CHUNK 256
+
 /* Of one queue no more reports may be refused at a time, for each handler. */
 #define REFUSED_PER_HANDLER 4
 
@@ -74,6 +78,16 @@ pgqrsi_dealing_may_claim(const pgqrsi_dealing *dealing, const pgqrsi_work_queue 
            pgqrsi_polling_may_claim(&queue->polling, now_ms);
 }
 
+/* What a queue gets of its credit in the first round. One with a backlog waits until that is worth a
+ * statement. */
+static int64_t
+share_of(const pgqrsi_work_queue *queue)
+{
+    int64_t share = queue->credit > 0 ? (int64_t)queue->credit : 0;
+
+    return queue->is_full && share < CHUNK ? 0 : share;
+}
+
 /* The first round of dealing: each queue's share by weight. Returns what is left. */
 static int64_t
 deal_shares(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t available, int64_t now_ms)
@@ -94,7 +108,7 @@ deal_shares(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t 
         if (!pgqrsi_dealing_may_claim(dealing, queue, now_ms))
             continue;
         queue->credit += (double)available * queue->held.options.weight / (double)weights;
-        queue->claim.asked = queue->credit > 0 ? (int64_t)queue->credit : 0;
+        queue->claim.asked = share_of(queue);
         if (queue->claim.asked > left)
             queue->claim.asked = left;
         left -= queue->claim.asked;
@@ -119,12 +133,13 @@ richest(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t now_
     return found;
 }
 
-/* Deals `available` out by weight. What a queue did not get this time counts next time. */
+/* Deals `available` out by weight. What a queue did not get this time counts next time. What is left goes in
+ * chunks to queues with a backlog, those first that were given least. */
 void
 pgqrsi_dealing_deal(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t available,
                     int64_t now_ms)
 {
-    int64_t left;
+    int64_t left, count;
 
     for (size_t i = 0; i < queues->count; i++)
         if (!queues->list[i]->is_claiming)
@@ -135,8 +150,9 @@ pgqrsi_dealing_deal(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, 
 
         if (queue == NULL)
             break;
-        queue->claim.asked++;
-        left--;
+        count = !queue->is_full ? 1 : left < CHUNK ? left : CHUNK;
+        queue->claim.asked += count;
+        left -= count;
     }
     for (size_t i = 0; i < queues->count; i++)
         if (!queues->list[i]->is_claiming)

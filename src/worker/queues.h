@@ -41,6 +41,7 @@ typedef struct pgqrsi_work_queue {
     int64_t wake_ms; /* when it last woke others */
     int is_locking;  /* it waits for the locks that all queues share */
     pgqrsi_unreadable unreadable;
+    int is_full;          /* its last claim brought all that was asked for: there are more */
     double credit;        /* what it did not get of its share counts next time */
     double message_bytes; /* how large a message is, smoothed */
     /* housekeeping's: */

@@ -89,7 +89,7 @@ is_other(pgqrsi_sql sql)
            sql == PGQRSI_SQL_ADMIN_CREATE_SCHEMA || sql == PGQRSI_SQL_CONNECTION_DEALLOCATE ||
            sql == PGQRSI_SQL_CONNECTION_BEGIN || sql == PGQRSI_SQL_CONNECTION_COMMIT ||
            sql == PGQRSI_SQL_CONNECTION_HEAR || sql == PGQRSI_SQL_CONNECTION_FORGET ||
-           sql == PGQRSI_SQL_WAKE_LISTEN || sql == PGQRSI_SQL_LOCAL_CREATE_DATABASE;
+           sql == PGQRSI_SQL_WAKE_LISTEN;
 }
 
 /* Run on a connection of the caller's, or, the first of all, before the search path is set. */

@@ -13,7 +13,7 @@
 #include <cmocka.h>
 
 #include <fcntl.h>
-#include <pgqrs/local.h>
+#include <pgqrs/error.h>
 #include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
@@ -24,6 +24,8 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "local/local.h"
 
 /* The whole run's state. */
 static char base[128];   /* what mkdtemp made */

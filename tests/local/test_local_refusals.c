@@ -3,7 +3,7 @@
  */
 #include "servers.h"
 
-#include "local/local.h"
+#include "base/local.h"
 
 static void
 refuses_bad_names(void **state)
@@ -32,7 +32,7 @@ refuses_bad_names(void **state)
     }
     expect_status(pgqrs_local_start((pgqrs_slice){ "a\0b", 3 }, &info, err), PGQRS_EINVAL);
     expect_status(pgqrsi_local_conninfo(of("local:../x"), &conninfo, err), PGQRS_EINVAL);
-    expect_status(pgqrsi_local_conninfo(of("postgres://x"), &conninfo, err), PGQRS_EINVAL);
+    expect_status(pgqrsi_local_conninfo(of("local:A"), &conninfo, err), PGQRS_EINVAL);
 }
 
 static void
@@ -80,8 +80,8 @@ describes_an_absent_server_and_makes_nothing(void **state)
     assert_string_equal(info.log_file, path_of("nobody/log/startup.log"));
     assert_non_null(strstr(info.conninfo, "/nobody/socket' port='5432' user='pgqrs' dbname='pgqrs'"));
     pgqrs_local_info_release(&info);
-    expect_status(pgqrs_local_stop(of("nobody"), err), PGQRS_ENOSERVER);
-    expect_status(pgqrs_local_destroy(of("nobody"), err), PGQRS_ENOSERVER);
+    expect_status(pgqrs_local_stop(of("nobody"), err), PGQRS_ECONNECT);
+    expect_status(pgqrs_local_destroy(of("nobody"), err), PGQRS_ECONNECT);
     expect_message("there is no private server \"nobody\"");
     assert_false(exists(path_of("nobody")));
 }
@@ -129,13 +129,13 @@ says_which_programs_are_missing(void **state)
     (void)state;
     assert_int_equal(mkdir(path_of("empty"), 0755), 0);
     setenv("PGQRS_PG_BINDIR", path_of("empty"), 1);
-    expect_status(pgqrs_local_start(of("nobody"), &info, err), PGQRS_ENOPOSTGRES);
+    expect_status(pgqrs_local_start(of("nobody"), &info, err), PGQRS_ECONNECT);
     expect_message("missing: initdb, pg_ctl, postgres; looked in PGQRS_PG_BINDIR = ");
     expect_message(path_of("empty"));
     expect_message("apt-get install postgresql");
     write_file(path_of("empty/initdb"), "w", "");
     assert_int_equal(chmod(path_of("empty/initdb"), 0755), 0);
-    expect_status(pgqrs_local_start(of("nobody"), &info, err), PGQRS_ENOPOSTGRES);
+    expect_status(pgqrs_local_start(of("nobody"), &info, err), PGQRS_ECONNECT);
     expect_message("missing: pg_ctl, postgres in ");
     assert_int_equal(unlink(path_of("empty/initdb")), 0);
     assert_int_equal(rmdir(path_of("empty")), 0);

@@ -6,8 +6,6 @@
 
 #include <errno.h>
 
-#include "local/local.h"
-
 #define FOLDER_SIZE 200
 
 /* The folder of the socket, as conninfo names it first. */

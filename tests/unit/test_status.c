@@ -46,7 +46,7 @@ test_values_that_were_released_stay(void **state)
     assert_int_equal(PGQRS_ENOQUEUE, -12);
     assert_int_equal(PGQRS_ELEASELOST, -15);
     assert_int_equal(PGQRS_ESERVER, -19);
-    assert_int_equal(PGQRS_ENOSERVER, -22);
+    assert_int_equal(PGQRS_ESYSTEM, -20);
 }
 
 static void

@@ -15,6 +15,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/local.h"
 
 #define OUTPUT_MAX_BYTES 8192
 #define INPUT_MAX_BYTES 4096
@@ -298,7 +299,7 @@ explain(const pgqrsi_process *process, const struct report *report, pgqrs_error 
             err, PGQRS_ESYSTEM,
             "could not become the account \"%s\" to run \"%s\": %s; run this as an ordinary user "
             "instead",
-            PGQRSI_ACCOUNT_NAME, program, reason);
+            PGQRSI_LOCAL_ACCOUNT, program, reason);
     case STEP_FOLDER:
         return pgqrsi_error_set(
             err, PGQRS_ESYSTEM,
@@ -306,7 +307,7 @@ explain(const pgqrsi_process *process, const struct report *report, pgqrs_error 
             "user pass, or set PGQRS_LOCAL_ROOT to another one",
             program, process->folder != NULL ? process->folder : "/",
             process->account != NULL && process->account->switches ? " as the account " : "",
-            process->account != NULL && process->account->switches ? PGQRSI_ACCOUNT_NAME : "", reason);
+            process->account != NULL && process->account->switches ? PGQRSI_LOCAL_ACCOUNT : "", reason);
     case STEP_FORK:
     case STEP_EXEC:
         break;

@@ -11,10 +11,11 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "local/postmaster.h"
 #include "local/process.h"
 #include "local/serverlog.h"
-#include "queries.h"
+#include "local_sql.h"
 
 #define CONFIG_FILE "pgqrs.conf"
 #define CREATE_LOG "create.log"
@@ -234,7 +235,7 @@ static pgqrs_status
 run_initdb(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *err)
 {
     const char *argv[] = { cluster->programs->initdb, "--pgdata",           data,         "--username",
-                           PGQRSI_CLUSTER_USER,       "--encoding=UTF8",    "--locale=C", "--data-checksums",
+                           PGQRSI_LOCAL_USER,         "--encoding=UTF8",    "--locale=C", "--data-checksums",
                            "--auth-local=trust",      "--auth-host=reject", NULL };
     pgqrsi_process_result result;
     pgqrs_status status = run(cluster, argv, NULL, (pgqrs_slice){ NULL, 0 }, &result, err);
@@ -254,9 +255,8 @@ create_database(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *er
         "logging_collector=off",     "postgres", NULL
     };
     pgqrsi_process_result result;
-    pgqrs_status status =
-        run(cluster, argv, NULL, pgqrs_slice_of(pgqrsi_sql_texts[PGQRSI_SQL_LOCAL_CREATE_DATABASE].text),
-            &result, err);
+    pgqrs_status status = run(cluster, argv, NULL,
+                              pgqrs_slice_of(local_sql_texts[LOCAL_SQL_CREATE_DATABASE].text), &result, err);
 
     if (status == PGQRS_OK && result.exit_code != 0)
         status = report_creation(cluster, argv[0], &result, err);
@@ -267,7 +267,7 @@ create_database(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *er
 static pgqrs_status
 move_into_place(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *err)
 {
-    if (renameat(cluster->folder->fd, data, cluster->folder->fd, PGQRSI_PATHS_DATA) == 0 &&
+    if (renameat(cluster->folder->fd, data, cluster->folder->fd, PGQRSI_LOCAL_DATA) == 0 &&
         fsync(cluster->folder->fd) == 0)
         return PGQRS_OK;
     return pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not move \"%s/%s\" to \"%s\": %s",
@@ -310,7 +310,7 @@ prepare(const pgqrsi_cluster *cluster, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = pgqrsi_folder_make_socket_dir(cluster->folder, paths, cluster->account, err);
     if (status == PGQRS_OK)
-        status = write_config(cluster, PGQRSI_PATHS_DATA, 0, err);
+        status = write_config(cluster, PGQRSI_LOCAL_DATA, 0, err);
     if (status == PGQRS_OK) /* pg_ctl appends to it; it tells of one start only */
         unlinkat(cluster->folder->fd, STARTUP_LOG, 0);
     return status;
@@ -360,7 +360,7 @@ pgqrsi_cluster_start(const pgqrsi_cluster *cluster, pgqrs_error *err)
     left_ms = pgqrsi_clock_left_ms(cluster->deadline_ms);
     snprintf(seconds, sizeof(seconds), "%d", left_ms > 1000 ? left_ms / 1000 : 1);
     /* The folder goes by the environment and not by -D, which pg_ctl hands to a shell. */
-    status = run(cluster, argv, PGQRSI_PATHS_DATA, (pgqrs_slice){ NULL, 0 }, &result, err);
+    status = run(cluster, argv, PGQRSI_LOCAL_DATA, (pgqrs_slice){ NULL, 0 }, &result, err);
     if (status == PGQRS_OK && result.exit_code != 0)
         status = report_start(cluster, &result, err);
     pgqrsi_process_result_release(&result);

@@ -11,8 +11,6 @@
 
 #include <pgqrs/error.h>
 
-#define PGQRSI_ACCOUNT_NAME "postgres"
-
 typedef struct pgqrsi_account {
     int switches; /* 1: this process is root, and programs run as another account */
     int missing;  /* 1: that account does not exist; the members below mean nothing */
@@ -28,7 +26,7 @@ pgqrs_status pgqrsi_account_init(pgqrsi_account *account, pgqrs_error *err);
 
 void pgqrsi_account_release(pgqrsi_account *account);
 
-/** PGQRS_OK, or PGQRS_ENOPOSTGRES if the account is missing, saying how to get it. */
+/** PGQRS_OK, or PGQRS_ECONNECT if the account is missing, saying how to get it. */
 pgqrs_status pgqrsi_account_require(const pgqrsi_account *account, pgqrs_error *err);
 
 /**

@@ -297,7 +297,7 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
         missing = pgqrs_slice_of("initdb, pg_ctl, postgres");
     if (search->major != 0)
         return pgqrsi_error_set(
-            err, PGQRS_ENOPOSTGRES,
+            err, PGQRS_ECONNECT,
             "the private server \"%s\" was made by PostgreSQL %d, whose server programs were not "
             "found in %.*s%s%.*s: install them by `apt-get install postgresql-%d` or name their "
             "folder in PGQRS_PG_BINDIR",
@@ -305,12 +305,12 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
             PGQRS_SLICE_ARG(unsuited), search->major);
     if (unsuited.size > 0)
         return pgqrsi_error_set(
-            err, PGQRS_ENOPOSTGRES,
+            err, PGQRS_ECONNECT,
             "the programs of a PostgreSQL server are of no use: %.*s; install good ones by `apt-get "
             "install postgresql` or name their folder in PGQRS_PG_BINDIR",
             PGQRS_SLICE_ARG(unsuited));
     return pgqrsi_error_set(
-        err, PGQRS_ENOPOSTGRES,
+        err, PGQRS_ECONNECT,
         "programs of a PostgreSQL server are missing: %.*s; looked in %.*s; install them by "
         "`apt-get install postgresql` or name their folder in PGQRS_PG_BINDIR",
         PGQRS_SLICE_ARG(missing), PGQRS_SLICE_ARG(places));

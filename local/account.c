@@ -1,6 +1,5 @@
 #include "local/account.h"
 
-#include <errno.h>
 #include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
@@ -9,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/local.h"
 
 static int
 load_groups(pgqrsi_account *account)
@@ -22,7 +22,7 @@ load_groups(pgqrsi_account *account)
         if (groups == NULL)
             return -1;
         account->groups = groups;
-        if (getgrouplist(PGQRSI_ACCOUNT_NAME, account->gid, groups, &count) >= 0) {
+        if (getgrouplist(PGQRSI_LOCAL_ACCOUNT, account->gid, groups, &count) >= 0) {
             account->group_count = count;
             return 0;
         }
@@ -36,7 +36,7 @@ pgqrsi_account_init(pgqrsi_account *account, pgqrs_error *err)
 {
     char text[4096];
     struct passwd entry, *found = NULL;
-    int error;
+    pgqrs_status status;
 
     memset(account, 0, sizeof(*account));
     account->uid = geteuid();
@@ -44,11 +44,10 @@ pgqrsi_account_init(pgqrsi_account *account, pgqrs_error *err)
     if (account->uid != 0)
         return PGQRS_OK;
     account->switches = 1;
-    error = getpwnam_r(PGQRSI_ACCOUNT_NAME, &entry, text, sizeof(text), &found);
-    if (found == NULL && error != 0 && error != ENOENT && error != ESRCH)
-        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not look up the account \"%s\": %s",
-                                PGQRSI_ACCOUNT_NAME, strerror(error));
-    if (found == NULL || entry.pw_uid == 0) {
+    status = pgqrsi_local_find_account(&entry, text, sizeof(text), &found, err);
+    if (status != PGQRS_OK)
+        return status;
+    if (found == NULL) {
         account->missing = 1;
         return PGQRS_OK;
     }
@@ -74,11 +73,11 @@ pgqrsi_account_require(const pgqrsi_account *account, pgqrs_error *err)
     if (!account->missing)
         return PGQRS_OK;
     return pgqrsi_error_set(
-        err, PGQRS_ENOPOSTGRES,
+        err, PGQRS_ECONNECT,
         "a PostgreSQL server does not run as root, and there is no account \"%s\" to run it: make "
         "it by `apt-get install postgresql` or `useradd --system %s`, or run this as an ordinary "
         "user",
-        PGQRSI_ACCOUNT_NAME, PGQRSI_ACCOUNT_NAME);
+        PGQRSI_LOCAL_ACCOUNT, PGQRSI_LOCAL_ACCOUNT);
 }
 
 /* What must not reach the programs as it is. */
@@ -127,8 +126,8 @@ pgqrsi_account_environment(const pgqrsi_account *account, const char *data)
     if (add(&end, "LC_ALL=", "C") < 0 || (data != NULL && add(&end, "PGDATA=", data) < 0))
         goto fail;
     if (account->switches && !account->missing &&
-        (add(&end, "HOME=", account->home) < 0 || add(&end, "USER=", PGQRSI_ACCOUNT_NAME) < 0 ||
-         add(&end, "LOGNAME=", PGQRSI_ACCOUNT_NAME) < 0))
+        (add(&end, "HOME=", account->home) < 0 || add(&end, "USER=", PGQRSI_LOCAL_ACCOUNT) < 0 ||
+         add(&end, "LOGNAME=", PGQRSI_LOCAL_ACCOUNT) < 0))
         goto fail;
     return environment;
 fail:

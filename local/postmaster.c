@@ -8,23 +8,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "local/process.h"
 
-#define PID_FILE "postmaster.pid"
 #define PAUSE_MS 20
 #define PROBE_MS 5000
 #define ORPHAN_PATIENCE_MS 5000
-
-/* Lines of postmaster.pid, from 0. */
-enum { LINE_PID = 0, LINE_PORT = 3, LINE_SOCKET_DIR = 4, LINE_STATUS = 7, LINE_COUNT = 8 };
 
 static void
 pause_shortly(void)
@@ -32,23 +27,6 @@ pause_shortly(void)
     struct timespec time = { 0, PAUSE_MS * 1000000L };
 
     nanosleep(&time, NULL);
-}
-
-/* Reads a file's beginning, as text. Returns its length, or -1. */
-static ssize_t
-read_start(int folder_fd, const char *path, char *text, size_t size)
-{
-    int fd = openat(folder_fd, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    ssize_t length;
-
-    if (fd < 0)
-        return -1;
-    do
-        length = read(fd, text, size - 1);
-    while (length < 0 && errno == EINTR);
-    text[length > 0 ? length : 0] = '\0';
-    close(fd);
-    return length;
 }
 
 /* ---- Whose process it is ---- */
@@ -105,7 +83,7 @@ is_server_process(pid_t pid, const struct stat *data, const pgqrsi_account *acco
     if (kill(pid, 0) < 0 && errno == ESRCH)
         return 0;
     snprintf(path, sizeof(path), "/proc/%ld/comm", (long)pid);
-    if (read_start(AT_FDCWD, path, command, sizeof(command)) < 0)
+    if (pgqrsi_local_read_start(AT_FDCWD, path, command, sizeof(command)) < 0)
         return access("/proc/self/comm", F_OK) < 0; /* without /proc, better believe the file */
     /* A shell may well stand in that folder. */
     return (strcmp(command, "postgres\n") == 0 || strcmp(command, "postmaster\n") == 0) &&
@@ -115,65 +93,36 @@ is_server_process(pid_t pid, const struct stat *data, const pgqrsi_account *acco
 /* ---- postmaster.pid ---- */
 
 static pgqrs_status
-fill(pgqrsi_postmaster *postmaster, char *text, const struct stat *data, const pgqrsi_account *account,
+fill(pgqrsi_postmaster *postmaster, int data_fd, const struct stat *data, const pgqrsi_account *account,
      pgqrs_error *err)
 {
-    char *lines[LINE_COUNT] = { NULL };
-    char *rest = text;
-    long number;
+    pgqrsi_local_pid_file file;
+    pgqrs_status status = pgqrsi_local_read_pid_file(data_fd, &file, err);
 
-    for (size_t i = 0; i < LINE_COUNT && rest != NULL; i++)
-        lines[i] = strsep(&rest, "\n");
-    if (lines[LINE_SOCKET_DIR] != NULL && *lines[LINE_SOCKET_DIR] == '/') {
-        postmaster->port = atoi(lines[LINE_PORT]);
-        postmaster->socket_dir = strdup(lines[LINE_SOCKET_DIR]);
-        if (postmaster->socket_dir == NULL)
-            return pgqrsi_error_memory(err);
-    }
-    number = lines[LINE_PID] != NULL ? labs(strtol(lines[LINE_PID], NULL, 10))
-                                     : 0; /* negative: single-user mode */
-    if (number <= 1 || (long)(pid_t)number != number)
-        return PGQRS_OK;
-    if (!is_server_process((pid_t)number, data, account)) {
-        postmaster->is_pid_taken = kill((pid_t)number, 0) == 0 || errno == EPERM;
+    postmaster->port = file.port;
+    postmaster->socket_dir = file.socket_dir;
+    if (status != PGQRS_OK || file.pid == 0)
+        return status;
+    if (!is_server_process(file.pid, data, account)) {
+        postmaster->is_pid_taken = kill(file.pid, 0) == 0 || errno == EPERM;
         return PGQRS_OK;
     }
-    postmaster->pid = (pid_t)number;
-    postmaster->phase = PGQRSI_POSTMASTER_BUSY;
-    if (lines[LINE_STATUS] != NULL &&
-        (strncmp(lines[LINE_STATUS], "ready", 5) == 0 || strncmp(lines[LINE_STATUS], "standby", 7) == 0))
-        postmaster->phase = PGQRSI_POSTMASTER_READY;
+    postmaster->pid = file.pid;
+    postmaster->phase = file.is_ready ? PGQRSI_POSTMASTER_READY : PGQRSI_POSTMASTER_BUSY;
     return PGQRS_OK;
 }
 
-/* Opens the cluster's folder; *out_fd is -1 if there is none. A stranger's is refused: if others can write in
- * the folder above, one of them may have put a server of his there to receive our data. */
 static pgqrs_status
 open_data(const pgqrsi_paths *paths, const pgqrsi_account *account, int *out_fd, struct stat *data,
           pgqrs_error *err)
 {
-    *out_fd = open(paths->data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (*out_fd < 0 && errno == ENOENT)
-        return PGQRS_OK;
-    if (*out_fd < 0 || fstat(*out_fd, data) < 0)
-        return pgqrsi_error_set(
-            err, PGQRS_ESYSTEM,
-            "could not look into \"%s\": %s; it must be a folder that belongs to this user", paths->data,
-            strerror(errno));
-    if (data->st_uid != account->uid && !account->missing)
-        return pgqrsi_error_set(
-            err, PGQRS_ESYSTEM,
-            "refused the folder \"%s\": it belongs to user %ld and not to %ld; remove it, or "
-            "choose another name for the private server",
-            paths->data, (long)data->st_uid, (long)account->uid);
-    return PGQRS_OK;
+    return pgqrsi_local_open_data(paths->data, account->missing ? NULL : &account->uid, out_fd, data, err);
 }
 
 pgqrs_status
 pgqrsi_postmaster_look(pgqrsi_postmaster *postmaster, const pgqrsi_paths *paths,
                        const pgqrsi_account *account, pgqrs_error *err)
 {
-    char text[4096];
     struct stat data;
     pgqrs_status status;
     int fd;
@@ -183,8 +132,8 @@ pgqrsi_postmaster_look(pgqrsi_postmaster *postmaster, const pgqrsi_paths *paths,
     if (fd < 0)
         return status;
     postmaster->has_data = 1;
-    if (status == PGQRS_OK && read_start(fd, PID_FILE, text, sizeof(text)) > 0)
-        status = fill(postmaster, text, &data, account, err);
+    if (status == PGQRS_OK)
+        status = fill(postmaster, fd, &data, account, err);
     close(fd);
     return status;
 }
@@ -312,27 +261,14 @@ pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
     return wait_for_processes(&data, paths, account, deadline_ms, err);
 }
 
-/* 1 if somebody listens at the socket that postmaster.pid names. A socket on a shared volume joins containers
- * that cannot see each other's processes; PostgreSQL's own checks see nothing there, and two servers on one
- * cluster would destroy it. */
+/* A socket on a shared volume joins containers that cannot see each other's processes; PostgreSQL's own
+ * checks see nothing there, and two servers on one cluster would destroy it. So every listener counts,
+ * whoever it is. */
 int
 pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster)
 {
-    struct sockaddr_un address = { .sun_family = AF_UNIX };
-    int length, fd, heard;
-
-    if (postmaster->socket_dir == NULL)
-        return 0;
-    length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", postmaster->socket_dir,
-                      postmaster->port);
-    if (length < 0 || (size_t)length >= sizeof(address.sun_path))
-        return 0;
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return 0;
-    heard = connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0 || errno == EAGAIN;
-    close(fd);
-    return heard;
+    return postmaster->socket_dir != NULL &&
+           pgqrsi_local_listens(postmaster->socket_dir, postmaster->port, NULL);
 }
 
 pgqrs_status
@@ -356,9 +292,10 @@ pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account
             paths->name, postmaster.socket_dir);
     /* PostgreSQL would refuse to start. If nobody has the number it removes the file itself, and looks first
      * whether the shared memory that the file names is still in use. */
-    if (fd >= 0 && status == PGQRS_OK && postmaster.is_pid_taken && unlinkat(fd, PID_FILE, 0) < 0 &&
-        errno != ENOENT)
-        status = pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not remove the stale \"%s/" PID_FILE "\": %s",
+    if (fd >= 0 && status == PGQRS_OK && postmaster.is_pid_taken &&
+        unlinkat(fd, PGQRSI_LOCAL_PID_FILE, 0) < 0 && errno != ENOENT)
+        status = pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                  "could not remove the stale \"%s/" PGQRSI_LOCAL_PID_FILE "\": %s",
                                   paths->data, strerror(errno));
     if (fd >= 0)
         close(fd);

@@ -22,10 +22,6 @@ typedef struct pgqrsi_cluster {
     int64_t deadline_ms;
 } pgqrsi_cluster;
 
-/** The superuser and the database of every private server. */
-#define PGQRSI_CLUSTER_USER "pgqrs"
-#define PGQRSI_CLUSTER_DATABASE "pgqrs"
-
 /** Makes the cluster beside its place, and moves it there when it is whole. Returns PGQRS_OK, PGQRS_ESYSTEM
  * or PGQRS_ENOMEM; a cluster half made is removed. */
 pgqrs_status pgqrsi_cluster_create(const pgqrsi_cluster *cluster, pgqrs_error *err);

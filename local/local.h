@@ -4,25 +4,21 @@
  * A private server is an ordinary PostgreSQL cluster that belongs to one user, listens on a unix socket only
  * and keeps its data below $XDG_DATA_HOME/pgqrs (usually ~/.local/share/pgqrs), so it survives a reboot.
  * Started by root it runs as the account `postgres`, below /var/lib/pgqrs if XDG_DATA_HOME is not set. Its
- * name is 1 to 32 of a-z, 0-9,
- * "-" and "_", not "-" first; the default is "default". The DSN "local:" or "local:NAME" names it everywhere
- * a DSN is taken, and starts it.
+ * name is 1 to 32 of a-z, 0-9, "-" and "_", not "-" first; the default is "default".
  *
- * Needs PostgreSQL's server programs; PGQRS_ENOPOSTGRES says which one is missing and where it was looked
- * for. Every function runs programs and waits for them, up to a minute. Any thread; processes that start the
- * same server at once wait for each other.
+ * Part of the command, not of the library: that one connects to a server that runs (src/base/local.h).
+ *
+ * Needs PostgreSQL's server programs; PGQRS_ECONNECT says which one is missing and where it was looked for.
+ * Every function runs programs and waits for them, up to a minute. Any thread; processes that start the same
+ * server at once wait for each other.
  */
-#ifndef PGQRS_LOCAL_H
-#define PGQRS_LOCAL_H
+#ifndef LOCAL_LOCAL_H
+#define LOCAL_LOCAL_H
 
 #include <stdint.h>
 
 #include <pgqrs/error.h>
 #include <pgqrs/slice.h>
-
-#ifdef __cplusplus
-extern "C" {
-#endif
 
 typedef enum pgqrs_local_state {
     PGQRS_LOCAL_ABSENT = 0, /* no data folder */
@@ -40,22 +36,20 @@ typedef struct pgqrs_local_info {
 } pgqrs_local_info;
 
 /** Frees what `info` holds and zeroes it; the struct is the caller's. */
-PGQRS_API void pgqrs_local_info_release(pgqrs_local_info *info);
+void pgqrs_local_info_release(pgqrs_local_info *info);
 
 /** Creates the server `name` ({ NULL, 0 }: the default) if it is absent, starts it if it is stopped, and
- * describes it in *out. Returns PGQRS_OK, PGQRS_EINVAL, PGQRS_ENOPOSTGRES, PGQRS_ESYSTEM or PGQRS_ENOMEM. */
-PGQRS_API pgqrs_status pgqrs_local_start(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err);
+ * describes it in *out. Returns PGQRS_OK, PGQRS_EINVAL, PGQRS_ECONNECT (PostgreSQL's programs are missing),
+ * PGQRS_ESYSTEM or PGQRS_ENOMEM. */
+pgqrs_status pgqrs_local_start(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err);
 
-/** Stops it, ending its sessions. Harmless if it does not run. PGQRS_ENOSERVER if it is absent. */
-PGQRS_API pgqrs_status pgqrs_local_stop(pgqrs_slice name, pgqrs_error *err);
+/** Stops it, ending its sessions. Harmless if it does not run. PGQRS_ECONNECT if it is absent. */
+pgqrs_status pgqrs_local_stop(pgqrs_slice name, pgqrs_error *err);
 
 /** Describes it, running or not; an absent one too. */
-PGQRS_API pgqrs_status pgqrs_local_status(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err);
+pgqrs_status pgqrs_local_status(pgqrs_slice name, pgqrs_local_info *out, pgqrs_error *err);
 
-/** Stops it and removes all its data. PGQRS_ENOSERVER if it is absent. */
-PGQRS_API pgqrs_status pgqrs_local_destroy(pgqrs_slice name, pgqrs_error *err);
+/** Stops it and removes all its data. PGQRS_ECONNECT if it is absent. */
+pgqrs_status pgqrs_local_destroy(pgqrs_slice name, pgqrs_error *err);
 
-#ifdef __cplusplus
-}
-#endif
 #endif

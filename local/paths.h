@@ -15,21 +15,17 @@
 #include <pgqrs/error.h>
 #include <pgqrs/slice.h>
 
-/* Entries of the server's folder. */
+/* Entries of the server's folder, in addition to PGQRSI_LOCAL_DATA. */
 #define PGQRSI_PATHS_MARKER "pgqrs-server"
 #define PGQRSI_PATHS_LOCK "lock"
-#define PGQRSI_PATHS_DATA "data"
 #define PGQRSI_PATHS_SOCKET "socket"
 #define PGQRSI_PATHS_LOG "log"
 #define PGQRSI_PATHS_STARTUP_LOG "startup.log"
 #define PGQRSI_PATHS_TEMPORARY_PREFIX "data."
 
-#define PGQRSI_PATHS_PORT 5432
-
 typedef struct pgqrsi_paths {
     char *name;
-    char *parent;     /* holds one folder for each server */
-    char *folder;     /* parent/NAME */
+    char *folder;     /* <parent>/NAME */
     char *lock;       /* folder/lock */
     char *data;       /* folder/data */
     char *log_dir;    /* folder/log */

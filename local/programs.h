@@ -23,7 +23,7 @@ typedef struct pgqrsi_programs {
 /**
  * `major`: the version that is needed, or 0 for any. `name`: of the private server, for messages. Programs
  * that are asked for their version run as `account`. Call release even on failure. Returns PGQRS_OK,
- * PGQRS_ENOPOSTGRES or PGQRS_ENOMEM.
+ * PGQRS_ECONNECT or PGQRS_ENOMEM.
  */
 pgqrs_status pgqrsi_programs_find(pgqrsi_programs *programs, int major, const char *name,
                                   const pgqrsi_account *account, int64_t deadline_ms, pgqrs_error *err);

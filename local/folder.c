@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "base/random.h"
 
 #define OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -229,7 +230,7 @@ try_lock(pgqrsi_folder *folder, const pgqrsi_paths *paths, const pgqrsi_account 
     if (status != PGQRS_OK)
         return status;
     if (folder->fd < 0)
-        return mode == PGQRSI_FOLDER_CREATE ? PGQRS_OK : PGQRS_ENOSERVER;
+        return mode == PGQRSI_FOLDER_CREATE ? PGQRS_OK : PGQRS_ECONNECT;
     folder->lock_fd = openat(folder->fd, PGQRSI_PATHS_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (folder->lock_fd < 0)
         return errno == ENOENT ? PGQRS_OK : report(err, "open", paths->lock, errno);
@@ -254,7 +255,7 @@ pgqrsi_folder_lock(pgqrsi_folder *folder, const pgqrsi_paths *paths, const pgqrs
         folder->fd = -1;
         status = try_lock(folder, paths, account, mode, deadline_ms, err);
     } while (status == PGQRS_OK && folder->lock_fd < 0);
-    if (status == PGQRS_ENOSERVER)
+    if (status == PGQRS_ECONNECT)
         return pgqrsi_error_set(
             err, status,
             "there is no private server \"%s\": \"%s\" does not exist; `pgqrs local start` makes it",
@@ -296,7 +297,7 @@ make_private(int parent_fd, const char *entry, const char *path, const pgqrsi_ac
 
         close(fd);
         unlinkat(parent_fd, entry, AT_REMOVEDIR);
-        return report(err, "give to the account " PGQRSI_ACCOUNT_NAME " the folder", path, error);
+        return report(err, "give to the account " PGQRSI_LOCAL_ACCOUNT " the folder", path, error);
     }
     status = check_owner(fd, path, account->uid, err);
     if (status == PGQRS_OK && fchmod(fd, 0700) < 0)
@@ -440,11 +441,11 @@ pgqrsi_folder_remove(const pgqrsi_folder *folder, const pgqrsi_paths *paths, con
                      pgqrs_error *err)
 {
     /* From here on there is no cluster any more, even if this process is killed half-way. */
-    if (renameat(folder->fd, PGQRSI_PATHS_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0 &&
+    if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0 &&
         errno != ENOENT) {
         /* A leftover of that name is in the way. */
         pgqrsi_folder_remove_leftovers(folder);
-        if (renameat(folder->fd, PGQRSI_PATHS_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0)
+        if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0)
             return report(err, "remove", paths->data, errno);
     }
     remove_short_socket_dir(paths, account);

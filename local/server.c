@@ -1,14 +1,11 @@
-#include <pgqrs/local.h>
-
 #include "local/local.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/buffer.h"
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/local.h"
 #include "local/account.h"
 #include "local/cluster.h"
 #include "local/folder.h"
@@ -18,7 +15,6 @@
 #include "local/serverlog.h"
 
 #define CALL_MS 60000
-#define DSN_PREFIX "local:"
 
 /* One private server while a call works on it. */
 struct server {
@@ -150,40 +146,16 @@ ensure_ready(struct server *server, pgqrs_error *err)
 
 /* ---- Describing ---- */
 
-/* Whatever libpq would else take from its environment variables: PGHOSTADDR and the like would lead to some
- * other server, or fail here. (PGSERVICE, PGTZ, PGDATESTYLE and PGGEQO have no keyword that says "none".) */
-#define INDEPENDENT                                                                                          \
-    " hostaddr='' options='' target_session_attrs='any' requirepeer='' sslmode='disable' "                   \
-    "gssencmode='disable' channel_binding='disable' sslrootcert='' ssl_min_protocol_version='' "             \
-    "ssl_max_protocol_version=''"
-
-/* A libpq connection string; the caller frees it. NULL if memory is short. A running server knows best where
+/* A libpq connection string; the caller frees it. NULL if out of memory. A running server knows best where
  * its socket is: its user may have moved it. */
 static char *
-build_conninfo(const struct server *server)
+write_conninfo(const struct server *server)
 {
     const pgqrsi_postmaster *postmaster = &server->postmaster;
-    int is_told = postmaster->phase == PGQRSI_POSTMASTER_READY && postmaster->socket_dir != NULL;
-    const char *folder = is_told ? postmaster->socket_dir : server->paths.socket_dir;
-    int port = is_told ? postmaster->port : PGQRSI_PATHS_PORT;
-    pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
-    char rest[384];
 
-    pgqrsi_buffer_append_text(&text, "host='");
-    for (const char *p = folder; *p != '\0'; p++) {
-        if (*p == '\'' || *p == '\\')
-            pgqrsi_buffer_append_text(&text, "\\");
-        pgqrsi_buffer_append(&text, p, 1);
-    }
-    snprintf(rest, sizeof(rest),
-             "' port='%d' user='" PGQRSI_CLUSTER_USER "' dbname='" PGQRSI_CLUSTER_DATABASE "'" INDEPENDENT,
-             port);
-    pgqrsi_buffer_append(&text, rest, strlen(rest) + 1);
-    if (text.failed) {
-        pgqrsi_buffer_release(&text);
-        return NULL;
-    }
-    return text.data;
+    if (postmaster->phase == PGQRSI_POSTMASTER_READY && postmaster->socket_dir != NULL)
+        return pgqrsi_local_write_conninfo(postmaster->socket_dir, postmaster->port);
+    return pgqrsi_local_write_conninfo(server->paths.socket_dir, PGQRSI_LOCAL_PORT);
 }
 
 static pgqrs_status
@@ -198,7 +170,7 @@ describe(const struct server *server, pgqrs_local_info *out, pgqrs_error *err)
     info.pid = server->postmaster.pid;
     info.data_dir = strdup(server->paths.data);
     info.log_file = pgqrsi_serverlog_current(&server->paths);
-    info.conninfo = build_conninfo(server);
+    info.conninfo = write_conninfo(server);
     if (info.data_dir == NULL || info.log_file == NULL || info.conninfo == NULL) {
         pgqrs_local_info_release(&info);
         return pgqrsi_error_memory(err);
@@ -261,7 +233,7 @@ pgqrs_local_stop(pgqrs_slice name, pgqrs_error *err)
         status = look(&server, err);
     if (status == PGQRS_OK && !server.postmaster.has_data)
         status = pgqrsi_error_set(
-            err, PGQRS_ENOSERVER,
+            err, PGQRS_ECONNECT,
             "there is no private server \"%s\": \"%s\" does not exist; `pgqrs local start` makes "
             "it",
             server.paths.name, server.paths.data);
@@ -286,36 +258,4 @@ pgqrs_local_destroy(pgqrs_slice name, pgqrs_error *err)
         status = pgqrsi_folder_remove(&server.folder, &server.paths, &server.account, err);
     server_release(&server);
     return status;
-}
-
-/* ---- DSN ---- */
-
-int
-pgqrsi_local_is_dsn(pgqrs_slice dsn)
-{
-    return dsn.data != NULL && dsn.size >= strlen(DSN_PREFIX) &&
-           memcmp(dsn.data, DSN_PREFIX, strlen(DSN_PREFIX)) == 0;
-}
-
-pgqrs_status
-pgqrsi_local_conninfo(pgqrs_slice dsn, char **out_conninfo, pgqrs_error *err)
-{
-    pgqrs_slice name = { NULL, 0 };
-    pgqrs_local_info info = { PGQRS_LOCAL_ABSENT, 0, NULL, NULL, NULL };
-    pgqrs_status status;
-
-    if (!pgqrsi_local_is_dsn(dsn))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused a DSN that does not start with \"" DSN_PREFIX "\"");
-    if (dsn.size > strlen(DSN_PREFIX)) {
-        name.data = dsn.data + strlen(DSN_PREFIX);
-        name.size = dsn.size - strlen(DSN_PREFIX);
-    }
-    status = pgqrs_local_start(name, &info, err);
-    if (status != PGQRS_OK)
-        return status;
-    *out_conninfo = info.conninfo;
-    info.conninfo = NULL;
-    pgqrs_local_info_release(&info);
-    return PGQRS_OK;
 }

@@ -31,7 +31,7 @@ typedef enum pgqrsi_folder_mode { PGQRSI_FOLDER_EXISTING, PGQRSI_FOLDER_CREATE }
 /**
  * Opens and locks the folder of `paths`, waiting for other processes and threads until `deadline_ms`. It must
  * be marked as ours; a new or empty one gets the mark. Call unlock even on failure. Returns PGQRS_OK,
- * PGQRS_ENOSERVER (PGQRSI_FOLDER_EXISTING only), PGQRS_ESYSTEM or PGQRS_ENOMEM.
+ * PGQRS_ECONNECT (PGQRSI_FOLDER_EXISTING only), PGQRS_ESYSTEM or PGQRS_ENOMEM.
  */
 pgqrs_status pgqrsi_folder_lock(pgqrsi_folder *folder, const pgqrsi_paths *paths,
                                 const pgqrsi_account *account, pgqrsi_folder_mode mode, int64_t deadline_ms,
