@@ -9,8 +9,8 @@
 #include <unistd.h>
 #include <yaml.h>
 
-#include "dsn.h"
-#include "suggest.h"
+#include "line/dsn.h"
+#include "line/suggest.h"
 
 #define MAX_BYTES ((off_t)1 << 20)
 #define MAX_SETTINGS 64

@@ -6,8 +6,6 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "commands.h"
-
 /* Reads one line; 1 if it says yes. */
 static int
 read_answer(void)

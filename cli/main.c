@@ -11,11 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "commands.h"
+#include "commands/commands.h"
+#include "complete.h"
 #include "confirm.h"
-#include "dsn.h"
-#include "early_stop.h"
-#include "help.h"
+#include "line/dsn.h"
+#include "work/early_stop.h"
+#include "line/help.h"
 #include "settings.h"
 
 /* If a standard stream is closed, the next file or socket would get its number and our output. A stream
@@ -40,7 +41,7 @@ choose_locale(void)
         setlocale(LC_CTYPE, "C.UTF-8");
 }
 
-/* The command line as the kernel shows it: the arguments one behind the other. */
+/* The command line as the kernel shows it: the arguments one after the other. */
 static void
 find_title(cli_context *context, int argc, char **argv)
 {
@@ -93,7 +94,7 @@ open_log(cli_context *context)
     if (cli_log_open(&context->log, path) == 0)
         return 0;
     cli_log_failure(NULL, "cannot open the file \"%s\" of --log-dest: %s", path,
-                    errno == ENXIO ? "nobody reads this FIFO" : strerror(errno));
+                    errno == ENXIO ? "no process reads this FIFO" : strerror(errno));
     return CLI_EXIT_CANTCREAT;
 }
 
@@ -152,6 +153,23 @@ run(cli_context *context)
     return code;
 }
 
+static int
+understand_and_run(cli_context *context, cli_call *call, int argc, char **arguments)
+{
+    int code = cli_call_parse(call, argc, arguments);
+
+    if (code != 0)
+        return code;
+    context->output.json = is_word(cli_call_text(call, "format"), "json");
+    context->output.is_wide = cli_call_has(call, "wide");
+    if (call->wants_version && !call->wants_help)
+        return cli_version(context);
+    if (!call->wants_help)
+        return run(context);
+    cli_help_print(&context->output, call);
+    return CLI_EXIT_OK;
+}
+
 /* A failure of the command itself is the better exit code. A reader that has seen enough, as head has, is no
  * failure to speak of. */
 static int
@@ -181,7 +199,7 @@ end_by_broken_pipe(void)
 int
 main(int argc, char **argv)
 {
-    cli_call call;
+    cli_call call = { 0 };
     cli_context context = { .call = &call };
     char **arguments;
     int code;
@@ -198,14 +216,10 @@ main(int argc, char **argv)
     choose_locale();
     ignore_broken_pipes();
     context.err = pgqrs_error_new();
-    code = cli_call_parse(&call, argc, arguments);
-    context.output.json = code == 0 && is_word(cli_call_text(&call, "format"), "json");
-    if (code == 0 && call.wants_help)
-        cli_help_print(&context.output, &call);
-    else if (code == 0 && call.wants_version)
-        code = cli_version(&context);
-    else if (code == 0)
-        code = run(&context);
+    if (argc > 1 && is_word(arguments[1], "__complete"))
+        code = cli_complete(&context, arguments + 2, argc - 2);
+    else
+        code = understand_and_run(&context, &call, argc, arguments);
     code = finish_output(&context, code);
     pgqrs_client_close(context.client);
     pgqrs_config_free(context.config);

@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #include "config_file.h"
-#include "dsn.h"
+#include "line/dsn.h"
 
 /* A connection string that leaves everything to libpq's own variables; an empty one would read as not given.
  */

@@ -5,7 +5,7 @@
 #ifndef PGQRS_CLI_SETTINGS_H
 #define PGQRS_CLI_SETTINGS_H
 
-#include "context.h"
+#include "line/context.h"
 
 /** Fills context->config. 0, or an exit code after a line on standard error. */
 int cli_settings_load(cli_context *context);

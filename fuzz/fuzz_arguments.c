@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arguments.h"
-#include "dsn.h"
+#include "line/arguments.h"
+#include "line/dsn.h"
 
 #define MAX_ARGUMENTS 32
 

@@ -10,9 +10,9 @@
 #include <unistd.h>
 
 #include "base/json.h"
-#include "json_member.h"
-#include "key.h"
-#include "lines.h"
+#include "input/json_member.h"
+#include "input/key.h"
+#include "input/lines.h"
 
 #define MAX_LINE_BYTES 300
 #define PREFIX "number:"

@@ -76,8 +76,20 @@ advice(pgqrs_status status)
 static int
 is_about_settings(const char *message)
 {
-    return (strncmp(message, "invalid ", 8) == 0 && strstr(message, " value") != NULL) ||
-           strncmp(message, "definition of service ", 22) == 0;
+    static const char *const beginnings[] = {
+        "could not match ",       /* 3 port numbers to 2 hosts */
+        "definition of service ", /* not found */
+        "host name must be specified",
+        "invalid port number",
+        "nested service specifications",
+        "service file ", /* not found */
+        "syntax error in service file ",
+    };
+
+    for (size_t i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++)
+        if (strncmp(message, beginnings[i], strlen(beginnings[i])) == 0)
+            return 1;
+    return strncmp(message, "invalid ", 8) == 0 && strstr(message, " value") != NULL;
 }
 
 pgqrs_status

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../cli/dsn.c"
+#include "../../cli/line/dsn.c"
 
 #define MAX_ARGUMENTS 8
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "../../cli/json_member.c"
-#include "../../cli/utf8.c"
+#include "../../cli/input/json_member.c"
+#include "../../cli/print/utf8.c"
 
 /* An exact copy in memory of its own, so that a sanitizer sees a read beyond the end. */
 static cli_json_member_result

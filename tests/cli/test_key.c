@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../cli/key.c"
+#include "../../cli/input/key.c"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 

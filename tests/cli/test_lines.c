@@ -12,7 +12,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "../../cli/lines.c"
+#include "../../cli/input/lines.c"
 
 static int
 file_of(const char *text, size_t size)

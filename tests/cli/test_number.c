@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../cli/number.c"
+#include "../../cli/line/number.c"
 
 static void
 whole_numbers_are_read_to_the_edges(void **state)

@@ -9,17 +9,11 @@
 
 #include <cmocka.h>
 
-#include "../../cli/exit.c"
-#include "../../cli/json.c"
-#include "../../cli/suggest.c"
-#include "../../cli/utf8.c"
-
-/* json.c needs this one function of output.c, which would bring the tables along. */
-void
-cli_time_format(int64_t time_ms, char text[CLI_TIME_SIZE])
-{
-    snprintf(text, CLI_TIME_SIZE, "%lld", (long long)time_ms);
-}
+#include "../../cli/line/exit.c"
+#include "../../cli/print/json.c"
+#include "../../cli/line/suggest.c"
+#include "../../cli/print/utf8.c"
+#include "../../cli/print/value.c"
 
 static void
 expect_escaped(const char *text, const char *wanted)

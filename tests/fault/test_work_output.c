@@ -163,8 +163,9 @@ the_environment_says_which_message_it_is_and_holds_no_secret(void **state)
     fixture_work_off(&f, "env | grep -E '^(PGQRS_|PGPASSWORD)|canary' | grep -v TEST | sort");
     unsetenv("PGPASSWORD");
     result = ts_text(f.sql, "SELECT result #>> '{}' FROM pgqrs_archive");
-    wanted = ts_text(f.sql, "SELECT format(E'PGQRS_ATTEMPT=1\\nPGQRS_MESSAGE_ID=%%s\\nPGQRS_QUEUE=jobs\\n"
-                            "PGQRS_TYPE=a ''type''; $(x)', id) FROM pgqrs_archive");
+    wanted = ts_text(f.sql, "SELECT format(E'PGQRS_ATTEMPT=1\\nPGQRS_HEADERS=\\nPGQRS_LEASE_TOKEN=%%s\\n"
+                            "PGQRS_MESSAGE_ID=%%s\\nPGQRS_QUEUE=jobs\\nPGQRS_TYPE=a ''type''; $(x)', "
+                            "lease_token, id) FROM pgqrs_archive");
     assert_string_equal(result, wanted);
     free(result);
     free(wanted);

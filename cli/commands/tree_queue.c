@@ -1,0 +1,181 @@
+/* The groups `queue`, `archive` and `local` of the command tree. */
+#include <stddef.h>
+
+#include "commands/commands.h"
+#include "commands/message_print.h"
+
+static const cli_argument new_arguments[] = {
+    { "NAME", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue: 1 to 128 bytes of UTF-8" },
+    { NULL },
+};
+
+static const cli_argument name_arguments[] = {
+    { "NAME", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { NULL },
+};
+
+static const cli_argument metrics_arguments[] = {
+    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0, "the queue; all if it is left out", CLI_COMPLETES_QUEUES },
+    { NULL },
+};
+
+static const cli_option create_options[] = {
+    { "max-attempts", 0, CLI_NUMBER, "N", 1, 1000, "failures after which a message is dead", "20" },
+    { "max-crashes", 0, CLI_NUMBER, "N", 1, 1000, "lost leases after which a message is dead", "3" },
+    { "backoff-base", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000),
+      "pause after the first failure, doubled by each further one", "1s" },
+    { "backoff-max", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000), "upper bound of that pause", "1h" },
+    { NULL },
+};
+CLI_OPTIONS_FIT(create_options);
+
+static const cli_example create_examples[] = {
+    { "pgqrs queue create mails", "a queue with the defaults" },
+    { "pgqrs queue create reports --max-attempts 3 --backoff-base 1m",
+      "three attempts, a minute apart and more" },
+    { NULL },
+};
+
+static const cli_option yes_options[] = {
+    CLI_OPTION_YES,
+    { NULL },
+};
+CLI_OPTIONS_FIT(yes_options);
+
+const cli_node cli_queue_commands[] = {
+    { .name = "create",
+      .summary = "create a queue",
+      .details = "A name may hold spaces, quotes and emoji; it may not hold control characters.",
+      .arguments = new_arguments,
+      .options = create_options,
+      .examples = create_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_create },
+    { .name = "list",
+      .summary = "list all queues",
+      .details = "With --wide it counts what each queue holds, in JSON too. That reads every message: "
+                 "seconds for millions of them.",
+      .columns = cli_counted_columns,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_list },
+    { .name = "get",
+      .summary = "show one queue's settings",
+      .arguments = name_arguments,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_get },
+    { .name = "delete",
+      .summary = "delete a queue with its messages and its archive",
+      .arguments = name_arguments,
+      .options = yes_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .tell_loss = cli_loss_of_queue,
+      .run = cli_queue_delete },
+    { .name = "purge",
+      .summary = "remove all messages of a queue, but not its archive",
+      .arguments = name_arguments,
+      .options = yes_options,
+      .needs = CLI_NEEDS_CLIENT,
+      .tell_loss = cli_loss_of_messages,
+      .run = cli_queue_purge },
+    { .name = "metrics",
+      .summary = "count what one queue, or each, holds",
+      .details = "Reads every message: seconds for millions of them.",
+      .arguments = metrics_arguments,
+      .columns = cli_metrics_columns,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_metrics },
+    { .name = NULL },
+};
+
+static const cli_argument archive_arguments[] = {
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue", CLI_COMPLETES_QUEUES },
+    { NULL },
+};
+
+static const cli_option archive_options[] = {
+    { "limit", 0, CLI_NUMBER, "N", 1, 10000, "how many to list", "100" },
+    { "before", 0, CLI_NUMBER, "ID", 1, INT64_MAX,
+      "list only ids below this one: the last id of the page before" },
+    { "outcome", 0, CLI_CHOICE, "done|dead", 0, 0, "list only these" },
+    { NULL },
+};
+CLI_OPTIONS_FIT(archive_options);
+
+static const cli_example archive_examples[] = {
+    { "pgqrs archive list mails --outcome dead", "what was given up, and why" },
+    { NULL },
+};
+
+const cli_node cli_archive_commands[] = {
+    { .name = "list",
+      .summary = "list a queue's archive, newest id first",
+      .arguments = archive_arguments,
+      .options = archive_options,
+      .columns = cli_archived_columns,
+      .examples = archive_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_archive_list },
+    { .name = NULL },
+};
+
+static const cli_argument local_arguments[] = {
+    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0,
+      "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN names, else "
+      "\"default\"",
+      CLI_COMPLETES_SERVERS },
+    { NULL },
+};
+
+static const cli_example start_examples[] = {
+    { "pgqrs local start", "make and start the default server" },
+    { "pgqrs --dsn local: install", "use it; this starts it too" },
+    { NULL },
+};
+
+const cli_node cli_local_commands[] = {
+    { .name = "start",
+      .summary = "make the server if it is not there, and start it",
+      .details =
+          "The server is an ordinary PostgreSQL that listens on a unix socket only. Its data lies below "
+          "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs if that variable "
+          "is not set. The DSN local: "
+          "or local:NAME names it. Every command starts it then; programs that use the library connect to it "
+          "only while it runs.",
+      .arguments = local_arguments,
+      .examples = start_examples,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_start },
+    { .name = "stop",
+      .summary = "stop the server, ending its sessions",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_stop },
+    { .name = "status",
+      .summary = "show whether it runs, and where its data is",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_status },
+    { .name = "list",
+      .summary = "list all private servers of this user",
+      .columns = cli_server_columns,
+      .run = cli_local_list },
+    { .name = "psql",
+      .summary = "open psql on it",
+      .details = "Starts the server if it is stopped. Standard input may hold statements.",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_psql },
+    { .name = "log",
+      .summary = "print the server's log of today",
+      .arguments = local_arguments,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_log },
+    { .name = "destroy",
+      .summary = "stop the server and remove all its data",
+      .arguments = local_arguments,
+      .options = yes_options,
+      .tell_loss = cli_loss_of_server,
+      .needs = CLI_NEEDS_SERVER,
+      .run = cli_local_destroy },
+    { .name = NULL },
+};
