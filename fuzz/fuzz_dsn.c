@@ -11,11 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "arguments.h"
 #include "base/error.h"
 #include "base/local.h"
 #include "db/dsn.h"
-#include "dsn.h"
+#include "line/arguments.h"
+#include "line/dsn.h"
 
 #define CANARY "hushhush"
 #define MAX_ARGUMENTS 6
