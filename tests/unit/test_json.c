@@ -1,5 +1,5 @@
 /*
- * The JSON check: the corpus in json_corpus/, whose verdicts are PostgreSQL's; where a fault is; the limits.
+ * The JSON check: the corpus in fuzz/corpus/json/, whose verdicts are PostgreSQL's; where a fault is; the limits.
  */
 #include <dirent.h>
 #include <setjmp.h>
@@ -80,7 +80,7 @@ walk(const char *folder, size_t (*look)(const char *name, const pgqrsi_buffer *t
 
     if (root == NULL)
         fail_msg("PGQRS_TEST_SOURCE_DIR is not set: set it to the folder of the sources");
-    snprintf(path, sizeof(path), "%s/tests/unit/json_corpus/%s", root, folder);
+    snprintf(path, sizeof(path), "%s/fuzz/corpus/json/%s", root, folder);
     dir = opendir(path);
     if (dir == NULL)
         fail_msg("cannot open %s", path);
