@@ -62,12 +62,13 @@ build_driver() {
     attempt "building perf-driver" ninja -C "$project/build" perf/perf-driver
 }
 
-# As initdb makes it, durable, reached by a socket only.
+# As initdb makes it, durable, reached by a socket only. $1: the folder of PostgreSQL's programs.
 start_postgres() {
     local load
-    attempt "initdb" as_server "$bin/initdb" --pgdata "$folder/data" --username postgres --auth trust \
+    postgres_programs=$1
+    attempt "initdb" as_server "$postgres_programs/initdb" --pgdata "$folder/data" --username postgres --auth trust \
         --encoding UTF8 --locale C.UTF-8 --no-instructions
-    as_server "$bin/pg_ctl" start --silent --wait --pgdata "$folder/data" --log "$folder/postgres.log" \
+    as_server "$postgres_programs/pg_ctl" start --silent --wait --pgdata "$folder/data" --log "$folder/postgres.log" \
         -o "-k '$folder' -c listen_addresses=''" >/dev/null </dev/null || {
         tail -n 20 "$folder/postgres.log" >&2
         die "PostgreSQL did not start; the end of its log is above"
@@ -94,7 +95,7 @@ measure() {
 clean_up() {
     [ -n "$folder" ] || return 0
     if [ -e "$folder/data/postmaster.pid" ]; then
-        as_server "$bin/pg_ctl" stop --silent --pgdata "$folder/data" --mode immediate >/dev/null 2>&1 || true
+        as_server "$postgres_programs/pg_ctl" stop --silent --pgdata "$folder/data" --mode immediate >/dev/null 2>&1 || true
     fi
     rm -rf "$folder"
 }
