@@ -4,13 +4,13 @@
  * A first program:
  *
  *     pgqrs_config_new, pgqrs_config_set("dsn", ...), pgqrs_client_open     one client a process
- *     pgqrs_producer_open, pgqrs_producer_enqueue                          put messages in
- *     pgqrs_worker_new, pgqrs_worker_add_queue, pgqrs_worker_handle,       have a function called for each
+ *     pgqrs_producer_open, pgqrs_producer_enqueue                          enqueue messages
+ *     pgqrs_worker_new, pgqrs_worker_add_queue, pgqrs_worker_handle,       run a handler for each message
  *         pgqrs_worker_start
- *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  or take them out by hand
+ *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  or claim them by hand
  *
- * One noun a header, simple things first in each. <pgqrs/transaction.h>, for work inside your own
- * transaction, is the only header that is not included here.
+ * One header for each noun, simple functions first. This header includes all but
+ * <pgqrs/transaction.h>, which is for work inside your own transaction.
  */
 #ifndef PGQRS_H
 #define PGQRS_H

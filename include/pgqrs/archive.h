@@ -1,8 +1,8 @@
 /*
- * The archive: what became of messages that were archived as done, or given up as dead.
+ * The archive: messages that were archived as done or as dead.
  *
- * Rows come newest id first, a page at a time. Any thread; blocks at most `operation_timeout_ms`; failures
- * are of the kinds listed in pgqrs/queue.h, and PGQRS_ENOQUEUE.
+ * Rows are listed newest id first, one page at a time. Any thread. Each function blocks at most
+ * `operation_timeout_ms` and can return the failures listed in pgqrs/queue.h, and PGQRS_ENOQUEUE.
  */
 #ifndef PGQRS_ARCHIVE_H
 #define PGQRS_ARCHIVE_H
@@ -22,10 +22,10 @@ typedef enum pgqrs_outcome {
 /** "done", "dead", "any"; "unknown" for any other value. Static text. Any thread. */
 PGQRS_API const char *pgqrs_outcome_name(pgqrs_outcome outcome);
 
-/** One row of the archive. The message and all text belong to the list. */
+/** One row of the archive. The list owns the message and all text. */
 typedef struct pgqrs_archived {
-    const pgqrs_message
-        *message; /* as it was; the state is not used; lease_token is the token that finished it */
+    const pgqrs_message *message; /* its state is unused, its lease_token is that of the last
+                                     lease */
     pgqrs_outcome outcome;
     int64_t archived_at_ms;
     int64_t processing_duration_ms; /* from the last dequeue to the archiving */
@@ -35,7 +35,7 @@ typedef struct pgqrs_archived {
 
 typedef struct pgqrs_archive_list pgqrs_archive_list;
 
-/** How many rows a queue's archive holds, by outcome. */
+/** The number of rows in a queue's archive, by outcome. */
 typedef struct pgqrs_archive_counts {
     size_t size; /* sizeof this struct; begin with PGQRS_ARCHIVE_COUNTS_INIT */
     int64_t done;
@@ -51,8 +51,9 @@ typedef struct pgqrs_archive_counts {
 typedef struct pgqrs_archive_options {
     size_t size; /* sizeof this struct */
     pgqrs_outcome outcome;
-    int64_t before_id; /* only ids below this one: the last id of the page before; default: from the newest */
-    int64_t limit;     /* rows a page, 1 to 10,000; default 100 */
+    int64_t before_id; /* only smaller ids: pass the last id of the previous page; default 0: from
+                          the newest */
+    int64_t limit;     /* rows in a page, 1 to 10,000; default 100 */
 } pgqrs_archive_options;
 
 #define PGQRS_ARCHIVE_OPTIONS_INIT                                                                           \
@@ -60,23 +61,24 @@ typedef struct pgqrs_archive_options {
         sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0                                               \
     }
 
-/** One page of `queue`'s archive. `options` may be NULL. The caller frees *out. */
+/** Reads one page of `queue`'s archive. `options` may be NULL. The caller frees *out. */
 PGQRS_API pgqrs_status pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue,
                                           const pgqrs_archive_options *options, pgqrs_archive_list **out,
                                           pgqrs_error *err);
 
-/** The archived message `id`; *out then holds exactly one. PGQRS_ENOMESSAGE. The caller frees *out. */
+/** Reads the archived message `id`; *out then holds exactly one row. PGQRS_ENOMESSAGE. The caller
+ * frees *out. */
 PGQRS_API pgqrs_status pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id,
                                          pgqrs_archive_list **out, pgqrs_error *err);
 
-/** Counts the rows of `queue`'s archive. Reads all of it: seconds for tens of millions. */
+/** Counts the rows of `queue`'s archive. Reads every row: takes seconds for tens of millions. */
 PGQRS_API pgqrs_status pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out,
                                            pgqrs_error *err);
 
-/** How many rows `list` holds; 0 for NULL. Any thread. */
+/** The number of rows in `list`; 0 for NULL. Any thread. */
 PGQRS_API size_t pgqrs_archive_list_count(const pgqrs_archive_list *list);
 
-/** The `index`-th row, valid as long as `list`; NULL behind the last. Any thread. */
+/** The `index`-th row, valid as long as `list`; NULL after the last. Any thread. */
 PGQRS_API const pgqrs_archived *pgqrs_archive_list_at(const pgqrs_archive_list *list, size_t index);
 
 /** Frees `list`; NULL is fine. */

@@ -1,13 +1,15 @@
 /*
- * The detail of a failure: one line for people, the server's SQLSTATE, and whether trying again makes sense.
+ * The details of a failure: one line for people, the server's SQLSTATE, and whether a retry can
+ * help.
  *
  *     pgqrs_error *err = pgqrs_error_new();
  *     if (pgqrs_client_open(config, &client, err) != PGQRS_OK)
  *         fprintf(stderr, "%s\n", pgqrs_error_message(err));
  *     pgqrs_error_free(err);
  *
- * Every function that takes an error takes NULL as well. It is written on failure only, and keeps what it
- * held until the next failure. One thread at a time. It never holds a payload or a password.
+ * Every function that takes an error also takes NULL. It writes the error on failure only; the
+ * error keeps its text until the next failure. One thread at a time. An error never contains a
+ * payload or a password.
  */
 #ifndef PGQRS_ERROR_H
 #define PGQRS_ERROR_H
@@ -23,7 +25,8 @@ extern "C" {
 
 typedef struct pgqrs_error pgqrs_error;
 
-/** An empty error, or NULL when out of memory (which is a valid argument everywhere). Free it. */
+/** Makes an empty error. Returns NULL when out of memory; NULL is a valid error argument
+ * everywhere. The caller frees it. */
 PGQRS_API pgqrs_error *pgqrs_error_new(void);
 
 /** Frees `err`; NULL is fine. */
@@ -32,14 +35,15 @@ PGQRS_API void pgqrs_error_free(pgqrs_error *err);
 /** The status of the last failure; PGQRS_OK if there was none or `err` is NULL. */
 PGQRS_API pgqrs_status pgqrs_error_status(const pgqrs_error *err);
 
-/** What was attempted, on which object, why it failed and what to do, in one line. Valid until `err` is
- * written again or freed; "" if there was no failure. Never NULL. */
+/** One line: what was attempted, on which object, why it failed, and what to do. Valid until `err`
+ * is written again or freed; "" if there was no failure. Never NULL. */
 PGQRS_API const char *pgqrs_error_message(const pgqrs_error *err);
 
-/** The server's five-character SQLSTATE, or "" if the failure did not come from the server. Never NULL. */
+/** The server's five-character SQLSTATE, or "" if the failure did not come from the server. Never
+ * NULL. */
 PGQRS_API const char *pgqrs_error_sqlstate(const pgqrs_error *err);
 
-/** Whether the same call may succeed later without any change. */
+/** Whether the same call can succeed later without a change. */
 PGQRS_API bool pgqrs_error_is_transient(const pgqrs_error *err);
 
 #ifdef __cplusplus

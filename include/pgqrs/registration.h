@@ -1,9 +1,10 @@
 /*
- * Registrations: processes that announce themselves, so that `consumer_worker_id` means something to people.
+ * Registrations: processes announce themselves, and tools can show which process a
+ * `consumer_worker_id` is.
  *
- * A pgqrs_worker registers itself. For others it is optional, and no message depends on it. The row of a
- * process that died is removed by workers a day after it was last touched. Any thread; failures are of the
- * kinds listed in pgqrs/queue.h.
+ * A pgqrs_worker registers itself. Other programs may; no message depends on a registration.
+ * Workers delete the rows of dead processes one day after the last touch. Any thread. Each function
+ * blocks at most `operation_timeout_ms` and can return the failures listed in pgqrs/queue.h.
  */
 #ifndef PGQRS_REGISTRATION_H
 #define PGQRS_REGISTRATION_H
@@ -21,10 +22,10 @@ extern "C" {
 PGQRS_API pgqrs_status pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id,
                                               pgqrs_error *err);
 
-/** Records that worker `id` is alive. Harmless if it is not there any more. */
+/** Records that worker `id` is alive. Does nothing if the row is gone. */
 PGQRS_API pgqrs_status pgqrs_registration_touch(pgqrs_client *client, int64_t id, pgqrs_error *err);
 
-/** Removes worker `id`'s row. Harmless if it is not there any more. */
+/** Deletes the row of worker `id`. Does nothing if the row is gone. */
 PGQRS_API pgqrs_status pgqrs_registration_remove(pgqrs_client *client, int64_t id, pgqrs_error *err);
 
 #ifdef __cplusplus

@@ -1,9 +1,10 @@
 /*
- * A slice: a pointer and a length. All text of users passes through slices; none needs a closing zero
- * byte, and none may be longer than its size.
+ * A slice: a pointer and a length. All text of users is passed as slices. The text need not end in
+ * a zero byte.
  *
- * A slice never owns what it points to. A function that takes one copies what it keeps; a function that
- * hands one out says whose memory it is. { NULL, 0 } means "not given", { "", 0 } means "empty".
+ * A slice never owns its memory. A function that takes a slice copies what it keeps. A function
+ * that returns a slice documents who owns the memory. { NULL, 0 } means "not given", { "", 0 }
+ * means "empty".
  */
 #ifndef PGQRS_SLICE_H
 #define PGQRS_SLICE_H
@@ -20,7 +21,8 @@ typedef struct pgqrs_slice {
     size_t size;
 } pgqrs_slice;
 
-/** A slice over a zero-terminated string, which must outlive it; NULL gives { NULL, 0 }. Any thread. */
+/** A slice over a zero-terminated string, which must outlive the slice; NULL gives { NULL, 0 }. Any
+ * thread. */
 static inline pgqrs_slice
 pgqrs_slice_of(const char *text)
 {
@@ -38,7 +40,7 @@ pgqrs_slice_of(const char *text)
 #define PGQRS_SLICE(literal) ((pgqrs_slice){ "" literal, sizeof(literal) - 1 })
 #endif
 
-/** For printf: printf("%.*s", PGQRS_SLICE_ARG(slice)). Up to INT_MAX bytes. */
+/** For printf: printf("%.*s", PGQRS_SLICE_ARG(slice)). At most INT_MAX bytes. */
 #define PGQRS_SLICE_ARG(slice) (int)(slice).size, (slice).data
 
 #ifdef __cplusplus

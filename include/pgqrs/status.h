@@ -1,12 +1,12 @@
 /*
  * Status codes: what every fallible function of this library returns.
  *
- * PGQRS_OK is zero, every failure is negative. Emptiness ("no message was due") and repetition ("this
- * key was enqueued before") are outputs, not failures. The one table below makes the enumeration, the
- * names, the texts and the page docs/statuses.md.
+ * PGQRS_OK is zero, every failure is negative. Emptiness ("no message was due") and repetition
+ * ("this key was enqueued before") are outputs, not failures. The table below generates the
+ * enumeration, the names and the texts; docs/statuses.md repeats it.
  *
- * Three outcomes of a write are kept apart: PGQRS_OK means stored; PGQRS_EUNKNOWN means that it may or
- * may not be stored; every other failure means that nothing was stored.
+ * A write has three outcomes: PGQRS_OK means stored; PGQRS_EUNKNOWN means that it may or may not be
+ * stored; every other failure means that nothing was stored.
  */
 #ifndef PGQRS_STATUS_H
 #define PGQRS_STATUS_H
@@ -47,7 +47,8 @@ typedef enum pgqrs_status {
 #undef PGQRS_STATUS_ENUM
 } pgqrs_status;
 
-/** The status' constant, such as "PGQRS_ENOQUEUE"; "PGQRS_?" if unknown. Static text. Any thread. */
+/** The name of the constant, such as "PGQRS_ENOQUEUE"; "PGQRS_?" if unknown. Static text. Any
+ * thread. */
 PGQRS_API const char *pgqrs_status_name(pgqrs_status status);
 
 /** One line for people, such as "no such queue". Static text. Any thread. */

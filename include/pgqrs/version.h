@@ -12,7 +12,8 @@ extern "C" {
 
 #define PGQRS_VERSION "0.1.0"
 
-/** The version of the library that runs, which may be newer than PGQRS_VERSION of the header. Static text. */
+/** The version of the running library, which can be newer than the header's PGQRS_VERSION. Static
+ * text. Any thread. */
 PGQRS_API const char *pgqrs_version(void);
 
 #ifdef __cplusplus
