@@ -1,5 +1,5 @@
 /*
- * The client, for the layers above: running statements on its pool, and what it remembers.
+ * The client, for the layers above: runs statements on its pool, and keeps facts about its queues.
  */
 #ifndef PGQRSI_CLIENT_H
 #define PGQRSI_CLIENT_H

@@ -1,5 +1,5 @@
 /*
- * Registrations, for those that wait for the server themselves.
+ * Registrations, for callers that wait for the server themselves.
  */
 #ifndef PGQRSI_ADMIN_REGISTRATION_H
 #define PGQRSI_ADMIN_REGISTRATION_H

@@ -1,8 +1,9 @@
 /*
- * A growing run of bytes. Running out of memory is remembered, so that a long series of appends is checked
- * once.
+ * A growing run of bytes. An append that runs out of memory marks the buffer as failed; check once
+ * after a series of appends.
  *
- * Life cycle: zero-initialise (PGQRSI_BUFFER_INIT), append, look at failed, release. One thread at a time.
+ * Life cycle: zero-initialise (PGQRSI_BUFFER_INIT), append, check failed, release. One thread at a
+ * time.
  */
 #ifndef PGQRSI_BASE_BUFFER_H
 #define PGQRSI_BASE_BUFFER_H

@@ -1,6 +1,6 @@
 /*
- * This process's own clock: for deadlines of calls and for pacing, never for leases or due times, which are
- * the server's business.
+ * This process's clock, for deadlines of calls and for pacing. Leases and due times use the
+ * server's clock.
  */
 #ifndef PGQRSI_BASE_CLOCK_H
 #define PGQRSI_BASE_CLOCK_H

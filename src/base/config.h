@@ -1,5 +1,5 @@
 /*
- * The settings, for the layers above: how a client copies the caller's configuration.
+ * Settings, for the layers above: copies of the caller's configuration.
  */
 #ifndef PGQRSI_BASE_CONFIG_H
 #define PGQRSI_BASE_CONFIG_H

@@ -1,5 +1,5 @@
 /*
- * How a failure is written into the caller's pgqrs_error. Every other file reports through these two.
+ * Writes a failure into the caller's pgqrs_error. All other files report through these functions.
  */
 #ifndef PGQRSI_BASE_ERROR_H
 #define PGQRSI_BASE_ERROR_H

@@ -1,5 +1,5 @@
 /*
- * Checks JSON text for what PostgreSQL's jsonb type accepts, without building anything.
+ * Checks whether PostgreSQL's jsonb type accepts a JSON text, without building a value.
  */
 #ifndef PGQRSI_BASE_JSON_H
 #define PGQRSI_BASE_JSON_H

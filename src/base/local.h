@@ -1,9 +1,9 @@
 /*
- * Private servers, as a client sees them: which one a DSN names, where its folder is, whose it must be, and
- * where the server listens.
+ * Private servers, as a client sees them: which server a DSN names, where its folder is, who must
+ * own it, and where the server listens.
  *
- * Nothing here starts a process, makes a file or changes the account. Making, starting and stopping servers
- * is the command's business, which takes names and paths from here.
+ * Nothing here starts a process, makes a file or changes the account. The command creates, starts
+ * and stops servers; it takes names and paths from here.
  */
 #ifndef PGQRSI_BASE_LOCAL_H
 #define PGQRSI_BASE_LOCAL_H

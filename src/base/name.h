@@ -1,5 +1,5 @@
 /*
- * Names and other short text from users, checked before anything is sent.
+ * Checks of names and other short text from users, before anything is sent.
  */
 #ifndef PGQRSI_BASE_NAME_H
 #define PGQRSI_BASE_NAME_H

@@ -1,6 +1,6 @@
 /*
- * Structs that callers and the library share, and that may grow: each begins with its size, so that a program
- * and a library of different versions understand each other.
+ * Structs that callers and the library share and that may grow. Each begins with its size: a
+ * program and a library of different versions understand each other.
  */
 #ifndef PGQRSI_BASE_OPTIONS_H
 #define PGQRSI_BASE_OPTIONS_H

@@ -1,5 +1,5 @@
 /*
- * Randomness: lease tokens that cannot be guessed or issued twice, and jitter.
+ * Random numbers: lease tokens that cannot be guessed or issued twice, and jitter.
  */
 #ifndef PGQRSI_BASE_RANDOM_H
 #define PGQRSI_BASE_RANDOM_H

@@ -1,5 +1,5 @@
 /*
- * A token bucket: so many a second, with a burst of one second's worth.
+ * A token bucket: a number of events a second, with a burst of one second's worth.
  */
 #ifndef PGQRSI_BASE_RATE_H
 #define PGQRSI_BASE_RATE_H

@@ -1,9 +1,9 @@
 /*
- * A thread that waits for another one to post it, once.
+ * A thread that waits until another thread posts it, once.
  *
- * A waiter may live on the stack of the thread that waits. That thread must not leave before it is posted, or
- * before it is certain that no other thread will post it: both sides settle that under a lock of their own,
- * and post and wait without it.
+ * A waiter can be on the stack of the waiting thread. That thread must not return before it is
+ * posted, or before it is certain that no other thread will post it. Both sides settle that under a
+ * lock of their own, and post and wait without it.
  */
 #ifndef PGQRSI_BASE_WAITER_H
 #define PGQRSI_BASE_WAITER_H

@@ -1,14 +1,14 @@
 /*
- * One connection to the server: opened, asked, closed, each within a deadline.
+ * One connection to the server: open, run statements, close, each within a deadline.
  *
  *   open ---> idle <---> asking ---> broken ---> close
  *
- * A connection breaks when the network does, when the server ends it, or when a deadline passes while it is
- * asking: what comes after that on it could not be told from what came before. A broken one fails every
- * further call at once.
+ * A connection breaks when the network fails, the server ends the session, or a deadline passes
+ * during a statement: a later answer could not be matched to its statement. Every further call on a
+ * broken connection fails at once.
  *
- * A connection may also be borrowed from a caller (<pgqrs/transaction.h>): nothing is prepared, set or closed
- * on that.
+ * A connection can be borrowed from a caller (<pgqrs/transaction.h>). Nothing is prepared, set or
+ * closed on a borrowed connection.
  *
  * One thread at a time.
  */

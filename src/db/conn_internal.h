@@ -1,5 +1,5 @@
 /*
- * For src/db only: what a connection is made of, and waiting on its socket.
+ * For src/db only: the struct of a connection, and waits on its socket.
  */
 #ifndef PGQRSI_DB_CONN_INTERNAL_H
 #define PGQRSI_DB_CONN_INTERNAL_H

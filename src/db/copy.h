@@ -1,6 +1,6 @@
 /*
- * Messages by COPY: ids first, then the rows, in one transaction. It takes two round trips and no memory but
- * for a piece of what is sent, however large the batch is.
+ * Stores messages by COPY: ids first, then the rows, in one transaction. It takes two round trips,
+ * and memory for one piece of the data however large the batch is.
  */
 #ifndef PGQRSI_DB_COPY_H
 #define PGQRSI_DB_COPY_H

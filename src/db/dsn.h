@@ -1,5 +1,5 @@
 /*
- * What libpq takes for a connection string, before anything is connected.
+ * Checks whether libpq accepts a connection string, before a connection is opened.
  */
 #ifndef PGQRSI_DB_DSN_H
 #define PGQRSI_DB_DSN_H

@@ -1,9 +1,9 @@
 /*
- * The parameters of one statement, in the order of $1, $2, ..., in PostgreSQL's binary format: nothing is
- * quoted, and nothing can be injected.
+ * The parameters of one statement, in the order of $1, $2, ..., in PostgreSQL's binary format:
+ * nothing is quoted, and nothing can be injected.
  *
- * Life cycle: zero-initialise (PGQRSI_PARAMS_INIT), add, run, release. Running out of memory is remembered
- * and reported when the statement is run. One thread at a time.
+ * Life cycle: zero-initialise (PGQRSI_PARAMS_INIT), add, run, release. If an add runs out of
+ * memory, the run reports it. One thread at a time.
  */
 #ifndef PGQRSI_DB_PARAMS_H
 #define PGQRSI_DB_PARAMS_H

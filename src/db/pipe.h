@@ -1,17 +1,18 @@
 /*
- * A pipe: statements on their way to the server without waiting for each, and what comes back.
+ * A pipe sends statements to the server without waiting for each answer, and reads the answers
+ * later.
  *
  *   CLOSED ---open---> CONNECTING ---> OPEN ---+
  *     ^                                        |
  *     +------- the connection broke -----------+
  *
- * Statements are sent in segments. A segment is one transaction, ended by pgqrsi_pipe_sync, and is answered
- * as a whole, in the order of sending: it was carried out, or nothing of it was, or (the connection broke)
- * that is unknown. Several segments may be under way.
+ * Statements are sent in segments. A segment is one transaction that pgqrsi_pipe_sync ends. The
+ * server answers segments in the order of sending. The outcome of a segment is committed, rolled
+ * back, or unknown (the connection broke). Several segments can be in progress.
  *
- * Two ways to use it. A pipe of its own, opened here, never blocks: wait for pgqrsi_pipe_fd, then
- * pgqrsi_pipe_progress, then take the answers. A pipe around a connection of the pool, for one exchange, by
- * pgqrsi_pipe_exchange.
+ * A pipe is used in two ways. A pipe with its own connection, opened here, never blocks: wait for
+ * pgqrsi_pipe_fd, call pgqrsi_pipe_progress, then take the answers. A pipe around a pooled
+ * connection does one exchange, by pgqrsi_pipe_exchange.
  *
  * One thread at a time.
  */

@@ -1,5 +1,5 @@
 /*
- * For src/db only: what a pipe is made of.
+ * For src/db only: the struct of a pipe.
  */
 #ifndef PGQRSI_DB_PIPE_INTERNAL_H
 #define PGQRSI_DB_PIPE_INTERNAL_H

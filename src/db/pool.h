@@ -1,8 +1,8 @@
 /*
- * The pool: a bounded number of connections, lent one at a time.
+ * The pool: a bounded number of connections, each lent to one caller at a time.
  *
- * An idle connection is looked at before it is lent: one that the server has ended meanwhile is replaced, so
- * that a restart of the server costs no failed call. Any thread.
+ * The pool checks an idle connection before it lends it, and replaces one that the server has
+ * ended: a restart of the server fails no call. Any thread.
  */
 #ifndef PGQRSI_DB_POOL_H
 #define PGQRSI_DB_POOL_H

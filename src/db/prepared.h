@@ -1,16 +1,17 @@
 /*
- * For src/db only: which statements one connection has prepared on the server.
+ * For src/db only: the statements that one connection has prepared on the server.
  *
- * A statement is prepared when it is run for the second time: a command that runs each once saves the round
- * trip. Each prepared statement costs the server memory, so at most PGQRSI_PREPARED_MAX of them are kept, and
- * the one that was not run for longest makes room for one that is run more often. Statements that are run in
- * turn, more of them than there is room for, do not drive each other out: the rest are run unprepared.
+ * A statement is prepared when it runs for the second time: a command that runs each statement once
+ * saves the round trip. Each prepared statement costs the server memory. At most
+ * PGQRSI_PREPARED_MAX are kept; the least recently used one is dropped for a statement that runs
+ * more often. If more statements than that run in turn, they do not evict each other: the rest run
+ * unprepared.
  *
  *   unknown ---> SEEN ---> PREPARING ---> PREPARED ---> DROPPING ---> unknown
  *                  ^           |             ^              |
  *                  +-- failed -+             +--- failed ---+
  *
- * No I/O: the caller sends what it is told to, and tells what became of it.
+ * No I/O: the caller sends the statements that these functions name, and passes the outcomes back.
  */
 #ifndef PGQRSI_DB_PREPARED_H
 #define PGQRSI_DB_PREPARED_H

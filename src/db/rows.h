@@ -1,8 +1,8 @@
 /*
- * What a statement returned: rows of columns, in binary, read by position.
+ * The result of a statement: rows of columns, in binary, read by position.
  *
- * Life cycle: a pgqrsi_rows comes from pgqrsi_conn_run and friends; the caller frees it. Slices taken from it
- * live as long as it does. One thread at a time.
+ * Life cycle: pgqrsi_conn_run and similar functions return a pgqrsi_rows; the caller frees it.
+ * Slices taken from it are valid until then. One thread at a time.
  */
 #ifndef PGQRSI_DB_ROWS_H
 #define PGQRSI_DB_ROWS_H

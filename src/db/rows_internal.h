@@ -1,5 +1,5 @@
 /*
- * For src/db only: a pgqrsi_rows is a PGresult under another name, so that the layers above need not know
+ * For src/db only: a pgqrsi_rows is a PGresult under another name. The layers above need not know
  * libpq.
  */
 #ifndef PGQRSI_DB_ROWS_INTERNAL_H

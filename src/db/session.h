@@ -1,16 +1,16 @@
 /*
- * Finding out whether a pooler leaves a session to its client until the client goes (PgBouncer in session
- * mode), or gives it away between two transactions.
+ * Detects whether a pooler keeps a session for its client until the client disconnects (PgBouncer
+ * in session mode) or lends it to others between two transactions (transaction mode).
  *
- * That a process id stays the same proves nothing: a lone client is given the same session again and again.
- * So two connections are compared, in turn: where sessions are given away, the second one is mostly given the
- * one that the first has just left. Only when the two look separate for a while, the proof is made: one
- * connection listens, and then says nothing, while the other one notifies. Where sessions are given away, the
- * first has none at that moment, and nothing can reach it. A notification that arrives is certain; without
- * one the pooler is taken to give sessions away, which is always safe.
+ * An unchanged process id proves nothing: a lone client gets the same session again and again. The
+ * test compares two connections in turn: in transaction mode the second one mostly gets the session
+ * that the first has just left. If the two look separate for a while, the test makes sure: one
+ * connection listens and goes idle, the other one notifies. In transaction mode the first has no
+ * session at that moment, and no notification can reach it. A notification that arrives proves
+ * session mode. Without one the client assumes transaction mode, which is always safe.
  *
- * It is found out when a client is opened. A pooler that is told to work otherwise afterwards needs its
- * clients to be opened anew.
+ * The client runs the test when it is opened. After a change of the pooler's mode, open the client
+ * again.
  */
 #ifndef PGQRSI_DB_SESSION_H
 #define PGQRSI_DB_SESSION_H

@@ -1,10 +1,10 @@
 /*
- * What a statement returns, as the head of its .sql file declares it, and the check that an answer keeps to
- * it: number and types of columns, their format, the length of each value, and the number of rows. An answer
- * that passes can be read by position without another look.
+ * The result of a statement, as the head of its .sql file declares it, and the check of each
+ * answer: number, types and format of columns, length of each value, and number of rows. A checked
+ * answer can be read by position without further checks.
  *
  *     -- Columns: int8 jsonb text timestamptz       or: none
- *     -- Rows: none, one, optional (0 or 1), many, $2 (at most as many as parameter $2 says) or =$2 (as many)
+ *     -- Rows: none, one, optional (0 or 1), many, $2 (at most parameter $2) or =$2 (exactly $2)
  */
 #ifndef PGQRSI_DB_SHAPE_H
 #define PGQRSI_DB_SHAPE_H

@@ -1,5 +1,5 @@
 /*
- * For src/db only: comparing an answer of the server with a shape.
+ * For src/db only: compares an answer of the server with a shape.
  */
 #ifndef PGQRSI_DB_SHAPE_INTERNAL_H
 #define PGQRSI_DB_SHAPE_INTERNAL_H

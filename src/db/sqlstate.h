@@ -1,5 +1,5 @@
 /*
- * What the server's SQLSTATEs mean to a caller of this library.
+ * Translates the server's SQLSTATEs into statuses.
  */
 #ifndef PGQRSI_DB_SQLSTATE_H
 #define PGQRSI_DB_SQLSTATE_H

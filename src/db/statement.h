@@ -1,14 +1,14 @@
 /*
  * Statements: the embedded .sql files with the names of a schema and a queue filled in.
  *
- * A scope is what the names are filled in from: a schema, or one queue of it. Its statements are rendered
- * when first asked for and live as long as it does. Placeholders are written as psql writes its variables:
- * :"name" is an identifier, :'name' a literal, so that a file can be pasted into psql after a few \set.
+ * A scope holds the names: a schema, or one queue of it. A statement is rendered when it is first
+ * used, and is valid as long as its scope. Placeholders are psql variables: :"name" is an
+ * identifier, :'name' a literal. A file can be pasted into psql after a few \set.
  *
- *     :"schema" :'schema' :'sequence'                          of every scope
- *     :"ready" :"held" :"messages" :"archive" :"leaf"          of a queue; leaf is the lane asked for
- *     :"keys" :"frontier" :'frontier'                          of a queue; the last one with its schema, as
- * is :'sequence'
+ *     :"schema" :'schema' :'sequence'                     of every scope
+ *     :"ready" :"held" :"messages" :"archive" :"leaf"     of a queue; leaf is the requested lane
+ *     :"keys" :"frontier" :'frontier'                     of a queue
+ *     :'sequence' and :'frontier' include the schema
  *
  * One thread at a time: the client guards its scopes.
  */

@@ -1,5 +1,5 @@
 /*
- * Events: what a worker tells its owner.
+ * Events: what a worker reports to its owner.
  */
 #ifndef PGQRSI_EXCHANGE_EVENTS_H
 #define PGQRSI_EXCHANGE_EVENTS_H

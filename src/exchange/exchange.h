@@ -1,16 +1,17 @@
 /*
- * The exchange with the server: what is sent over the worker's two links, in which transactions, and to whom
- * each answer goes. Knows no queue and no job.
+ * The exchange with the server: which requests go over which of the worker's two links, in which
+ * transactions, and which part of the worker gets each answer. It knows no queue and no job.
  *
- *   claims    notifications, the sleeper's lock, claims, wake-ups, peeks: nothing that waits for the disk
- *   reports   heartbeats, reports, and what may take long: sweeps, registrations
+ *   claims    notifications, the sleeper's lock, claims, wake-ups, peeks: nothing waits for the disk
+ *   reports   heartbeats, reports, and slow statements: sweeps, registrations
  *
- * A link is sent to when all that was sent before is answered: what accumulates meanwhile is its batch. While
- * one of the two is away, or kept busy by what may take long, the other one carries its traffic as well.
+ * A link sends again when everything sent before is answered; requests that arrive until then form
+ * its next batch. If one link is down or busy with a slow statement, the other one carries its
+ * traffic too.
  *
- * Requests of one traffic share transactions, unless one is to be apart. In each round the traffic that has a
- * deadline goes first: call the senders in the order of pgqrsi_traffic. Each keeps a share of the room for
- * those after it.
+ * Requests of one traffic share transactions, unless a request asks for its own. In each round the
+ * traffic with a deadline goes first: call the senders in the order of pgqrsi_traffic. Each sender
+ * leaves a share of the room for the ones after it.
  */
 #ifndef PGQRSI_EXCHANGE_EXCHANGE_H
 #define PGQRSI_EXCHANGE_EXCHANGE_H

@@ -1,5 +1,6 @@
 /*
- * A link: one connection of a worker, its place in the worker's epoll set, and when it is tried again.
+ * A link: one connection of a worker, its place in the worker's epoll set, and the time of its next
+ * connection attempt.
  */
 #ifndef PGQRSI_EXCHANGE_LINK_H
 #define PGQRSI_EXCHANGE_LINK_H

@@ -1,6 +1,6 @@
 /*
- * Session: what the two links need for themselves: to hear notifications, and a proof that the one is alive
- * when the other fell silent.
+ * Session: the links' own requests: to listen for notifications, and to check the other link when
+ * one falls silent.
  */
 #ifndef PGQRSI_EXCHANGE_SESSION_H
 #define PGQRSI_EXCHANGE_SESSION_H

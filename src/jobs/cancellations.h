@@ -1,7 +1,7 @@
 /*
- * Cancellations: a notification says that a message was cancelled or deleted. Anybody may send one, so the
- * worker asks whether the message is gone before it believes that; and it asks seldom enough that a flood of
- * them costs little.
+ * Cancellations: a notification says that a message was cancelled or deleted. Every role can send
+ * one. The worker therefore asks the server whether the message is gone before it tells the
+ * handler, and limits how often it asks.
  */
 #ifndef PGQRSI_JOBS_CANCELLATIONS_H
 #define PGQRSI_JOBS_CANCELLATIONS_H

@@ -1,6 +1,6 @@
 /*
- * Deadlines of jobs: their timeouts, leases that cannot be trusted any more, messages that were claimed ahead
- * and have not begun.
+ * Deadlines of jobs: their timeouts, leases that are no longer safe, and prefetched messages that
+ * have waited too long.
  */
 #ifndef PGQRSI_JOBS_DEADLINES_H
 #define PGQRSI_JOBS_DEADLINES_H

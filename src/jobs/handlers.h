@@ -1,6 +1,6 @@
 /*
- * The handlers' side: the jobs that wait for a handler, those that one has, those that have returned, and the
- * threads. Nothing is called while the mutex is held.
+ * The handlers' side: jobs that wait for a handler, running jobs, returned jobs, and the threads.
+ * No callback or handler is called while the mutex is held.
  */
 #ifndef PGQRSI_JOBS_HANDLERS_H
 #define PGQRSI_JOBS_HANDLERS_H

@@ -1,5 +1,5 @@
 /*
- * Heartbeats: the ends of leases are moved on while their jobs are worked on, or wait to be reported.
+ * Heartbeats: extend the leases of jobs that run, wait for a handler, or wait to be reported.
  */
 #ifndef PGQRSI_JOBS_HEARTBEAT_H
 #define PGQRSI_JOBS_HEARTBEAT_H

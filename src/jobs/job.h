@@ -1,5 +1,6 @@
 /*
- * One job, as its handler sees it. Any thread; what is guarded by the handlers' mutex says so.
+ * One job, as its handler sees it. Any thread. Comments name the members that the handlers' mutex
+ * guards.
  */
 #ifndef PGQRSI_JOBS_JOB_H
 #define PGQRSI_JOBS_JOB_H

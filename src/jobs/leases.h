@@ -1,10 +1,10 @@
 /*
- * Leases: every message that this worker holds, and what has become of each. The only place where a lease
- * changes its state. The loop's side only.
+ * Leases: every message that this worker holds, and its state. Only this file changes the state of
+ * a lease. Loop side only.
  *
- *   HELD ----verdict----> REPORT <------> SENT          ENDED, from any: confirmed, lost, taken away
+ *   HELD ---outcome---> REPORT <------> SENT       ENDED, from any: confirmed, lost, cancelled
  *
- * What waits to be reported is a lease like any other: it is extended until the server knows.
+ * Heartbeats extend a lease until the server has stored its report.
  */
 #ifndef PGQRSI_JOBS_LEASES_H
 #define PGQRSI_JOBS_LEASES_H

@@ -1,6 +1,6 @@
 /*
- * Refusals: how often and how long a report is repeated that the server refuses, and when it becomes a
- * failure.
+ * Refusals: how often and how long the worker repeats a refused report, and when the report becomes
+ * a failure.
  */
 #ifndef PGQRSI_JOBS_REFUSALS_H
 #define PGQRSI_JOBS_REFUSALS_H

@@ -1,9 +1,9 @@
 /*
- * Reporting: what became of jobs, on its way to the server.
+ * Reporting: sends the outcomes of jobs to the server.
  *
- * A report that the server refuses is sent again by itself, later and later, while its lease is extended: the
- * message is not run again, and others are not held up. When it was refused for good it becomes a failure,
- * with the server's reason.
+ * The worker resends a refused report in its own transaction, with growing pauses, and extends its
+ * lease: the message does not run again, and other reports go on. A report refused for good becomes
+ * a failure with the server's reason.
  */
 #ifndef PGQRSI_JOBS_REPORTING_H
 #define PGQRSI_JOBS_REPORTING_H

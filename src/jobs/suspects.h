@@ -1,16 +1,16 @@
 /*
- * Suspects: messages whose next crash would be their last.
+ * Suspects: messages with one crash left.
  *
- * A process that dies loses the leases of all that it held, and each of those messages is charged one crash,
- * the one that killed it and those that just were there. So that these do not die with it, a message that has
- * one crash left is run while the process holds nothing else: what crashes then is the culprit.
+ * When a process dies, each message that it held is charged a crash: the one that caused it and all
+ * the others. To protect the others, a suspect runs while the process holds nothing else. A crash
+ * is then the suspect's.
  *
- *   ANY ---a claim brings one, among others---> DRAINING: it is released, so that it is charged nothing, like
- *    ^                                             |      all that has not begun; what runs is waited for
- *    |                                             v
- *    +--- it ended, or took too long --- ALONE <-- SINGLE: one message at a time is claimed where it lies
+ *   ANY ---a claim brings a suspect among others---> DRAINING: releases the suspect, uncharged, and
+ *    ^                                                  |      prefetched messages; waits for
+ *    |                                                  v      running jobs
+ *    +--- it ended, or took too long --- ALONE <----- SINGLE: claims one message at a time there
  *
- * Each wait is bounded: then others run beside it.
+ * Each wait is bounded: after it other jobs run with the suspect.
  */
 #ifndef PGQRSI_JOBS_SUSPECTS_H
 #define PGQRSI_JOBS_SUSPECTS_H

@@ -1,16 +1,17 @@
 /*
- * Concurrent enqueues of one message each share statements: while a statement is under way, callers that
- * arrive wait in the queue, and the next statement stores the messages of all of them. There is no timer:
- * with no statement under way a caller sends at once, so a lone caller never waits, and the more callers
- * there are the larger the batches.
+ * Concurrent enqueues of one message share statements. While a statement is in progress, new
+ * callers wait; the next statement stores the messages of all of them. There is no timer: with no
+ * statement in progress a caller sends at once, so a lone caller never waits, and more callers make
+ * larger batches.
  *
- * One batch is one statement, sent by one of its callers, the leader. Each caller waits for the outcome of
- * its own message:
+ * A batch is one statement. One of its callers, the leader, sends it. Each caller waits for the
+ * outcome of its own message:
  *
  *   waiting --> leading --> sends, and publishes the outcome
  *      |  \
  *      |   +--> sent ------> answered     the outcome is known
- *      |          |  \-----> alone        the batch was refused because of a message: each sends its own
+ *      |          |  \-----> alone        a message made the server refuse the batch: each
+ *      |          |                       caller sends its own
  *      v          v
  *    (left)   abandoned                   the deadline passed: not stored; not known
  */

@@ -1,6 +1,6 @@
 /*
- * The consumer, for the files that it is made of: consumer.c dequeues, claim.c claims, lease.c ends leases,
- * sweep.c keeps the lanes tidy.
+ * The consumer, for its own files: consumer.c dequeues, claim.c claims, lease.c ends leases,
+ * sweep.c sweeps the lanes.
  */
 #ifndef PGQRSI_QUEUE_CONSUMER_H
 #define PGQRSI_QUEUE_CONSUMER_H

@@ -1,19 +1,19 @@
 /*
- * What a client has learned about the two lanes of a queue. All of it is hints: it decides where to look
- * first and how much to read, never what may be claimed.
+ * The frontier: what a client knows about the two lanes of a queue. All of it is hints: it decides
+ * where to claim first and how much to read, never what may be claimed.
  *
- * The ready lane only moves forward. `bound` is the highest id that was seen SETTLE_MS ago: every message
- * below it was visible then, and claimed. A message that is committed later than that with a lower id is
- * found by a look, and so is a lease that ran out: claims pass over both.
+ * The ready lane only moves forward. `bound` is the highest id that was known SETTLE_MS ago: every
+ * message below it was visible then, and claimed. Claims skip messages below the bound that were
+ * committed later, and expired leases; looks find both.
  *
- * The held lane is asked only when something there is due: `due_ms` says when, for the priorities above, at
- * and below the default. `held_from_ms` is its bound, by due time.
+ * A client claims from the held lane only when a message there is due: `due_ms` says when, for the
+ * priorities above, at and below 0. `held_from_ms` is the lane's bound, by due time.
  *
- * A look covers a range of each lane. "Nothing is due" may be said only after looks that covered everything:
- * `complete_ms` says when the oldest of these was asked for.
+ * A look covers a range of each lane. "Nothing is due" needs looks that covered everything:
+ * `complete_ms` is the time when the oldest of these was sent.
  *
- * Times named now_ms are this process's clock; vt, heads and held_from_ms are the server's. Pure: no clock,
- * no lock, no memory.
+ * now_ms is this process's clock; vt, heads and held_from_ms are the server's. Pure: no clock, no
+ * lock, no memory.
  */
 #ifndef PGQRSI_QUEUE_FRONTIER_H
 #define PGQRSI_QUEUE_FRONTIER_H

@@ -1,5 +1,5 @@
 /*
- * Lists of messages: how rows become pgqrs_message.
+ * Lists of messages: converts rows to pgqrs_message.
  */
 #ifndef PGQRSI_QUEUE_MESSAGE_H
 #define PGQRSI_QUEUE_MESSAGE_H

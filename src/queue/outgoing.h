@@ -1,6 +1,5 @@
 /*
- * Messages on their way into a queue: those of one call, or of several calls that share a statement
- * (coalesce.h).
+ * Messages to enqueue: those of one call, or of several calls that share a statement (coalesce.h).
  */
 #ifndef PGQRSI_QUEUE_OUTGOING_H
 #define PGQRSI_QUEUE_OUTGOING_H

@@ -1,5 +1,5 @@
 /*
- * Checks of what users hand in to be stored: JSON and text, before anything is sent.
+ * Checks of JSON and text from users, before anything is sent.
  */
 #ifndef PGQRSI_QUEUE_PAYLOAD_H
 #define PGQRSI_QUEUE_PAYLOAD_H

@@ -1,5 +1,5 @@
 /*
- * What a producer is, for the files that put its messages in.
+ * The producer, for the files that enqueue its messages.
  */
 #ifndef PGQRSI_QUEUE_PRODUCER_H
 #define PGQRSI_QUEUE_PRODUCER_H

@@ -1,6 +1,6 @@
 /*
- * A queue that was opened: its settings, its statements, and what this client has learned about its lanes.
- * Producers and consumers of one queue share it. It lives as long as the client.
+ * An open queue: its settings, its statements, and the client's frontier. Producers and consumers
+ * of one queue share it. It lives as long as the client.
  */
 #ifndef PGQRSI_QUEUE_QUEUE_H
 #define PGQRSI_QUEUE_QUEUE_H

@@ -1,19 +1,21 @@
 /*
- * Waking workers that sleep over a queue, by the calls that make something claimable there: enqueues,
- * releases, retries.
+ * Wake-ups: calls that make a message claimable (enqueues, releases, retries) wake workers that
+ * sleep on its queue.
  *
- * The test whether a worker sleeps (wake/wake.sql) is sent to the server after the commit, without waiting in
- * between. Each commit is owed one, and each call sees to its own:
+ * The test whether a worker sleeps (wake/wake.sql) is sent after the commit, without waiting in
+ * between. Each commit needs a test, and each call ensures its own:
  *
- *   a call that is sent PGQRSI_WAKE_AHEAD_MS after the last test was sent, or PGQRSI_WAKE_FOUND_MS after one
- * that found a sleeper, sends the test after itself; another one, when its answer comes, looks for a test
- * that covers its commit: one that was sent less than PGQRSI_WAKE_MS ago, and is known to have been carried
- * out: nothing to do; one that was sent less than PGQRSI_WAKE_MS ago by itself, and is under way: the commit
- * is left to it; none: the call sends the test by itself.
+ * - A call sends the test after its own statement if the last test was sent PGQRSI_WAKE_AHEAD_MS
+ *   ago, or PGQRSI_WAKE_FOUND_MS ago if it found a sleeper.
+ * - Any other call, when its answer arrives, looks for a test that covers its commit. A test sent
+ *   less than PGQRSI_WAKE_MS ago that is known to have run covers it. A test sent less than
+ *   PGQRSI_WAKE_MS ago by itself, and still in progress, takes the commit over. With neither, the
+ *   call sends the test by itself.
  *
- * A test that follows a call covers no other commit before it is answered: the call may wait for a lock, or
- * fail. A test that failed leaves what it was to cover owed, and the next call sends a test whenever the last
- * one was. So a client sends few tests, and needs no timer: docs/decisions/0012.
+ * A test that follows a call covers no other commit before it is answered: the call may wait for a
+ * lock, or fail. After a failed test its commits still need one, and the next call sends it
+ * regardless of the last one. A client therefore sends few tests and needs no timer:
+ * docs/decisions/0012.
  */
 #ifndef PGQRSI_QUEUE_WAKE_H
 #define PGQRSI_QUEUE_WAKE_H

@@ -1,7 +1,7 @@
 /*
- * Burial: a message that the server cannot hand out is claimed without being read, and failed for the reason
- * that the server gives when it is asked for again, so that it does not keep the others. Another message that
- * such a claim got is given back.
+ * Burial: the worker claims a message that the server cannot send without reading it, asks for it
+ * again, and fails it with the server's reason. Other messages go on. If the claim got a different
+ * message, the worker releases it.
  */
 #ifndef PGQRSI_WORKER_BURIAL_H
 #define PGQRSI_WORKER_BURIAL_H

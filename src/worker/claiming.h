@@ -1,5 +1,5 @@
 /*
- * Claiming: messages are asked for, and what the answers bring is handed to the handlers.
+ * Claiming: sends claims, and passes the claimed messages to the handlers.
  */
 #ifndef PGQRSI_WORKER_CLAIMING_H
 #define PGQRSI_WORKER_CLAIMING_H

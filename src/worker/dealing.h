@@ -1,5 +1,5 @@
 /*
- * Dealing: for how many messages there is room, and how many of them each queue is asked for.
+ * Dealing: how many messages there is room for, and how many to claim from each queue.
  */
 #ifndef PGQRSI_WORKER_DEALING_H
 #define PGQRSI_WORKER_DEALING_H

@@ -1,5 +1,5 @@
 /*
- * Finding: queues that were deleted are looked up by their names, and taken up when they are made again.
+ * Finding: looks up deleted queues by name, and serves them again when they are created again.
  */
 #ifndef PGQRSI_WORKER_FINDING_H
 #define PGQRSI_WORKER_FINDING_H

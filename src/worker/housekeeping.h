@@ -1,8 +1,8 @@
 /*
- * Housekeeping: hints and sweeps, and with them registrations and queues that were made again.
+ * Housekeeping: looks and sweeps, registrations, and queues that were created again.
  *
- * Whoever waited longest is looked after first. Peeks of many queues share an exchange; what may take long is
- * done one at a time.
+ * The queue that waited longest goes first. Peeks of many queues share a transaction; slow
+ * statements are sent one at a time.
  */
 #ifndef PGQRSI_WORKER_HOUSEKEEPING_H
 #define PGQRSI_WORKER_HOUSEKEEPING_H

@@ -1,6 +1,6 @@
 /*
- * The worker's loop: one turn reads what has come, lets every part do what is due, and sends what there is to
- * send.
+ * The worker's loop: each turn reads the answers, lets every part do its due work, and sends the
+ * requests.
  */
 #ifndef PGQRSI_WORKER_LOOP_H
 #define PGQRSI_WORKER_LOOP_H

@@ -1,5 +1,5 @@
 /*
- * Notices: what the server's notifications say to this worker.
+ * Notices: acts on notifications from the server.
  */
 #ifndef PGQRSI_WORKER_NOTICES_H
 #define PGQRSI_WORKER_NOTICES_H

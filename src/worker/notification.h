@@ -1,9 +1,9 @@
 /*
- * What the text of a notification says. Anybody may send one, so a text that the library would not have
- * written says nothing. Pure.
+ * Parses the text of a notification. Every role can send one; a text that the library would not
+ * have written is ignored. Pure.
  *
- *   1 wake KEY PID...   workers with these server processes are to look at the queue
- *   1 cancel KEY ID     a message of the queue was taken away from its holder
+ *   1 wake KEY PID...   workers with these server processes should claim from the queue
+ *   1 cancel KEY ID     a message of the queue was cancelled or deleted
  */
 #ifndef PGQRSI_WORKER_NOTIFICATION_H
 #define PGQRSI_WORKER_NOTIFICATION_H

@@ -1,26 +1,27 @@
 /*
- * Polling: where one queue stands with looking for messages, and when it may sleep.
+ * Polling: the polling state of one queue, and when the worker may sleep on it.
  *
- *                   seldom finds any             nothing again              hints: nothing is due
- *   CLAIMING <--------------------> LOCKING ----------------> CHECKING ---------------------> SLEEPING
- *     ^         finds something        |                          |                              |
- *     +--------------------------------+--------------------------+------------------------------+
- *                           finds something, woken, or hints: something is due
+ *                  seldom finds any           nothing again           hints: nothing is due
+ *   CLAIMING <------------------> LOCKING -------------> CHECKING ---------------------> SLEEPING
+ *     ^        finds something       |                       |                              |
+ *     +------------------------------+-----------------------+------------------------------+
+ *                        finds something, woken, or hints: something is due
  *
- * No worker is woken in vain, and none sleeps over a message. After its commit a producer tests whether a
- * worker sleeps; a worker asks for the sleeper's lock and then for messages: either the producer sees the
- * lock, or the worker sees the message. Producers test at most every 5 ms, and leave the test out for what
- * was committed within that time of their last test. So the last look of a worker, from the hints, is asked
- * for later than that after it got the lock, and after it was last woken. It covers everything issued: hints
- * that were asked for sooner, or that cover less, do not count.
+ * No worker is woken for nothing, and none sleeps while a message is due. After its commit a
+ * producer tests whether a worker sleeps. A worker takes the sleeper's lock and then claims: either
+ * the producer sees the lock, or the worker sees the message. Producers test at most every 5 ms,
+ * and skip the test for commits within 5 ms of their last test. The worker's last look therefore
+ * starts later than that after it got the lock and after it was last woken. That look is complete:
+ * hints from earlier or smaller looks do not count.
  *
- * While messages arrive one at a time, a worker that asked for the lock after each round that ended short
- * would get most of them only after their producer's next test. So the worker goes on claiming while a fair
- * part of its rounds finds something, and asks for the lock after about ten rounds in vain.
+ * If messages arrive one at a time, a worker that took the lock after each short claim would get
+ * most of them only after their producer's next test. The worker therefore goes on claiming while a
+ * fair part of its claims finds something, and takes the lock after about ten empty ones.
  *
- * Hints that could not be had say nothing: then every place is asked now and then without them.
+ * If looks fail there are no hints; the worker then claims from every lane now and then.
  *
- * Pure: no clock, no connection, no memory. Times are milliseconds of one clock that the caller reads.
+ * Pure: no clock, no connection, no memory. Times are milliseconds of one clock that the caller
+ * reads.
  */
 #ifndef PGQRSI_WORKER_POLLING_H
 #define PGQRSI_WORKER_POLLING_H

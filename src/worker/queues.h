@@ -1,5 +1,5 @@
 /*
- * The queues of a worker: what it holds of each, where each stands with looking for messages.
+ * The queues of a worker: the messages it holds of each, and each one's polling state.
  */
 #ifndef PGQRSI_WORKER_QUEUES_H
 #define PGQRSI_WORKER_QUEUES_H

@@ -1,5 +1,5 @@
 /*
- * Registering: the rows that say who works here.
+ * Registering: this worker's rows in pgqrs_workers.
  */
 #ifndef PGQRSI_WORKER_REGISTERING_H
 #define PGQRSI_WORKER_REGISTERING_H

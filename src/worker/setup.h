@@ -1,3 +1,7 @@
+/*
+ * Setup: the public calls that add queues, handlers and middleware, and the checks before the
+ * start.
+ */
 #ifndef PGQRSI_WORKER_SETUP_H
 #define PGQRSI_WORKER_SETUP_H
 

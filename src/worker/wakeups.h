@@ -1,8 +1,9 @@
 /*
  * Wake-ups: the locks that say that this worker sleeps, and waking other workers.
  *
- * A worker with few queues has a lock for each that it sleeps over. With many queues it has the eight locks
- * that all such workers share, from when it first sleeps over one of them until it is awake for all.
+ * A worker with few queues takes one lock for each queue that it sleeps on. A worker with many
+ * queues takes the eight locks that all such workers share, from its first sleep on a queue until
+ * it is awake on all.
  */
 #ifndef PGQRSI_WORKER_WAKEUPS_H
 #define PGQRSI_WORKER_WAKEUPS_H

@@ -1,37 +1,38 @@
 /*
- * The worker, for the files that it is made of. Each file owns one thing, and calls only those below it:
+ * The worker, for its own files. Each file owns one thing, and calls only files below it:
  *
- *   lifecycle     the public calls: making one, starting, stopping, closing
- *   setup         the public calls that add queues, handlers and middleware
+ *   lifecycle     public calls: new, start, stop, close
+ *   setup         public calls: add queues, handlers and middleware
  *   loop          one turn: a plain list of calls; the phases
- *   notices       what is done about a notification
- *   notification  what the text of one says; pure
- *   claiming      messages are asked for, and what is brought is handed to the handlers
- *   dealing       for how many there is room, and which queue is asked for how many
- *   burial        messages that the server cannot hand out
+ *   notices       acts on a notification
+ *   notification  parses a notification; pure
+ *   claiming      sends claims, and passes messages to the handlers
+ *   dealing       how many messages to claim, and from which queue
+ *   burial        messages that the server cannot send
  *   wakeups       the sleeper's locks, and waking other workers
- *   housekeeping  hints and sweeps
- *   finding       queues that were deleted and made again
- *   registering   the rows that say who works here
- *   queues        the queues: what is held of each, where each stands
- *   reporting     what became of jobs, on its way to the server
- *   refusals      how long a refused report is repeated
- *   heartbeat     leases are extended
- *   cancellations whether what is called cancelled is so
- *   deadlines     timeouts, leases that are not trusted any more, what was claimed ahead in vain
- *   suspects      messages that may crash their workers, run alone
- *   polling       when a queue is asked for messages, and when it may sleep; pure
- *   leases        every message that this worker holds; the only place where a lease changes its state
- *   exchange      what is sent to the server in which transaction, and to whom the answer goes
- *   session       what the links need for themselves
+ *   housekeeping  looks and sweeps
+ *   finding       queues that were deleted and created again
+ *   registering   this worker's rows in pgqrs_workers
+ *   queues        the queues: messages held of each, and polling state
+ *   reporting     sends the outcomes of jobs to the server
+ *   refusals      how long to repeat a refused report
+ *   heartbeat     extends leases
+ *   cancellations asks whether a cancelled message is gone
+ *   deadlines     timeouts, unsafe leases, prefetched messages that wait too long
+ *   suspects      messages with one crash left, which run alone
+ *   polling       when to claim from a queue, and when to sleep; pure
+ *   leases        every message that this worker holds; only this file changes a lease's state
+ *   exchange      which request is sent in which transaction, and where the answer goes
+ *   session       the links' own requests
  *   link          one connection
- *   handlers      the threads, and the jobs that wait for one, that one has, that have returned
+ *   handlers      the threads; jobs that wait, run, or have returned
  *   job           one job, as its handler sees it
- *   events        what is told
+ *   events        calls the event callback
  *
- * Two sides. The loop's side (all but handlers and job) is one thread: the worker's own, or whoever calls
- * pgqrs_worker_process. The handlers' side is any thread. They meet in the handlers' mutex; nothing is called
- * while it is held. Times are milliseconds of the clock that goes on while the machine sleeps.
+ * There are two sides. The loop side (all but handlers and job) is one thread: the worker's own, or
+ * the caller of pgqrs_worker_process. The handlers' side is any thread. They share the handlers'
+ * mutex; no callback or handler is called while it is held. Times are milliseconds of a clock that
+ * includes suspend time.
  */
 #ifndef PGQRSI_WORKER_WORKER_H
 #define PGQRSI_WORKER_WORKER_H
