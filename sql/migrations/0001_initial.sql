@@ -1,10 +1,11 @@
 -- The first schema: queues, workers, messages, archive, idempotency keys, and the functions that make and drop a
 -- queue's tables. Immutable once released: changes go into a new file.
 --
--- :"schema" is the schema's name as an identifier, :'schema' as a literal, as psql writes them. Neither may stand inside a
--- function's body: a hostile name could end it. Bodies read the name as a setting, which is replaced below, pin a search_path in
--- which nobody else can make anything, and reach tables by EXECUTE format('%I.name').
--- Run as one transaction, by `pgqrs install`.
+-- :"schema" is the schema's name as an identifier, :'schema' as a literal, as psql writes them.
+-- Neither may be inside a function's body: a hostile name could end the body. Bodies read the name
+-- as a setting, which is replaced below. They pin a search_path in which no other role can create
+-- anything, and use tables by EXECUTE format('%I.name'). Run as one transaction, by `pgqrs
+-- install`.
 
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
 
@@ -16,9 +17,9 @@ CREATE TABLE :"schema".pgqrs_migrations (
 );
 COMMENT ON TABLE :"schema".pgqrs_migrations IS 'One row for each migration of pgqrs that was applied to this schema; the highest version is the version of the schema';
 COMMENT ON COLUMN :"schema".pgqrs_migrations.version IS 'Number of the migration, from 1, without gaps';
-COMMENT ON COLUMN :"schema".pgqrs_migrations.name IS 'What it was for';
-COMMENT ON COLUMN :"schema".pgqrs_migrations.oldest_library IS 'The lowest schema version whose libraries may use the schema after it';
-COMMENT ON COLUMN :"schema".pgqrs_migrations.applied_at IS 'When it was applied';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.name IS 'What the migration did';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.oldest_library IS 'The lowest schema version whose libraries may use the schema after this migration';
+COMMENT ON COLUMN :"schema".pgqrs_migrations.applied_at IS 'When the migration was applied';
 
 CREATE TABLE :"schema".pgqrs_queues (
     id integer PRIMARY KEY CHECK (id > 0),
@@ -31,12 +32,12 @@ CREATE TABLE :"schema".pgqrs_queues (
 );
 COMMENT ON TABLE :"schema".pgqrs_queues IS 'The queues of pgqrs. Use pgqrs_create_queue and pgqrs_delete_queue: a queue is this row and its tables';
 COMMENT ON COLUMN :"schema".pgqrs_queues.id IS 'Names the queue''s tables: pgqrs_messages_<id>_ready, pgqrs_messages_<id>_held, pgqrs_archive_<id>, pgqrs_keys_<id>. Drawn at random, so that a number is not issued again after a failover or a reinstall';
-COMMENT ON COLUMN :"schema".pgqrs_queues.queue_name IS 'What users call it; data, never part of an identifier';
+COMMENT ON COLUMN :"schema".pgqrs_queues.queue_name IS 'The queue''s name; data, never part of an identifier';
 COMMENT ON COLUMN :"schema".pgqrs_queues.max_attempts IS 'Reported failures after which a message is archived as dead';
-COMMENT ON COLUMN :"schema".pgqrs_queues.max_crashes IS 'Leases run out after which a message is archived as dead';
-COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_base_ms IS 'Pause after the first failure in milliseconds, doubled by each further one';
-COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Upper bound of that pause in milliseconds';
-COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When it was created';
+COMMENT ON COLUMN :"schema".pgqrs_queues.max_crashes IS 'Expired leases after which a message is archived as dead';
+COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_base_ms IS 'Pause after the first failure, in milliseconds, doubled by each further failure';
+COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Longest pause after a failure, in milliseconds';
+COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When the queue was created';
 
 CREATE TABLE :"schema".pgqrs_workers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -47,16 +48,16 @@ CREATE TABLE :"schema".pgqrs_workers (
     seen_at timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX pgqrs_workers_queue_id_idx ON :"schema".pgqrs_workers (queue_id);
-COMMENT ON TABLE :"schema".pgqrs_workers IS 'Processes that announced themselves. For people: no message depends on a row here';
+COMMENT ON TABLE :"schema".pgqrs_workers IS 'Registered processes, for people: no message depends on a row here';
 COMMENT ON COLUMN :"schema".pgqrs_workers.id IS 'Appears as producer_worker_id and consumer_worker_id';
-COMMENT ON COLUMN :"schema".pgqrs_workers.queue_id IS 'The queue it works on';
-COMMENT ON COLUMN :"schema".pgqrs_workers.host_name IS 'Where it runs';
-COMMENT ON COLUMN :"schema".pgqrs_workers.process_id IS 'Its process id there';
-COMMENT ON COLUMN :"schema".pgqrs_workers.started_at IS 'When it registered';
-COMMENT ON COLUMN :"schema".pgqrs_workers.seen_at IS 'When it last said that it is alive';
+COMMENT ON COLUMN :"schema".pgqrs_workers.queue_id IS 'The queue that the process works on';
+COMMENT ON COLUMN :"schema".pgqrs_workers.host_name IS 'The process''s host';
+COMMENT ON COLUMN :"schema".pgqrs_workers.process_id IS 'The process id on that host';
+COMMENT ON COLUMN :"schema".pgqrs_workers.started_at IS 'When the process registered';
+COMMENT ON COLUMN :"schema".pgqrs_workers.seen_at IS 'When the process was last known to be alive';
 
 CREATE SEQUENCE :"schema".pgqrs_message_id_seq AS bigint;
-COMMENT ON SEQUENCE :"schema".pgqrs_message_id_seq IS 'Ids of messages: one sequence, so that an id names one message in the whole installation';
+COMMENT ON SEQUENCE :"schema".pgqrs_message_id_seq IS 'Ids of messages: one sequence, so an id is unique in the whole installation';
 
 -- Columns that change come first: an update on the same page then logs only the few bytes that differ.
 CREATE TABLE :"schema".pgqrs_messages (
@@ -78,24 +79,24 @@ CREATE TABLE :"schema".pgqrs_messages (
     message_type text COLLATE "C",
     idempotency_key text COLLATE "C"
 ) PARTITION BY LIST (queue_id);
-COMMENT ON TABLE :"schema".pgqrs_messages IS 'Every message that is not finished, for reading. The hot path uses the queue''s own leaf tables';
+COMMENT ON TABLE :"schema".pgqrs_messages IS 'All unfinished messages, for reading. Frequent statements use the queue''s own leaf tables';
 COMMENT ON COLUMN :"schema".pgqrs_messages.vt IS 'Visibility time: when the lease ends, or when the message becomes due';
-COMMENT ON COLUMN :"schema".pgqrs_messages.lease_token IS 'Set while a consumer holds it; every change by that consumer must name it';
-COMMENT ON COLUMN :"schema".pgqrs_messages.dequeued_at IS 'When it was last handed out';
-COMMENT ON COLUMN :"schema".pgqrs_messages.consumer_worker_id IS 'Who was handed it last, if registered';
-COMMENT ON COLUMN :"schema".pgqrs_messages.read_ct IS 'How often it was handed out';
+COMMENT ON COLUMN :"schema".pgqrs_messages.lease_token IS 'Set while a consumer holds the message; every change by that consumer must name the token';
+COMMENT ON COLUMN :"schema".pgqrs_messages.dequeued_at IS 'When the message was last claimed';
+COMMENT ON COLUMN :"schema".pgqrs_messages.consumer_worker_id IS 'The worker that claimed the message last, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_messages.read_ct IS 'How often the message was claimed';
 COMMENT ON COLUMN :"schema".pgqrs_messages.failed_ct IS 'How often a consumer reported a failure';
-COMMENT ON COLUMN :"schema".pgqrs_messages.crash_ct IS 'How often a lease on it ran out';
-COMMENT ON COLUMN :"schema".pgqrs_messages.queue_id IS 'Its queue';
+COMMENT ON COLUMN :"schema".pgqrs_messages.crash_ct IS 'How often a lease on the message expired';
+COMMENT ON COLUMN :"schema".pgqrs_messages.queue_id IS 'The message''s queue';
 COMMENT ON COLUMN :"schema".pgqrs_messages.priority IS 'Higher goes first, -100 to 100; 0 is the default';
-COMMENT ON COLUMN :"schema".pgqrs_messages.lane IS 'r: ready, claimed in id order; h: held, for whatever is delayed, prioritised, retried or long in flight';
-COMMENT ON COLUMN :"schema".pgqrs_messages.id IS 'Names the message in the whole installation';
-COMMENT ON COLUMN :"schema".pgqrs_messages.enqueued_at IS 'When it was enqueued';
-COMMENT ON COLUMN :"schema".pgqrs_messages.producer_worker_id IS 'Who enqueued it, if registered';
-COMMENT ON COLUMN :"schema".pgqrs_messages.payload IS 'What the producer gave';
-COMMENT ON COLUMN :"schema".pgqrs_messages.headers IS 'An object that the producer gave beside it';
+COMMENT ON COLUMN :"schema".pgqrs_messages.lane IS 'r: ready, claimed in id order; h: held, for delayed, prioritised, retried and long-leased messages';
+COMMENT ON COLUMN :"schema".pgqrs_messages.id IS 'Unique in the whole installation';
+COMMENT ON COLUMN :"schema".pgqrs_messages.enqueued_at IS 'When the message was enqueued';
+COMMENT ON COLUMN :"schema".pgqrs_messages.producer_worker_id IS 'The worker that enqueued the message, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_messages.payload IS 'The producer''s payload';
+COMMENT ON COLUMN :"schema".pgqrs_messages.headers IS 'The producer''s headers, an object';
 COMMENT ON COLUMN :"schema".pgqrs_messages.message_type IS 'The kind of work, if the producer named one';
-COMMENT ON COLUMN :"schema".pgqrs_messages.idempotency_key IS 'The key that the producer gave, if any: forgotten when the message is cancelled or dead';
+COMMENT ON COLUMN :"schema".pgqrs_messages.idempotency_key IS 'The producer''s key, if any: forgotten when the message is cancelled or dead';
 
 -- By outcome, then by time: the dead have one leaf, the done a leaf a month.
 CREATE TABLE :"schema".pgqrs_archive (
@@ -120,27 +121,27 @@ CREATE TABLE :"schema".pgqrs_archive (
     result jsonb,
     error text
 ) PARTITION BY LIST (queue_id);
-COMMENT ON TABLE :"schema".pgqrs_archive IS 'Messages that were archived as done or given up as dead';
+COMMENT ON TABLE :"schema".pgqrs_archive IS 'Messages that were archived as done or dead';
 COMMENT ON COLUMN :"schema".pgqrs_archive.id IS 'The message''s id';
-COMMENT ON COLUMN :"schema".pgqrs_archive.queue_id IS 'Its queue';
-COMMENT ON COLUMN :"schema".pgqrs_archive.priority IS 'As it was';
-COMMENT ON COLUMN :"schema".pgqrs_archive.outcome IS 'done, or dead: its attempts were used up';
-COMMENT ON COLUMN :"schema".pgqrs_archive.read_ct IS 'How often it was handed out';
+COMMENT ON COLUMN :"schema".pgqrs_archive.queue_id IS 'The message''s queue';
+COMMENT ON COLUMN :"schema".pgqrs_archive.priority IS 'The message''s priority';
+COMMENT ON COLUMN :"schema".pgqrs_archive.outcome IS 'done or dead';
+COMMENT ON COLUMN :"schema".pgqrs_archive.read_ct IS 'How often the message was claimed';
 COMMENT ON COLUMN :"schema".pgqrs_archive.failed_ct IS 'How often a consumer reported a failure';
-COMMENT ON COLUMN :"schema".pgqrs_archive.crash_ct IS 'How often a lease on it ran out';
-COMMENT ON COLUMN :"schema".pgqrs_archive.lease_token IS 'The lease under which it was finished';
-COMMENT ON COLUMN :"schema".pgqrs_archive.enqueued_at IS 'When it was enqueued';
-COMMENT ON COLUMN :"schema".pgqrs_archive.dequeued_at IS 'When it was last handed out';
-COMMENT ON COLUMN :"schema".pgqrs_archive.archived_at IS 'When it came here';
-COMMENT ON COLUMN :"schema".pgqrs_archive.processing_duration IS 'Milliseconds from the last hand-out to the archiving';
-COMMENT ON COLUMN :"schema".pgqrs_archive.producer_worker_id IS 'Who enqueued it, if registered';
-COMMENT ON COLUMN :"schema".pgqrs_archive.consumer_worker_id IS 'Who was handed it last, if registered';
-COMMENT ON COLUMN :"schema".pgqrs_archive.payload IS 'What the producer gave';
-COMMENT ON COLUMN :"schema".pgqrs_archive.headers IS 'An object that the producer gave beside it';
+COMMENT ON COLUMN :"schema".pgqrs_archive.crash_ct IS 'How often a lease on the message expired';
+COMMENT ON COLUMN :"schema".pgqrs_archive.lease_token IS 'The token of the lease under which the message was finished';
+COMMENT ON COLUMN :"schema".pgqrs_archive.enqueued_at IS 'When the message was enqueued';
+COMMENT ON COLUMN :"schema".pgqrs_archive.dequeued_at IS 'When the message was last claimed';
+COMMENT ON COLUMN :"schema".pgqrs_archive.archived_at IS 'When the message was archived';
+COMMENT ON COLUMN :"schema".pgqrs_archive.processing_duration IS 'Milliseconds from the last claim to the archiving';
+COMMENT ON COLUMN :"schema".pgqrs_archive.producer_worker_id IS 'The worker that enqueued the message, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_archive.consumer_worker_id IS 'The worker that claimed the message last, if registered';
+COMMENT ON COLUMN :"schema".pgqrs_archive.payload IS 'The producer''s payload';
+COMMENT ON COLUMN :"schema".pgqrs_archive.headers IS 'The producer''s headers, an object';
 COMMENT ON COLUMN :"schema".pgqrs_archive.message_type IS 'The kind of work, if the producer named one';
-COMMENT ON COLUMN :"schema".pgqrs_archive.idempotency_key IS 'The key that the producer gave, if any';
-COMMENT ON COLUMN :"schema".pgqrs_archive.result IS 'What the consumer gave when it archived it';
-COMMENT ON COLUMN :"schema".pgqrs_archive.error IS 'The last failure, of a dead message';
+COMMENT ON COLUMN :"schema".pgqrs_archive.idempotency_key IS 'The producer''s key, if any';
+COMMENT ON COLUMN :"schema".pgqrs_archive.result IS 'The consumer''s result';
+COMMENT ON COLUMN :"schema".pgqrs_archive.error IS 'The last error of a dead message';
 
 -- varchar(255) and no toast table: a queue with keys costs two indexes and a table.
 CREATE TABLE :"schema".pgqrs_keys (
@@ -150,12 +151,12 @@ CREATE TABLE :"schema".pgqrs_keys (
     payload_hash bigint NOT NULL,
     expires_at timestamptz NOT NULL
 ) PARTITION BY LIST (queue_id);
-COMMENT ON TABLE :"schema".pgqrs_keys IS 'Idempotency keys: enqueueing with a key that is here enqueues nothing';
+COMMENT ON TABLE :"schema".pgqrs_keys IS 'Idempotency keys: an enqueue with a key in this table stores nothing';
 COMMENT ON COLUMN :"schema".pgqrs_keys.queue_id IS 'The queue that the key belongs to';
-COMMENT ON COLUMN :"schema".pgqrs_keys.idempotency_key IS 'What the producer gave';
-COMMENT ON COLUMN :"schema".pgqrs_keys.message_id IS 'The message that was enqueued with it; finished perhaps';
-COMMENT ON COLUMN :"schema".pgqrs_keys.payload_hash IS 'Hash of its payload, to tell a repetition from another message under the same key';
-COMMENT ON COLUMN :"schema".pgqrs_keys.expires_at IS 'When it is forgotten';
+COMMENT ON COLUMN :"schema".pgqrs_keys.idempotency_key IS 'The producer''s key';
+COMMENT ON COLUMN :"schema".pgqrs_keys.message_id IS 'The message that was enqueued with the key; it may be finished';
+COMMENT ON COLUMN :"schema".pgqrs_keys.payload_hash IS 'Hash of the message''s payload, to tell a repetition from another message under the same key';
+COMMENT ON COLUMN :"schema".pgqrs_keys.expires_at IS 'When the key is forgotten';
 
 CREATE FUNCTION :"schema".pgqrs_draw_queue_id()
 RETURNS integer LANGUAGE sql SET search_path = pg_catalog, pg_temp AS $body$
@@ -163,8 +164,9 @@ SELECT (('x' || left(gen_random_uuid()::text, 8))::bit(32)::bigint & 2147483647)
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_draw_queue_id() IS 'Draws the id of a new queue at random';
 
--- Monthly partitions of a queue's archive for what is done, from this month to `ahead` from now. A month whose rows went to
--- the default partition already stays there. Bounds are spelled in UTC, whatever the session's settings.
+-- Monthly partitions of a queue's archive for what is done, from this month to `ahead` from now. A
+-- month whose rows are already in the default partition stays there. Bounds are written in UTC,
+-- whatever the session's settings are.
 CREATE FUNCTION :"schema".pgqrs_prepare_archive(queue integer, ahead interval DEFAULT '7 days')
 RETURNS void LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD' SET timezone = 'UTC' AS $body$
@@ -174,7 +176,8 @@ DECLARE
     month timestamp := date_trunc('month', clock_timestamp() AT TIME ZONE 'UTC');
     known boolean;
 BEGIN
-    -- One process at a time makes a queue's months. The row can be locked only by a role that may change queues.
+    -- One process at a time creates a queue's months. Only a role that may change queues can lock
+    -- the row.
     EXECUTE format('SELECT true FROM %I.pgqrs_queues WHERE id = $1 FOR NO KEY UPDATE', schema_name) INTO known USING queue;
     WHILE known AND month <= (clock_timestamp() + ahead) AT TIME ZONE 'UTC' LOOP
         IF to_regclass(format('%I.%I', schema_name, archive || to_char(month, '_YYYYMM'))) IS NULL THEN
@@ -218,7 +221,7 @@ BEGIN
     IF name ~ '[\u0001-\u001f\u007f-\u009f]' THEN
         RAISE EXCEPTION 'a queue name cannot hold control characters' USING ERRCODE = '22023';
     END IF;
-    -- An id that is taken, or whose tables were left behind, is drawn again.
+    -- Draws again if the id is taken or tables with it are left over.
     WHILE queue IS NULL LOOP
         EXECUTE format('INSERT INTO %1$I.pgqrs_queues (id, queue_name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms) '
                        'SELECT d.id, $1, coalesce($2, 20), coalesce($3, 3), coalesce($4, 1000), coalesce($5, 3600000) '
@@ -231,11 +234,12 @@ BEGIN
     archive := format('%I.%I', schema_name, 'pgqrs_archive_' || queue);
     keys := format('%I.%I', schema_name, 'pgqrs_keys_' || queue);
 
-    -- Made apart and attached: this takes a weaker lock on the parent than CREATE TABLE ... PARTITION OF, so that it
-    -- neither waits for a pg_dump nor makes others wait behind one. Identifiers with a number in them need no quotes, so a
-    -- suffix can follow the quoted schema and the name.
+    -- Created separately and attached: this takes a weaker lock on the parent than CREATE TABLE ...
+    -- PARTITION OF. It therefore does not wait for a pg_dump, and does not make others wait for
+    -- one. These identifiers need no quotes, so a suffix can follow the quoted schema and the name.
     EXECUTE format('CREATE TABLE %s (LIKE %I.pgqrs_messages INCLUDING ALL) PARTITION BY LIST (lane)', messages, schema_name);
-    -- Over half of each page is left free, so that a claim finds room for the new row version beside the old one.
+    -- Over half of each page is left free: a claim finds room for the new row version on the page
+    -- of the old one.
     EXECUTE format('CREATE TABLE %s_ready (LIKE %I.pgqrs_messages INCLUDING ALL) WITH (fillfactor = 45, '
                    'autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000, '
                    'autovacuum_vacuum_insert_scale_factor = 0, autovacuum_vacuum_insert_threshold = 1000000, '
@@ -245,13 +249,13 @@ BEGIN
                    'autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 10000, '
                    'autovacuum_vacuum_cost_delay = 0)', messages, schema_name);
     EXECUTE format('ALTER TABLE %1$s_ready ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''r''', messages, queue);
-    -- The held lane is searched priority by priority, so there is a bounded number of them.
+    -- The held lane is searched priority by priority, so their number is bounded.
     EXECUTE format('ALTER TABLE %1$s_held ALTER queue_id SET DEFAULT %2$s, ALTER lane SET DEFAULT ''h'', '
                    'ADD CONSTRAINT pgqrs_priority CHECK (priority BETWEEN -100 AND 100)', messages, queue);
     EXECUTE format('CREATE UNIQUE INDEX ON %s_ready (id)', messages);
     EXECUTE format('CREATE UNIQUE INDEX ON %s_held (id)', messages);
     EXECUTE format('CREATE INDEX ON %s_held (priority, vt, id)', messages);
-    -- Updates and deletes go on where somebody publishes all tables: the id names the row.
+    -- Updates and deletes still work if a publication has all tables: the id identifies the row.
     FOREACH leaf IN ARRAY ARRAY['ready', 'held'] LOOP
         EXECUTE format('ALTER TABLE %s_%s REPLICA IDENTITY USING INDEX %I', messages, leaf,
                        'pgqrs_messages_' || queue || '_' || leaf || '_id_idx');
@@ -280,10 +284,10 @@ BEGIN
     EXECUTE format('REVOKE ALL ON SEQUENCE %I.%I FROM PUBLIC', schema_name, 'pgqrs_frontier_' || queue);
     EXECUTE format('COMMENT ON TABLE %s IS %L', messages, 'Messages of queue ' || name);
     EXECUTE format('COMMENT ON TABLE %s_ready IS %L', messages, 'Ready lane of queue ' || name || ': claimed in id order. No index but (id), so that claims are HOT updates');
-    EXECUTE format('COMMENT ON TABLE %s_held IS %L', messages, 'Held lane of queue ' || name || ': delayed, prioritised, retried or long in flight');
+    EXECUTE format('COMMENT ON TABLE %s_held IS %L', messages, 'Held lane of queue ' || name || ': delayed, prioritised, retried and long-leased messages');
     EXECUTE format('COMMENT ON TABLE %s IS %L', archive, 'Archive of queue ' || name);
     EXECUTE format('COMMENT ON TABLE %s_dead IS %L', archive, 'Dead letters of queue ' || name);
-    EXECUTE format('COMMENT ON TABLE %s_default IS %L', archive, 'Archive of queue ' || name || ': what no monthly partition takes');
+    EXECUTE format('COMMENT ON TABLE %s_default IS %L', archive, 'Archive of queue ' || name || ': rows that belong to no monthly partition');
     EXECUTE format('COMMENT ON TABLE %s IS %L', keys, 'Idempotency keys of queue ' || name);
     EXECUTE format('COMMENT ON SEQUENCE %I.%I IS %L', schema_name, 'pgqrs_frontier_' || queue,
                    'Low-water mark of queue ' || name || ': a hint where claims of the ready lane may begin. Affects speed only');
@@ -326,8 +330,8 @@ END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message of a queue, and its idempotency keys, but not its archive; false if there is none of this name';
 
--- Any user may have a setting, but only a superuser may pin one that the server does not know to a function: so the name is
--- written into the bodies, in hex, which no name can end.
+-- Only a superuser may pin to a function a setting that the server does not know. The name is
+-- therefore written into the bodies, in hex, which no name can end.
 SELECT pg_catalog.set_config('pgqrs.schema', :'schema', true);
 DO $do$
 DECLARE

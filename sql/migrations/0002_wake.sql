@@ -1,6 +1,7 @@
--- Wakes sleeping workers for those who insert into pgqrs_messages with SQL of their own. pgqrs itself inserts into the leaf
--- tables, where this does not fire, and wakes after its commit; here that happens within the transaction. A worker that goes to
--- sleep while a second such transaction is under way may be missed: it finds the message when it looks by itself.
+-- Wakes sleeping workers after an INSERT into pgqrs_messages with plain SQL. pgqrs inserts into the
+-- leaf tables, where this trigger does not fire, and wakes workers after its commit; this trigger
+-- does so within the transaction. It can miss a worker that goes to sleep while a second such
+-- transaction is open: that worker finds the message at its next poll.
 -- Locks and notification: see sql/queries/wake/wake.sql.
 
 SELECT pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
@@ -37,10 +38,10 @@ BEGIN
     RETURN NULL;
 END
 $body$;
-COMMENT ON FUNCTION :"schema".pgqrs_wake_on_insert() IS 'Wakes sleeping workers after an INSERT into pgqrs_messages';
+COMMENT ON FUNCTION :"schema".pgqrs_wake_on_insert() IS 'Wakes sleeping workers after an INSERT into pgqrs_messages with plain SQL';
 
--- Any user may have a setting, but only a superuser may pin one that the server does not know to a function: so the name is
--- written into the bodies, in hex, which no name can end.
+-- Only a superuser may pin to a function a setting that the server does not know. The name is
+-- therefore written into the bodies, in hex, which no name can end.
 SELECT pg_catalog.set_config('pgqrs.schema', :'schema', true);
 DO $do$
 DECLARE
@@ -61,4 +62,4 @@ REVOKE ALL ON FUNCTION :"schema".pgqrs_wake_on_insert() FROM PUBLIC;
 
 CREATE TRIGGER pgqrs_wake AFTER INSERT ON :"schema".pgqrs_messages
     REFERENCING NEW TABLE AS inserted FOR EACH STATEMENT EXECUTE FUNCTION :"schema".pgqrs_wake_on_insert();
-COMMENT ON TRIGGER pgqrs_wake ON :"schema".pgqrs_messages IS 'For those who insert with SQL of their own; once a statement, never once a row';
+COMMENT ON TRIGGER pgqrs_wake ON :"schema".pgqrs_messages IS 'Wakes sleeping workers after an INSERT with plain SQL; once a statement';

@@ -1,4 +1,4 @@
--- Creates the schema of the tables, if there is none. Locks: none of others.
+-- Creates the schema for the tables if it does not exist. Locks: none that others need.
 -- Columns: none
 -- Rows: none
 CREATE SCHEMA IF NOT EXISTS :"schema";

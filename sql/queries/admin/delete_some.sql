@@ -1,6 +1,8 @@
--- Deletes a few queues: an installation is taken away in several transactions, since one needs a lock for each table, and the
--- server has room for so many only. $1 how many at most.
--- Returns: how many were deleted. Locks: the parents and the tables of those queues, exclusively.
+-- Deletes a few queues. An uninstall takes several transactions: each table needs a lock, and the
+-- server has room for a limited number.
+-- $1 most queues to delete.
+-- Returns: how many queues were deleted. Locks: the parents and the tables of those queues,
+-- exclusively.
 -- Columns: int8
 -- Rows: one
 SELECT count(*) FILTER (WHERE :"schema".pgqrs_delete_queue(q.queue_name))

@@ -1,5 +1,6 @@
--- What others built on the tables of pgqrs, and would keep them from being dropped: asked before the first queue is deleted.
--- Returns: one row for each, its description. Plan: catalogs only.
+-- Lists objects of others that depend on pgqrs' tables and would keep them from being dropped. Run
+-- before the first queue is deleted.
+-- Returns: one row for each object, its description. Plan: catalogs only.
 -- Columns: text
 -- Rows: many
 WITH ours AS (

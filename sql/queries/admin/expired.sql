@@ -1,8 +1,9 @@
--- Expired leases of a queue that nobody takes up: no consumer has looked for longer than one should take.
--- $1 for how long a lease must have been expired, in ms, $2 the queue's name.
--- Returns: if there are any, the name, and what is wrong and what to do.
--- Plan: reads the first 10,000 messages of the ready lane, and of the held lane for each of the 201 priorities at most 100 whose
--- time has come. The parent is named, for whoever may read that alone; the other lane is left out when this is planned.
+-- Finds expired leases of a queue that no consumer has reclaimed.
+-- $1 the time since a lease expired, in ms, at least; $2 the queue's name.
+-- Returns: if there are any, the queue's name, and the problem with its remedy.
+-- Plan: reads the first 10,000 messages of the ready lane, and of the held lane at most 100 due
+-- messages for each of the 201 priorities. It names the parent, for roles that can read only the
+-- parent; the planner leaves out the other lane.
 -- Columns: text text
 -- Rows: optional
 SELECT $2::text, expired.number::text || CASE expired.number WHEN 1::bigint THEN ' lease'::text ELSE ' leases'::text END

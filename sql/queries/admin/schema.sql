@@ -1,8 +1,10 @@
--- Why the version could not be read, or what an installation would meet.
--- Returns: the schema exists; pgqrs' table of migrations exists; the database's encoding is UTF8; the owner of that table, if
--- nothing vouches for it (NULL: something does, or there is no table); whether everybody may create in the schema.
--- Whoever may create in a schema can put tables there that look like ours. What vouches for an owner: it is this user, or a role
--- whose rights this user was given, a superuser, or the owner of the schema or of the database.
+-- Explains why the version could not be read, or what an installation would find.
+-- Returns: whether the schema exists; whether pgqrs_migrations exists; whether the database's
+-- encoding is UTF8; the owner of pgqrs_migrations if the owner is not trusted (NULL: trusted, or no
+-- table); whether every role can create in the schema.
+-- A role that can create in a schema can put tables there that look like pgqrs' own. A trusted
+-- owner is this user, a role that this user is a member of, a superuser, or the owner of the schema
+-- or of the database.
 -- Columns: bool bool bool text bool
 -- Rows: one
 SELECT n.oid IS NOT NULL, c.oid IS NOT NULL, pg_catalog.pg_encoding_to_char(d.encoding) = 'UTF8'::name,

@@ -1,5 +1,6 @@
--- Drops what the migrations made; the queues are gone by then. No CASCADE: what others built on it makes this fail, with its
--- name. Locks: every table of pgqrs that is left, exclusively. Run as one transaction, by the simple protocol.
+-- Drops what the migrations created; the queues are already deleted. No CASCADE: an object of
+-- others that depends on it makes this fail, and the error names the object. Locks: every remaining
+-- table of pgqrs, exclusively. Runs as one transaction, by the simple protocol.
 -- Columns: none
 -- Rows: none
 DROP TABLE :"schema".pgqrs_messages, :"schema".pgqrs_archive, :"schema".pgqrs_keys, :"schema".pgqrs_workers,

@@ -1,5 +1,6 @@
--- Everything that is missing, orphaned, invalid or unsafe. Reads catalogs, queues and workers, not the messages: see expired.sql.
--- Returns: 0 problem or 1 warning, object, what is wrong and what to do; problems first.
+-- Finds missing, orphaned, invalid and unsafe objects. Reads catalogs, queues and workers;
+-- expired.sql reads messages.
+-- Returns: 0 problem or 1 warning, object, the problem with its remedy; problems first.
 -- Columns: int4 text text
 -- Rows: many
 WITH ours AS (
@@ -22,8 +23,9 @@ WITH ours AS (
      CROSS JOIN LATERAL (SELECT count(*) AS indexes FROM pg_catalog.pg_index AS i WHERE i.indrelid = o.oid) AS x
      WHERE o.relkind IN ('r', 'p')
 ), locks AS (
-    -- A dump locks each table, and a read through a parent each of its tables and indexes. What the server has room for was
-    -- measured: over 1.6 times what is documented, which is this many for each process that there can be.
+    -- A dump locks each table, and a read through a parent locks each of its tables and indexes.
+    -- The server has room for over 1.6 times the documented number of locks (measured); the
+    -- documented number is this many for each possible process.
     SELECT greatest(t.tables::numeric, t.archive, t.messages) AS needed,
            (SELECT sum(g.setting::numeric) FROM pg_catalog.pg_settings AS g
              WHERE g.name IN ('max_connections', 'max_prepared_transactions', 'autovacuum_max_workers',

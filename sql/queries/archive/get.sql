@@ -1,4 +1,4 @@
--- One archived message. $1 id. Returns: the columns of page.sql.
+-- Reads one archived message. $1 id. Returns: the columns of page.sql.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4 text timestamptz int8 jsonb text
 -- Rows: optional
 SELECT id, payload, headers, message_type, priority, read_ct, failed_ct, crash_ct, enqueued_at, NULL::timestamptz,

@@ -1,4 +1,4 @@
--- One page of a queue's archive, newest id first. $1 only below this id, $2 how many.
+-- Reads one page of a queue's archive, newest id first. $1 only ids below this one, $2 most rows.
 -- Returns: the columns of a message, then outcome, archived_at, processing_duration, result, error.
 -- Plan: merge of backward index scans on (id) of the partitions.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4 text timestamptz int8 jsonb text

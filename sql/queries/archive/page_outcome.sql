@@ -1,6 +1,7 @@
--- page.sql for one outcome. $1 only below this id, $2 how many, $3 outcome.
--- Plan: the partitions of other outcomes are left out when it is run, so dead letters are found without walking over what is done.
--- That is so for the default partition only if all columns of the partitions' key have bounds: hence those of archived_at.
+-- page.sql for one outcome. $1 only ids below this one, $2 most rows, $3 outcome.
+-- Plan: partitions of other outcomes are pruned at run time, so dead letters are found without
+-- reading done messages. The default partition is pruned only if all columns of the partition key
+-- have bounds: hence those of archived_at.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4 text timestamptz int8 jsonb text
 -- Rows: $2
 SELECT id, payload, headers, message_type, priority, read_ct, failed_ct, crash_ct, enqueued_at, NULL::timestamptz,

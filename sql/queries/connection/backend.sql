@@ -1,4 +1,4 @@
--- The process that this statement is run by.
+-- The server process of this session.
 -- Columns: int4
 -- Rows: one
 SELECT pg_catalog.pg_backend_pid();

@@ -1,4 +1,4 @@
--- Ends a transaction: what it did is durable when this has answered.
+-- Commits a transaction: its changes are durable when the server has answered.
 -- Columns: none
 -- Rows: none
 COMMIT;

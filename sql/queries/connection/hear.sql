@@ -1,5 +1,5 @@
--- Part of finding out whether a pooler leaves sessions alone, see src/db/session.h: this session hears of what tell.sql
--- says to it.
+-- Part of detecting a pooler's mode, see src/db/session.h: this session listens for the
+-- notification of tell.sql.
 -- Columns: none
 -- Rows: none
 LISTEN pgqrs_session;

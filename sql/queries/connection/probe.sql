@@ -1,14 +1,20 @@
--- First statement of each connection. A pooler makes up the process id that a client is told, so a difference to the
--- server's own gives it away. On a session of our own the names of our statements mean what they say, whatever the search
--- path of the role or the database is; dates, times and numbers are written in one way where a function turns them into
--- text; the planner is told to use the indexes that the statements were written for, whatever the statistics say of a table
--- that was empty a moment ago; and the server to give up before the client does. Single statements that lock what they
--- change need no stricter isolation than read committed, which spares them serialization failures.
--- Every name is qualified: this one statement is read with a search path that others may have chosen.
--- $1 process id the client was told, -1 if the session is known to be ours though a pooler is in between;
+-- The first statement of each connection. A pooler invents the process id that it tells its client;
+-- a difference to the server's own process id reveals the pooler.
+-- On a session of our own the statement sets:
+-- - the search path, whatever the role or the database sets;
+-- - the formats in which functions write dates, times and numbers;
+-- - planner switches, so that statements use the indexes that they were written for, even if the
+--   statistics still describe an empty table;
+-- - timeouts, so that the server gives up before the client does;
+-- - the isolation level read committed: each statement locks the rows that it changes, and needs no
+--   retry after a serialization failure.
+-- Every name is qualified: this statement runs with a search path that others may have chosen.
+-- $1 the process id that the client was told, -1 if the session is known to be ours although a
+-- pooler is in between;
 -- $2 statement_timeout in ms, $3 lock_timeout in ms.
--- Returns: ours; in recovery (a standby, which cannot be written to); read-only; the process id; nothing was set;
--- whether pg_catalog is searched first: through a pooler our statements rely on it.
+-- Returns: whether the session is ours; in recovery (a standby, which accepts no writes);
+-- read-only; the process id; whether nothing was set; whether pg_catalog is searched first:
+-- statements through a pooler rely on that.
 -- Columns: bool bool bool int4 bool bool
 -- Rows: one
 SELECT $1::bigint OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()::bigint OR $1::bigint OPERATOR(pg_catalog.=) (-1)::bigint,

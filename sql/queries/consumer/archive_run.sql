@@ -1,4 +1,4 @@
--- archive.sql for ids that lie close together: see delete_run.sql.
+-- archive.sql for ids that are close together: see delete_run.sql.
 -- Columns: int8
 -- Rows: $1
 WITH finished AS (

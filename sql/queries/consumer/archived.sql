@@ -1,7 +1,9 @@
--- Which messages are in the archive as done under just these leases: an earlier call whose answer was lost did it.
+-- Finds messages that are archived as done under these leases: an earlier call whose answer was
+-- lost archived them.
 -- $1 ids, ascending, $2 their tokens. Returns: the ids. Plan: index scans on (id).
--- It confirms what an earlier commit wrote, perhaps one that a synchronous standby has not got. A commit waits for the standby
--- only if its transaction wrote to the log, so this writes an empty record.
+-- The answer confirms an earlier commit, which a synchronous standby may not have yet. A commit
+-- waits for the standby only if its transaction wrote to the WAL; this statement therefore writes
+-- an empty record.
 -- Names: see delete.sql.
 -- Columns: int8
 -- Rows: $1

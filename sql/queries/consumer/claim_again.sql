@@ -1,8 +1,10 @@
--- Leases the message of a blind claim once more, under the same token, and returns what a claim would: whether the server can
--- send this very one. A blind claim leases the first message that can be claimed, which is another one than the one that was
--- refused if somebody else has taken that, or if one has come that goes before it.
+-- Leases the message of a blind claim once more, under the same token, and returns the columns of a
+-- claim: this tests whether the server can send this very message. A blind claim leases the first
+-- claimable message. That is not the refused one if another consumer has claimed the refused one,
+-- or a message was added before it.
 -- $1 id, $2 token, $3 lease in ms.
--- Returns: a row if the lease is still held in this lane, or an error if it cannot be sent. Locks: the row.
+-- Returns: a row if the lease is still held in this lane, or an error if the server cannot send it.
+-- Locks: the row.
 -- Columns: int8 jsonb jsonb text
 -- Rows: optional
 UPDATE :"schema".:"leaf" AS m

@@ -1,8 +1,10 @@
--- Leases the first due message of the held lane in a range of priorities, and returns its id alone: see claim_blind_ready.sql.
--- The lease counts no crash, even if an earlier one ran out: what became of that is told by the failure that follows.
--- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type (NULL: all),
--- $7 lower bound of vt, $8 not 0: no expired leases: as in claim_held.sql, so that this finds the row that was refused there.
--- Returns: at most one row: id. Locks: the row, skipping those that others hold.
+-- Leases the first due message of the held lane in a range of priorities, and returns only its id:
+-- see claim_blind_ready.sql. The claim counts no crash, even if an earlier lease expired: the
+-- failure that follows tells that.
+-- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type
+-- (NULL: all), $7 lower bound of vt, $8 not 0: no expired leases. As in claim_held.sql, so that
+-- this finds the row that was refused there.
+-- Returns: at most one row: id. Locks: the row, skipping locked rows.
 -- Plan: see claim_held.sql.
 -- Columns: int8
 -- Rows: optional

@@ -1,7 +1,8 @@
--- Leases the first message of the ready lane that could be claimed, and returns its id alone: for one whose columns the server
--- cannot send, so that it can be failed without being read. Conditions as in claim_ready.sql.
+-- Leases the first claimable message of the ready lane, and returns only its id: a message whose
+-- columns the server cannot send is then failed without being read. Conditions as in
+-- claim_ready.sql.
 -- $1 lower bound, $2 lease in ms, $3 token, $4 consumer_worker_id, $5 type (NULL: all).
--- Returns: at most one row: id. Locks: the row, skipping those that others hold.
+-- Returns: at most one row: id. Locks: the row, skipping locked rows.
 -- Columns: int8
 -- Rows: optional
 UPDATE :"schema".:"ready" AS m

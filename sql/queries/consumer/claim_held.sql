@@ -1,16 +1,19 @@
--- Leases due messages of the held lane whose priority lies in a range, the highest first, then by due time. Takes expired
--- leases as well, and counts them as crashes: but for a lease from before the server's start that ended by then or within ten
--- seconds, since its holder could not extend it.
--- $1 lowest priority, $2 highest priority, $3 how many, $4 lease in ms, $5 token, $6 consumer_worker_id,
--- $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a hint from the client, affects speed only;
--- $9 not 0: no expired leases: after an outage their holders may come back. For ten seconds after the server's start those from
--- before are left to their holders in any case.
--- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping those that others hold.
--- Plan: one probe of the index (priority, vt, id) for each priority that there can be, at most 100 in a range. A plain
--- vt <= now() ORDER BY priority DESC would walk over a million delayed messages to reach the next priority, and looking for the
--- next priority that has messages over the remains of all that were claimed, which stay in the index while somebody pins the
--- horizon. The bound passes over those.
--- Does not wait for the disk: see claim_ready.sql.
+-- Leases due messages of the held lane in a range of priorities, the highest priority first, then
+-- by due time. Also claims expired leases and counts them as crashes. A lease granted before the
+-- server's start that ended before the start or within 10 s after it is not counted: its holder
+-- could not extend it.
+-- $1 lowest priority, $2 highest priority, $3 most messages, $4 lease in ms, $5 token, $6
+-- consumer_worker_id, $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a
+-- hint from the client, affects speed only;
+-- $9 not 0: no expired leases, because their holders may return after an outage. For 10 s after the
+-- server's start, leases from before it are left to their holders in any case.
+-- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping locked rows.
+-- Plan: one probe of the index (priority, vt, id) for each possible priority, at most 100 in a
+-- range. A plain vt <= now() ORDER BY priority DESC would read a million delayed messages to reach
+-- the next priority. A search for the next priority that has messages would read the dead index
+-- entries of all claimed messages, which stay while a transaction pins the horizon. The bound skips
+-- those entries.
+-- The commit does not wait for the disk: see claim_ready.sql.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
 -- Rows: $3
 UPDATE :"schema".:"held" AS m

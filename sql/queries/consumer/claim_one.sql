@@ -1,8 +1,9 @@
--- Leases one message by id, due or not, for a tool. It is not handed out, so read_ct and
--- dequeued_at stay as they were; a lease that ran out counts as a crash.
+-- Leases one message by id, due or not, for a tool. No consumer receives it, so read_ct and
+-- dequeued_at do not change; an expired lease counts as a crash.
 -- $1 id, $2 lease in ms, $3 token, $4 not 0: even if it is leased.
--- Returns: the columns of a message, if it could be leased. Locks: the row, waiting for its holder's statement to end.
--- The row is locked first, so that the lease is counted from the end of a wait: see extend_wait.sql.
+-- Returns: the columns of a message, if it could be leased. Locks: the row; waits for its holder's
+-- statement to end.
+-- The row is locked first: the lease is then counted from the end of the wait, see extend_wait.sql.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
 -- Rows: optional
 UPDATE :"schema".:"leaf" AS m

@@ -1,14 +1,19 @@
 -- Leases the next messages of the ready lane, in id order. THE hot statement.
--- $1 lower bound: a hint from the client, affects speed only; $2 how many; $3 lease in ms; $4 token; $5 consumer_worker_id.
--- Returns, at most $2 rows: id, payload, headers, message_type, enqueued_at, vt, producer_worker_id. The rest is known: a
--- message that lies unleased in the ready lane has default priority and was never handed out, so fewer columns are sent.
--- Locks: the rows, skipping those that others hold.
--- Plan: Tid Scan on the result of one Index Scan with the lower bound. ARRAY(...) is evaluated once, where a joined
--- sub-select might be evaluated again and claim more than asked. The update is HOT: no column that it changes is indexed.
--- "coalesce(lease_token, 0) <= 0" is "lease_token IS NULL" in a form that the planner takes for true of a third of the rows,
--- whatever the statistics say: taken for rare, it would read and sort the whole lane, where no planner switch prevents that.
--- Its commit does not wait for the disk: a lease that a crash of the server forgets is a message that is due again, and its
--- old token is void. So this must never share a transaction with a statement whose durability matters.
+-- $1 lower bound: a hint from the client, affects speed only; $2 most messages; $3 lease in ms; $4
+-- token; $5 consumer_worker_id.
+-- Returns, at most $2 rows: id, payload, headers, message_type, enqueued_at, vt,
+-- producer_worker_id. The client knows the other columns: an unleased message in the ready lane has
+-- priority 0 and was never claimed.
+-- Locks: the rows, skipping locked rows.
+-- Plan: Tid Scan on the result of one Index Scan with the lower bound. ARRAY(...) is evaluated
+-- once; a joined sub-select could be evaluated again and claim more than asked for. The update is
+-- HOT: no column that it changes is indexed.
+-- "coalesce(lease_token, 0) <= 0" means "lease_token IS NULL", but the planner assumes that it is
+-- true for a third of the rows, whatever the statistics say. If the planner assumed few rows, it
+-- would read and sort the whole lane where no planner switch prevents that.
+-- The commit does not wait for the disk. If a crash of the server loses a lease, the message is due
+-- again and its old token is void. This statement must never share a transaction with one that must
+-- be durable.
 -- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
 -- Rows: $2
 UPDATE :"schema".:"ready" AS m

@@ -1,15 +1,20 @@
--- claim_ready.sql without locking each row before it is updated, which costs a WAL record of 56 bytes a message: for clients
--- that know of a backlog and claim many at once. Parameters and rows as there; so is what it says of plan and durability.
--- Claimers keep out of each other's way by runs of 128 ids: a claim takes one advisory lock for each run that it takes from,
--- and passes over runs that others hold, until their transactions end. At most 64 such locks at a time, however far apart
--- the ids lie: that is what the lock table has room for. They save work and decide nothing.
--- What decides is the condition of the update: whoever finds that another transaction has changed the row waits for its end,
--- then tests "coalesce(m.lease_token, 0) <= 0" on what is there now. So nothing is handed out twice, with or without locks.
--- "xmax = 0" passes over rows that a transaction has touched which this snapshot does not see: claimed by one that has
--- ended since, say. It is asked before the lock, which it may save, and again under it.
--- A short or empty answer says nothing about the lane: ask claim_ready.sql. Runs may be locked, and a message whose claim was
--- rolled back keeps its xmax, so that only claim_ready.sql and the sweep take it.
--- Locks: the rows. Waits for claims, sweeps and finishes that touched one of them in the instant between search and update.
+-- claim_ready.sql without locking each row before the update, which costs a WAL record of 56 bytes
+-- a message. For clients that know of a backlog and claim many messages at once. Parameters, rows,
+-- plan and durability as in claim_ready.sql.
+-- Claims avoid each other by runs of 128 ids. A claim takes one advisory lock for each run that it
+-- claims from, until its transaction ends, and skips runs that others have locked. It takes at most
+-- 64 of these locks, however far apart the ids are: the server's lock table has room for that. The
+-- locks save work and decide nothing.
+-- The condition of the update decides. If another transaction has changed a row, the update waits
+-- for its end, then tests "coalesce(m.lease_token, 0) <= 0" on the current row. No message is
+-- leased twice, with or without the locks.
+-- "xmax = 0" skips rows that a transaction outside this snapshot has changed, for example a claim
+-- that has ended since. It is tested before the lock, which it may save, and again under the lock.
+-- A short or empty answer says nothing about the lane: run claim_ready.sql next. Runs may be
+-- locked. A message whose claim was rolled back keeps its xmax: only claim_ready.sql and the sweep
+-- take it.
+-- Locks: the rows. Waits for claims, sweeps and reports that touched one of them between search and
+-- update.
 -- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
 -- Rows: $2
 UPDATE :"schema".:"ready" AS m

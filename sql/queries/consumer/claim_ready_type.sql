@@ -1,4 +1,4 @@
--- claim_ready.sql for messages of one type: walks over all others. $6 type.
+-- claim_ready.sql for messages of one type: reads past all others. $6 type.
 -- Columns: int8 jsonb jsonb text timestamptz timestamptz int8
 -- Rows: $2
 UPDATE :"schema".:"ready" AS m

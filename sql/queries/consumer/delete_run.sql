@@ -1,5 +1,6 @@
--- delete.sql for ids that lie close together, as those of one claim do: one index scan over the run instead of a probe for
--- each. What lies between them and was not named stays: each row is looked up among the ids.
+-- delete.sql for ids that are close together, as those of one claim are: one index scan over the
+-- run instead of a probe for each id. Other messages in the run stay: each row is looked up among
+-- the ids.
 -- Columns: int8
 -- Rows: $1
 DELETE FROM :"schema".:"leaf" AS m

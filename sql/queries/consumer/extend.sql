@@ -1,9 +1,10 @@
--- Moves the end of leases in one lane. $1 ids, ascending, $2 their tokens, $3 from now, in ms.
--- Returns: the ids. On the ready lane a HOT update.
--- Locks: the rows, skipping those that others hold, so that one locked row does not cost the others their leases: what is
--- missing from the answer is asked for by extend_one.sql or told apart by lease_state.sql before it is called lost.
+-- Extends leases in one lane. $1 ids, ascending, $2 their tokens, $3 the new end, in ms from now.
+-- Returns: the ids. A HOT update in the ready lane.
+-- Locks: the rows, skipping locked rows: one locked row must not cost the others their leases.
+-- Before the caller calls a missing lease lost, it runs extend_wait.sql or lease_state.sql for it.
 -- Plan: Tid Scan on the result of one index scan on (id), one probe for each id: see delete.sql.
--- Durable, unlike a claim: a holder trusts an extended lease for long, and a crash of the server must not shorten it.
+-- Durable, unlike a claim: a holder relies on an extended lease for long, and a crash of the server
+-- must not shorten it.
 -- Columns: int8
 -- Rows: $1
 UPDATE :"schema".:"leaf" AS m

@@ -1,7 +1,9 @@
--- extend.sql that waits for rows that others hold, up to lock_timeout: for a caller with one lease, who wants an answer.
--- $1 ids, ascending, $2 their tokens, $3 from now, in ms. Returns: the ids. Locks: the rows, in id order.
--- The rows are locked first: an update computes its new row before it waits for one that is merely locked, so the extension
--- would be counted from before the wait.
+-- extend.sql that waits for locked rows, up to lock_timeout: for a caller with one lease, who needs
+-- an answer.
+-- $1 ids, ascending, $2 their tokens, $3 the new end, in ms from now. Returns: the ids. Locks: the
+-- rows, in id order.
+-- The rows are locked first: an update computes its new row before it waits for a locked one, and
+-- would count the extension from before the wait.
 -- Columns: int8
 -- Rows: $1
 UPDATE :"schema".:"leaf" AS m

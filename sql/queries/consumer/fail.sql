@@ -1,10 +1,13 @@
--- Ends a failed attempt of one message of one lane: due again after a pause, or archived as dead.
--- $1 id, $2 token, $3 whether that was the last one: 0 as the queue says, 1 yes, 2 no; $4 pause in ms (0: the queue's backoff
--- with jitter), $5 error, $6 the queue's id, $7 failures to count: 1, or 0 when it was a crash that is counted already.
--- Returns: id, dead; the pause chosen in ms. Locks: the row.
--- A queue whose row is gone or hidden has the defaults: the message must not be lost with it. The key of a dead message is
--- forgotten, so that it can be sent again.
--- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
+-- Ends a failed attempt of one message of one lane: the message is due again after a pause, or
+-- archived as dead.
+-- $1 id, $2 token, $3 whether this was the last attempt: 0 by the queue's limits, 1 yes, 2 no; $4
+-- pause in ms (0: the queue's backoff with jitter), $5 error, $6 the queue's id, $7 failures to
+-- count: 1, or 0 for a crash that is already counted.
+-- Returns: id, dead; the pause in ms. Locks: the row.
+-- If the queue's row is missing or hidden, its defaults apply: the message must not be lost. The
+-- key of a dead message is forgotten, so that it can be enqueued again.
+-- A priority out of range, which only plain SQL can give to a row of the ready lane, is moved into
+-- the held lane's range.
 -- Columns: int8 bool int8
 -- Rows: optional
 WITH failed AS (

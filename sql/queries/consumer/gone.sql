@@ -1,7 +1,10 @@
--- Which messages were taken away, as cancel.sql and remove.sql do: neither lane has them, and no holder has
--- archived them. A worker that a notification tells so asks this, since anybody may send one. $1 ids, ascending.
--- Returns: the ids. One statement sees all places at one time, so a message on its way from one to another is in one of them.
--- Locks: none. Plan: index scans on (id), a probe in each place for each id; as sub-selects of one value they become no join.
+-- Finds messages that cancel.sql or remove.sql took: neither lane has them, and no holder has
+-- archived them. A worker runs this after a notification, because every role can send one. $1 ids,
+-- ascending.
+-- Returns: the ids. One statement reads all places in one snapshot, so a message that is being
+-- moved is found in one of them.
+-- Locks: none. Plan: index scans on (id), a probe in each place for each id; as scalar sub-selects
+-- they become no join.
 -- Columns: int8
 -- Rows: $1
 SELECT named.id FROM pg_catalog.unnest($1::bigint[]) AS named(id)

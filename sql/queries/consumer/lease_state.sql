@@ -1,5 +1,6 @@
--- Which leases are held still, whoever has locked their rows. $1 ids, ascending, $2 their tokens.
--- Returns: the ids that lie in this lane under their tokens. Locks: none. Plan: index scan on (id).
+-- Finds leases that are still held, even if their rows are locked. $1 ids, ascending, $2 their
+-- tokens.
+-- Returns: the ids that are in this lane under their tokens. Locks: none. Plan: index scan on (id).
 -- Columns: int8
 -- Rows: $1
 SELECT m.id FROM :"schema".:"leaf" AS m

@@ -1,15 +1,18 @@
--- What a client needs to know to choose a lane, and whether there is anything to sweep: when the held lane has something
--- due, how old the head of the ready lane is, and what lies before that head: leases, and messages that no claim looks at.
--- $1 lower bound of the ready lane, below which no claim looks; $2 where to look for stragglers from, $3 and to at least: the
--- look goes on to the head, and to the end of the lane if nothing there can be claimed;
--- $4 in flight for how long, in ms, is a straggler as well: see sweep.sql;
--- $5 $6 $7 where to begin in the held lane, by vt in ms since 1970 (NULL: at the beginning), above, at and below the default.
--- Returns: the earliest vt of priorities above, at and below the default, enqueued_at of the ready lane's head, now, and the
--- highest message id given out so far; then, of the range: the number of stragglers, the lowest id and the highest id of them,
--- the lowest id that is none, and the earliest end of a lease that is none; whether the range had no end; when the server was
--- started; and what this cost, in microseconds.
--- Plan: one probe of the index (priority, vt, id) for each of the 201 priorities, two index scans on the ready lane. See
--- claim_held.sql.
+-- Reads which lane has due messages, and whether there is anything to sweep: when the held lane has
+-- a due message, how old the head of the ready lane is, and which leases and stragglers are before
+-- that head.
+-- $1 lower bound of the ready lane: claims start after it; $2 start of the search for stragglers,
+-- $3 its end, at least: the search goes on to the head, and to the end of the lane if nothing there
+-- can be claimed;
+-- $4 the time after which a leased message is a straggler, in ms: see sweep.sql;
+-- $5 $6 $7 where to start in the held lane, by vt in ms since 1970 (NULL: at the beginning), for
+-- priorities above, at and below 0.
+-- Returns: the earliest vt of priorities above, at and below 0; enqueued_at of the ready lane's
+-- head; now; the highest issued message id; then of the range: the number of stragglers, their
+-- lowest and highest id, the lowest id and the earliest lease end among non-stragglers; whether the
+-- range had no end; when the server was started; and the cost of this statement, in microseconds.
+-- Plan: one probe of the index (priority, vt, id) for each of the 201 priorities, two index scans
+-- on the ready lane. See claim_held.sql.
 -- Writes nothing.
 -- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 int8 int8 int8 int8 timestamptz bool timestamptz int8
 -- Rows: one

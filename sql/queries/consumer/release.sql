@@ -1,6 +1,9 @@
--- Gives messages of one lane back, to the held lane. Without a delay they keep their place in line.
--- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see delete.sql.
--- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
+-- Releases messages of one lane to the held lane. Without a delay their vt is the time they were
+-- enqueued, so they keep their position.
+-- $1 ids, ascending, $2 their tokens, $3 delay in ms. Returns: the ids. Locks and plan: see
+-- delete.sql.
+-- A priority out of range, which only plain SQL can give to a row of the ready lane, is moved into
+-- the held lane's range.
 -- Columns: int8
 -- Rows: $1
 WITH released AS (

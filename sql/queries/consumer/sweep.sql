@@ -1,15 +1,21 @@
--- Moves what the forward-only claim of the ready lane will not or should not look at to the held lane: messages committed
--- late, below the bound; expired leases, whose holder is fenced by taking the token away; and messages in flight for so
--- long that they would hold the low-water mark back, token kept. Each keeps its place in line: its vt is when it was enqueued.
--- An expired lease counts as a crash, but for one from before the server's start that its holder could not extend; and such a one
--- is left to its holder for ten seconds after the start: see claim_held.sql.
--- $1 where to begin, $2 where to end, $3 bound below which no claim looks, $4 in flight for how long, in ms, $5 how many,
--- $6 the queue's id, $7 not 0: only if elected.
--- Returns: whether it looked; how many were moved; the highest id moved; the lowest id that stays.
--- Locks: the rows, skipping those that others hold. The election is an advisory lock that anybody may hold: it saves work and
--- decides nothing, and a client that loses it again and again goes on without.
--- Plan: two index scans from $1 to $2, none where another client was elected. With nothing to move it writes nothing.
--- A priority that only plain SQL can give to a row of the ready lane is brought into the held lane's range.
+-- Moves stragglers of the ready lane to the held lane, because claims of the ready lane only move
+-- forward: messages committed late, below the bound; expired leases, whose tokens are taken away;
+-- and messages leased for so long that they would hold back the low-water mark, which keep their
+-- tokens. Each keeps its position: its vt is the time it was enqueued.
+-- An expired lease counts as a crash, except one from before the server's start that its holder
+-- could not extend. Such a lease is left to its holder for 10 s after the start: see
+-- claim_held.sql.
+-- $1 where to start, $2 where to end, $3 the bound, after which claims start, $4 the time after
+-- which a leased message is moved, in ms, $5 most messages, $6 the queue's id, $7 not 0: only if
+-- elected.
+-- Returns: whether it searched; how many were moved; the highest id moved; the lowest id that
+-- stays.
+-- Locks: the rows, skipping locked rows. The election is an advisory lock that any role can hold:
+-- it saves work and decides nothing, and a client that loses it repeatedly goes on without it.
+-- Plan: two index scans from $1 to $2, none if another client was elected. With nothing to move it
+-- writes nothing.
+-- A priority out of range, which only plain SQL can give to a row of the ready lane, is moved into
+-- the held lane's range.
 -- Columns: bool int8 int8 int8
 -- Rows: one
 WITH elected AS MATERIALIZED (

@@ -1,5 +1,5 @@
--- Forgets idempotency keys of a queue that have expired. $1 how many at most.
--- Returns: how many. Locks: the rows, skipping those that others hold.
+-- Deletes expired idempotency keys of a queue. $1 most keys.
+-- Returns: how many were deleted. Locks: the rows, skipping locked rows.
 -- Columns: int8
 -- Rows: one
 WITH forgotten AS (

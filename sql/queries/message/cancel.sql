@@ -1,7 +1,9 @@
--- Takes one message of one lane away, whoever holds it, and archives it as dead. Its holder is fenced by that, and told by a
--- notification "1 cancel <key> <id>", upon which its worker looks at its lease. $1 id, $2 error text, $3 the queue's id.
+-- Archives one message of one lane as dead, even if it is leased. Its holder loses the lease and
+-- gets the notification "1 cancel <key> <id>"; the holder's worker then checks the lease. $1 id, $2
+-- error text, $3 the queue's id.
 -- Returns: a row if the message was in this lane. Locks: the row.
--- The archived row names no lease: the holder's own report must not be taken for done. The message's key is forgotten.
+-- The archived row names no lease: the holder's own report must not be taken for done. The
+-- message's key is forgotten.
 -- Columns: int8 bool
 -- Rows: optional
 WITH cancelled AS (

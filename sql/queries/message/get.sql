@@ -1,4 +1,4 @@
--- One message, in whichever lane. $1 id.
+-- Reads one message from either lane. $1 id.
 -- Returns: the columns of a message. Plan: index scans on (id) of both lanes.
 -- Columns: int8 jsonb jsonb text int2 int4 int2 int2 timestamptz timestamptz timestamptz int8 int8 int8 int4
 -- Rows: optional

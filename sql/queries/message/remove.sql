@@ -1,5 +1,6 @@
--- Removes one message of one lane, whoever holds it, and its key: as if it had never been sent. Its holder is told as by
--- cancel.sql. $1 id, $2 the queue's id. Returns: a row if the message was in this lane. Locks: the row.
+-- Deletes one message of one lane, even if it is leased, and its key. Its holder is told as by
+-- cancel.sql. $1 id, $2 the queue's id. Returns: a row if the message was in this lane. Locks: the
+-- row.
 -- Columns: int8 bool
 -- Rows: optional
 WITH removed AS (

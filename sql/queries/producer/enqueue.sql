@@ -1,5 +1,5 @@
--- Appends plain messages to the ready lane. $1 payloads, $2 producer_worker_id.
--- Returns: the ids, in the order of the payloads. Locks: nothing that others wait for.
+-- Stores plain messages in the ready lane. $1 payloads, $2 producer_worker_id.
+-- Returns: the ids, in the order of the payloads. Locks: none that others wait for.
 -- Columns: int8
 -- Rows: =$1
 INSERT INTO :"schema".:"ready" (payload, producer_worker_id)

@@ -1,5 +1,6 @@
--- Appends one plain message to the ready lane: enqueue.sql without the array. $1 payload, $2 producer_worker_id.
--- Returns: the id. Locks: nothing that others wait for.
+-- Stores one plain message in the ready lane: enqueue.sql without the array. $1 payload, $2
+-- producer_worker_id.
+-- Returns: the id. Locks: none that others wait for.
 -- Columns: int8
 -- Rows: one
 INSERT INTO :"schema".:"ready" (payload, producer_worker_id)

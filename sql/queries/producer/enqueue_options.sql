@@ -1,16 +1,18 @@
--- Appends messages of which some have options: delayed and prioritised ones go to the held lane, and a key that is known
--- already keeps its message from being stored. Keys are inserted in their own order, so that two batches with the same
--- keys cannot wait for each other in a circle.
--- $1 payloads, $2 headers, $3 types, $4 delays in ms, $5 priorities, $6 idempotency keys, all of one length;
--- $7 producer_worker_id, $8 how long a key is remembered, in ms; $9 how long to wait for a lock at most,
--- in ms, or NULL for as long as it takes: messages of several callers, in one statement of the library's own, must not all
--- wait for the transaction that has the key of one.
--- Returns, in the order of the payloads: id, duplicate, and whether the payload differs from the one that was stored under the
--- key. The id is NULL when another transaction committed the key after this statement had begun: ask find_key.sql.
+-- Stores messages with options. Delayed and prioritised messages go to the held lane. A message
+-- with a known key is not stored. Keys are inserted in key order: two batches with the same keys
+-- cannot deadlock.
+-- $1 payloads, $2 headers, $3 types, $4 delays in ms, $5 priorities, $6 idempotency keys, all of
+-- one length;
+-- $7 producer_worker_id, $8 how long a key is remembered, in ms; $9 longest lock wait, in ms, or
+-- NULL for no limit: if several callers share the statement, they must not all wait for the
+-- transaction that holds one key.
+-- Returns, in the order of the payloads: id, duplicate, and whether the payload differs from the
+-- one first stored under the key. The id is NULL if another transaction committed the key after
+-- this statement began: run find_key.sql.
 -- Locks: the rows of the keys.
 -- Names: see consumer/delete.sql.
--- Plan: no joins, which a plan made for few messages would carry out by comparing each with each. Messages and the keys that
--- were fresh are brought together by sorting; a key that was known is one probe of the index.
+-- Plan: no joins, which a plan made for few messages would run by comparing each with each.
+-- Messages and new keys are matched by sorting; each known key is one probe of the index.
 -- Columns: int8 bool bool
 -- Rows: =$1
 WITH input AS MATERIALIZED (

@@ -1,5 +1,7 @@
--- The message that was enqueued with a key. $1 key, $2 payload. Returns: its id, and whether its payload is another one.
--- It confirms what another transaction wrote: see archived.sql for the record that makes its commit wait for a standby.
+-- Finds the message that was enqueued with a key. $1 key, $2 payload. Returns: its id, and whether
+-- its payload differs.
+-- The answer confirms a commit of another transaction: archived.sql explains the record that makes
+-- this statement's commit wait for a standby.
 -- Names: see consumer/delete.sql.
 -- Columns: int8 bool
 -- Rows: optional

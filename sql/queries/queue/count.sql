@@ -1,4 +1,4 @@
--- Counts what a queue holds. Reads all of its messages.
+-- Counts the messages of a queue. Reads every message.
 -- Returns: ready, delayed, leased, age of the oldest ready message in ms.
 -- Columns: int8 int8 int8 int8
 -- Rows: one

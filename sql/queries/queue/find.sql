@@ -1,7 +1,7 @@
--- One queue by name. $1 name.
--- Returns: id, name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms, created_at, and where claims of its ready lane
--- may begin: a hint, never beyond what was given out, 0 where it is not known or may not be read; and whether row security hides
--- rows of its lanes from this user.
+-- Looks up one queue by name. $1 name.
+-- Returns: id, name, max_attempts, max_crashes, backoff_base_ms, backoff_max_ms, created_at; where
+-- claims of its ready lane may start: a hint, never beyond the issued ids, 0 if unknown or not
+-- readable; and whether row security hides rows of its lanes from this user.
 -- Plan: index scan on the unique name.
 -- Columns: int4 text int4 int4 int8 int8 timestamptz int8 bool
 -- Rows: optional

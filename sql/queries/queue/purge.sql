@@ -1,4 +1,5 @@
--- Empties a queue. $1 name. Returns: whether there was one. Locks: the queue's message tables, exclusively.
+-- Deletes all messages of a queue. $1 name. Returns: whether it existed. Locks: the queue's message
+-- tables, exclusively.
 -- Columns: bool
 -- Rows: one
 SELECT :"schema".pgqrs_purge_queue($1::text);

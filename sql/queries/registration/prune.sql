@@ -1,4 +1,4 @@
--- Removes the rows of workers that have not said that they are alive for so long. $1 for how long, in ms.
+-- Deletes the rows of workers that have not been touched for $1 ms.
 -- Columns: none
 -- Rows: none
 DELETE FROM :"schema".pgqrs_workers AS w

@@ -1,4 +1,5 @@
--- Announces a worker. $1 queue name, $2 host name, $3 process id. Returns: its id; no row if there is no such queue.
+-- Registers a worker. $1 queue name, $2 host name, $3 process id. Returns: its id; no row if the
+-- queue does not exist.
 -- Columns: int8
 -- Rows: optional
 INSERT INTO :"schema".pgqrs_workers (queue_id, host_name, process_id)

@@ -1,4 +1,4 @@
--- Removes a worker. $1 id.
+-- Deletes a worker's row. $1 id.
 -- Columns: none
 -- Rows: none
 DELETE FROM :"schema".pgqrs_workers WHERE id = $1::bigint;

@@ -1,4 +1,4 @@
--- Undoes sleep_many.sql. $1 the locks that this session has, as there.
+-- Undoes sleep_many.sql. $1 the locks that this session holds, encoded as there.
 -- Columns: int8
 -- Rows: one
 SELECT count(pg_catalog.pg_advisory_unlock_shared(pg_catalog.hashtextextended(

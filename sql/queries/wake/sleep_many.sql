@@ -1,8 +1,12 @@
--- sleep.sql for a worker that sleeps over many queues: a lock for each would fill the server's lock table, which all share. It
--- is woken by the producers of every queue, and passes over what is not its own.
--- There are eight locks, numbered 0 to 7, so that producers, who try one of them at random, seldom take each other for a sleeper.
--- $1 those that this session has already: the sum of 2 to the power of their numbers. Each must be taken once only.
--- Returns: those that were got, in the same way. Some are missing while a producer is just looking: then as in sleep.sql.
+-- sleep.sql for a worker that sleeps on many queues: a lock for each would fill the server's lock
+-- table, which all sessions share. The producers of every queue wake this worker, and it ignores
+-- wake-ups of queues that it does not serve.
+-- There are eight locks, numbered 0 to 7. Producers try one at random, and so seldom mistake each
+-- other for a sleeper.
+-- $1 the locks that this session already holds: the sum of 2 to the power of their numbers. Each
+-- must be taken once only.
+-- Returns: the locks taken, encoded the same way. Some are missing while a producer is checking:
+-- then do as in sleep.sql.
 -- Locks: the advisory locks, shared, until awake_many.sql or the end of the session. Never waits.
 -- Columns: int8
 -- Rows: one

@@ -1,12 +1,15 @@
--- Wakes workers that sleep over a queue, if there are any. Sent after the commit of what they are to find, in a transaction
--- of its own: either it sees the sleeper's lock, or the sleeper, which looks once more after locking, sees the message.
--- Only the processes named in the notification act on it, so that one message does not wake all; one that finds more than
--- it can take wakes others. Workers that sleep over many queues (sleep_many.sql) are all named, up to 100: which of them serve
--- this queue is not known here.
--- $1 the queue's id, $2 how many workers at most.
--- Returns: a row if somebody was woken. Locks: the queue's advisory lock and one of the eight of sleep_many.sql, exclusively, for
--- an instant, if nobody has them.
--- The locks are tried in a SELECT list, once, never in a WHERE clause. The list of locks is read only if somebody sleeps.
+-- Wakes workers that sleep on a queue, if there are any. Sent after the commit of the messages, in
+-- its own transaction: either it sees the sleeper's lock, or the sleeper, which looks once more
+-- after locking, sees the messages.
+-- Only the processes named in the notification act on it: one message does not wake all workers. A
+-- worker whose claim comes back full wakes others. Workers that sleep on many queues
+-- (sleep_many.sql) are all named, up to 100: this statement does not know which of them serve this
+-- queue.
+-- $1 the queue's id, $2 most workers.
+-- Returns: a row if a worker was woken. Locks: the queue's advisory lock and one of the eight of
+-- sleep_many.sql, exclusively, for an instant, if they are free.
+-- The locks are tried in a SELECT list, once, never in a WHERE clause. The list of locks is read
+-- only if a worker sleeps.
 -- Notification: "1 wake <key> <process id> ..." on the channel pgqrs. No row is written.
 -- Columns: bool
 -- Rows: optional
