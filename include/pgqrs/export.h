@@ -1,5 +1,5 @@
 /*
- * How a symbol of this library is exported. Nothing else is visible outside of it.
+ * Marks the exported functions. The library hides all other symbols.
  */
 #ifndef PGQRS_EXPORT_H
 #define PGQRS_EXPORT_H

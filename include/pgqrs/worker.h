@@ -6,22 +6,24 @@
  *   stop --> close
  *
  *   WORKING ----stop----> DRAINING ----------------> RELEASING ----------> OVER
- *   claims and runs       claims nothing, releases   the grace is over:    all is reported
+ *   claims and runs       claims nothing, releases   the grace is over:    nothing is left
  *                         prefetched messages,       releases the rest
  *                         waits for handlers
  *
  * The worker claims for all handlers in one round trip, and reports for all handlers in one. A
  * batch is small when there is little to do and large when there is much; no timer is involved. The
- * worker prefetches messages, and releases those that cannot start soon. With nothing to do it
- * sleeps until a producer wakes it, and polls every `poll_ms`.
+ * worker prefetches: it claims messages before a handler is free, and releases those that cannot
+ * start soon. With nothing to do it sleeps until a producer wakes it, and polls every `poll_ms`.
  *
- * The worker extends each lease until its job has ended. While the server is unreachable the worker
- * retries forever. It reports jobs that finished during the outage afterwards, unless their leases
- * are lost. A handler learns from pgqrs_job_cancelled when its lease is no longer safe.
+ * The worker extends each lease (see pgqrs/consumer.h) until its job has ended. While the server is
+ * unreachable the worker retries forever. It reports jobs that finished during the outage
+ * afterwards, unless their leases are lost. A handler learns from pgqrs_job_cancelled when its
+ * lease is no longer safe.
  *
- * When a process dies, every message that it held is charged a crash: the server cannot know which
- * one caused it. A message with one crash left runs alone. The worker then claims nothing else,
- * releases prefetched messages, and waits up to 5 s for running handlers.
+ * When a process dies, its leases expire, and each of its messages is charged a crash: the server
+ * cannot know which one caused it. A message is dead after the `max_crashes` of its queue. A
+ * message with one crash left runs alone: the worker claims nothing else, releases prefetched
+ * messages, and waits up to 5 s for running handlers.
  *
  * The worker opens two connections: one for claims and wake-ups, one for heartbeats, reports and
  * housekeeping. It can work with one. Through a pooler in transaction mode it cannot be woken and
