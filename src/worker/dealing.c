@@ -7,8 +7,8 @@
 #define AHEAD_MS 4.0
 #define AHEAD_CYCLES 2
 
-/* A queue with a backlog is asked for this many at a time, and less often: each claim and each report is a
- * statement for one queue. */
+/* While there is room for this many messages, a queue with a backlog is asked for as many at a time, and less often: each
+ * claim and each report is a statement for one queue. */
 #define CHUNK 256
 
 /* Of one queue no more reports may be refused at a time, for each handler. */
@@ -81,11 +81,11 @@ pgqrsi_dealing_may_claim(const pgqrsi_dealing *dealing, const pgqrsi_work_queue 
 /* What a queue gets of its credit in the first round. One with a backlog waits until that is worth a
  * statement. */
 static int64_t
-share_of(const pgqrsi_work_queue *queue)
+share_of(const pgqrsi_work_queue *queue, int64_t chunk)
 {
     int64_t share = queue->credit > 0 ? (int64_t)queue->credit : 0;
 
-    return queue->is_full && share < CHUNK ? 0 : share;
+    return queue->is_full && share < chunk ? 0 : share;
 }
 
 /* The first round of dealing: each queue's share by weight. Returns what is left. */
@@ -108,7 +108,7 @@ deal_shares(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t 
         if (!pgqrsi_dealing_may_claim(dealing, queue, now_ms))
             continue;
         queue->credit += (double)available * queue->held.options.weight / (double)weights;
-        queue->claim.asked = share_of(queue);
+        queue->claim.asked = share_of(queue, available >= CHUNK ? CHUNK : 1);
         if (queue->claim.asked > left)
             queue->claim.asked = left;
         left -= queue->claim.asked;
@@ -150,7 +150,7 @@ pgqrsi_dealing_deal(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, 
 
         if (queue == NULL)
             break;
-        count = !queue->is_full ? 1 : left < CHUNK ? left : CHUNK;
+        count = !queue->is_full || available < CHUNK ? 1 : left < CHUNK ? left : CHUNK;
         queue->claim.asked += count;
         left -= count;
     }
