@@ -48,7 +48,7 @@ pgqrs_schema_version(void)
 
 /* For each migration, the lowest version of a library that may use the schema after it: its own, unless it
  * only adds what older libraries do not look at. */
-static const int32_t oldest_libraries[PGQRSI_MIGRATION_COUNT] = { 1, 1 };
+static const int32_t oldest_libraries[PGQRSI_MIGRATION_COUNT] = { 1 };
 
 /* One statement of the client's schema, on the transaction's connection. */
 static pgqrs_status

@@ -217,41 +217,6 @@ a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one(void **state)
     TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_uninstall(p->client, p->err), p->err);
 }
 
-/* What the first version left behind. */
-static void
-go_back_to_version_1(struct place *p)
-{
-    ts_sql(p->sql, "DROP TRIGGER pgqrs_wake ON pgqrs_messages; DROP FUNCTION pgqrs_wake_on_insert(); "
-                   "DELETE FROM pgqrs_migrations WHERE version > 1");
-}
-
-static void
-an_older_schema_is_refused(void **state)
-{
-    struct place *p = *state;
-
-    place_install(p);
-    go_back_to_version_1(p);
-    expect_all_refuse(p, PGQRS_EOLDSCHEMA);
-    place_expect_message(p, "version 1");
-}
-
-static void
-an_older_schema_is_upgraded_with_what_is_in_it(void **state)
-{
-    struct place *p = *state;
-
-    place_install(p);
-    TS_OK(pgqrs_queue_create(p->client, text("kept"), NULL, NULL, p->err), p->err);
-    go_back_to_version_1(p);
-    place_reconnect(p);
-    TS_OK(pgqrs_admin_install(p->client, NULL, p->err), p->err);
-    assert_int_equal(ts_int(p->sql, "SELECT max(version) FROM pgqrs_migrations"), pgqrs_schema_version());
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_queues WHERE queue_name = 'kept'"), 1);
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_trigger WHERE tgname = 'pgqrs_wake'"), 1);
-    place_use(p);
-}
-
 /* Whoever needs the table after us waits for us: so we wait two seconds at a time. */
 static void
 a_table_that_is_locked_for_a_while_is_waited_for(void **state)
@@ -487,8 +452,6 @@ main(void)
         PLACE_TEST(what_is_not_installed_is_reported),
         PLACE_TEST(a_newer_schema_is_refused),
         PLACE_TEST(a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one),
-        PLACE_TEST(an_older_schema_is_refused),
-        PLACE_TEST(an_older_schema_is_upgraded_with_what_is_in_it),
         PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for),
         PLACE_TEST(uninstalling_removes_just_what_was_made),
         PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
