@@ -353,7 +353,7 @@ pgqrsi_process_run(const pgqrsi_process *process, pgqrsi_process_result *result,
                                 process->argv[0], (long long)(pgqrsi_clock_ms() - begun_ms) / 1000);
     if (outcome == 0)
         return pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                                "lost \"%s\": somebody killed the process that waited for it",
+                                "lost \"%s\": another process killed the one that waited for it",
                                 process->argv[0]);
     if (report.step == STEP_END) {
         result->exit_code = WIFEXITED(report.wait_status) ? WEXITSTATUS(report.wait_status) : -1;

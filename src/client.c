@@ -290,7 +290,7 @@ pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement
     if (call->scope == NULL || call->scope->queue_id == 0)
         return status;
     return pgqrsi_error_set(err, PGQRS_ENOQUEUE,
-                            "%s: the queue's tables are not there: it was deleted meanwhile; open it anew",
+                            "%s: the queue's tables are not there: it was deleted; open it again",
                             statement->name);
 }
 

@@ -197,11 +197,10 @@ work_report_event(struct work_report *report, const pgqrs_event *event, int64_t 
                              "message %lld failed for the last time and is dead: %.200s", id, event->message);
         break;
     case PGQRS_EVENT_LOST:
-        work_report_line(
-            report, CLI_LOG_WARN,
-            "lost the lease of message %lld: it has been given to somebody else or is gone; dropped "
-            "its outcome",
-            id);
+        work_report_line(report, CLI_LOG_WARN,
+                         "lost the lease of message %lld: another consumer has it, or it is gone; dropped "
+                         "its outcome",
+                         id);
         break;
     case PGQRS_EVENT_DISCONNECTED:
         begin_outage(report, event->message, now_ms);
@@ -250,7 +249,7 @@ work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms
     if (report->lost_bytes > 0)
         work_report_line(
             report, CLI_LOG_WARN,
-            "could not pass on %lld bytes of the programs' standard error: nobody read it in time",
+            "could not pass on %lld bytes of the programs' standard error: it was not read in time",
             (long long)report->lost_bytes);
     pgqrs_worker_count(worker, &counts);
     handled = counts.done + counts.failed + counts.dead;

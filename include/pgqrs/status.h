@@ -35,7 +35,7 @@ extern "C" {
     X(EEXISTS, -13, "a queue of this name exists")                                                           \
     X(ENOMESSAGE, -14, "no such message")                                                                    \
     X(ELEASELOST, -15, "the lease is lost: nothing was changed")                                             \
-    X(ELEASED, -16, "the message is leased by somebody else")                                                \
+    X(ELEASED, -16, "another consumer has leased the message")                                               \
     X(ERATE, -17, "the producer's rate limit is reached: nothing was stored")                                \
     X(EDENIED, -18, "the database role lacks a privilege")                                                   \
     X(ESERVER, -19, "the server reported an error: nothing was stored")                                      \

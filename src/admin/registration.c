@@ -51,8 +51,9 @@ pgqrsi_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t deadlin
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_rows_count(rows) == 0)
-        status = pgqrsi_error_set(err, PGQRS_ENOQUEUE,
-                                  "registering a worker: queue \"%s\" was deleted meanwhile", opened->name);
+        status =
+            pgqrsi_error_set(err, PGQRS_ENOQUEUE,
+                             "registering a worker: queue \"%s\" was deleted in the meantime", opened->name);
     else
         *out_id = pgqrsi_rows_int(rows, 0, 0);
     pgqrsi_rows_free(rows);

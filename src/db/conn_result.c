@@ -13,7 +13,7 @@ advice(pgqrs_status status)
     case PGQRS_EDENIED:
         return "; ask the owner of the schema for that privilege";
     case PGQRS_ETIMEDOUT:
-        return "; the server is busy or somebody holds a lock: try again";
+        return "; the server is busy, or another session holds a lock: try again";
     case PGQRS_ECONNECT:
         return "; name the server that can be written to";
     default:
@@ -86,7 +86,7 @@ pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *re
     case PGRES_COPY_IN:
     case PGRES_COPY_OUT:
     case PGRES_COPY_BOTH:
-        return pgqrsi_conn_lost(conn, name, "the server began a COPY that nobody asked for", err);
+        return pgqrsi_conn_lost(conn, name, "the server began a COPY that was not asked for", err);
     case PGRES_FATAL_ERROR:
         if (PQstatus(conn->pg) != CONNECTION_OK)
             return pgqrsi_conn_lost(conn, name, "the connection was lost", err);

@@ -130,7 +130,7 @@ pgqrsi_pipe_transfer(pgqrsi_pipe *pipe, pgqrs_error *err)
 
     if (pipe->failed || PQflush(pg) < 0)
         return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                "the connection to the server was lost while sending, or memory is short");
+                                "the connection to the server was lost while sending, or out of memory");
     is_alive = PQconsumeInput(pg);
     take_results(pipe);
     if (!is_alive || PQstatus(pg) != CONNECTION_OK || pipe->conn->broken)

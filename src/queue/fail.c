@@ -141,7 +141,7 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
 void
 pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size)
 {
-    snprintf(out, size, "its lease ran out %d times: whoever worked on it crashed or hung", crashes);
+    snprintf(out, size, "its lease ran out %d times: its consumer crashed or hung each time", crashes);
 }
 
 pgqrs_status

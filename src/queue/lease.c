@@ -47,7 +47,7 @@ pgqrsi_consumer_lease_lost(const pgqrs_consumer *consumer, int64_t id, pgqrs_err
     return pgqrsi_error_set(
         err, PGQRS_ELEASELOST,
         "the lease on message %lld of queue \"%s\" is lost: it ran out and the message was handed to "
-        "somebody else, or it is finished; drop this attempt",
+        "another consumer, or it is finished; drop this attempt",
         (long long)id, consumer->queue->name);
 }
 

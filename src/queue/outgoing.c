@@ -177,7 +177,7 @@ find_or_insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoin
     }
     return pgqrsi_error_set(
         err, PGQRS_EUNKNOWN,
-        "enqueueing to queue \"%s\": an idempotency key came and went meanwhile: try again with the "
+        "enqueueing to queue \"%s\": an idempotency key came and went during the call: try again with the "
         "same key",
         producer->queue->name);
 }
@@ -193,7 +193,7 @@ pgqrsi_outgoing_resolve(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrs
     return pgqrsi_error_set(
         err, PGQRS_EUNKNOWN,
         "enqueueing to queue \"%s\": it is stored, but for messages whose idempotency key "
-        "another transaction took meanwhile, and the server could not be asked for those: "
+        "another transaction took, and the server could not be asked for those: "
         "try again with the same keys",
         producer->queue->name);
 }

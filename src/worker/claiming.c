@@ -137,7 +137,7 @@ take_messages(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_rows *
     if (batch == NULL) {
         pgqrsi_rows_free(rows);
         pgqrsi_events_tell(claiming->holdings->events, PGQRS_EVENT_TROUBLE, NULL, PGQRS_ENOMEM,
-                           "memory is short: claimed messages are due again when their leases have run out");
+                           "out of memory: claimed messages are due again when their leases have run out");
         return count;
     }
     pgqrsi_claim_end(&queue->claim, rows, batch->list);
