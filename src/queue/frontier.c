@@ -89,6 +89,26 @@ take_band(pgqrsi_frontier *frontier, int band, const pgqrsi_peek *peek, int64_t 
         frontier->held_from_ms[band] = vt_ms > 0 ? vt_ms : 0;
 }
 
+/* What this client has put there since the peek was asked for is not forgotten. */
+static void
+keep_told(pgqrsi_frontier *frontier, int band, const pgqrsi_peek *peek)
+{
+    pgqrsi_told *told = &frontier->told[band];
+
+    if (told->told_ms < peek->asked_ms) {
+        told->told_ms = 0;
+        return;
+    }
+    if (told->told_ms == 0)
+        return;
+    if (told->due_ms < frontier->due_ms[band])
+        frontier->due_ms[band] = told->due_ms;
+    if (told->keeps_place)
+        frontier->held_from_ms[band] = 0;
+    if (told->keeps_place && band == PGQRSI_BAND_DEFAULT)
+        frontier->default_vt_ms = 0;
+}
+
 int
 pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms)
 {
@@ -101,6 +121,8 @@ pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
         take_band(frontier, band, peek, now_ms);
     frontier->default_vt_ms = peek->vt_ms[PGQRSI_BAND_DEFAULT];
+    for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
+        keep_told(frontier, band, peek);
     if (peek->head_ms != 0)
         frontier->head_ms = peek->head_ms;
     frontier->has_head = peek->head_ms != 0;
@@ -199,10 +221,18 @@ pgqrsi_frontier_held(pgqrsi_frontier *frontier, int32_t priority, int64_t delay_
                        : priority < 0 ? PGQRSI_BAND_BELOW
                                       : PGQRSI_BAND_DEFAULT;
 
+    pgqrsi_told *told = &frontier->told[band];
+
+    if (told->told_ms == 0)
+        *told = (pgqrsi_told){ .due_ms = PGQRSI_CLOCK_NEVER };
+    told->told_ms = now_ms;
+    if (now_ms + delay_ms < told->due_ms)
+        told->due_ms = now_ms + delay_ms;
     if (now_ms + delay_ms < frontier->due_ms[band])
         frontier->due_ms[band] = now_ms + delay_ms;
     if (delay_ms > 0)
         return;
+    told->keeps_place = 1;
     /* It may have been enqueued long ago, and keeps its place. */
     frontier->held_from_ms[band] = 0;
     if (band == PGQRSI_BAND_DEFAULT)

@@ -28,6 +28,13 @@ typedef enum pgqrsi_band {
 
 #define PGQRSI_BAND_COUNT 3
 
+/** What this client itself has put into a band. A peek that was asked for earlier does not know of it. */
+typedef struct pgqrsi_told {
+    int64_t told_ms; /* 0: nothing */
+    int64_t due_ms;
+    int keeps_place; /* it may have any vt */
+} pgqrsi_told;
+
 typedef struct pgqrsi_frontier {
     int64_t bound;     /* claims of the ready lane begin after this id */
     int64_t candidate; /* becomes the bound once it is SETTLE_MS old */
@@ -40,6 +47,7 @@ typedef struct pgqrsi_frontier {
     int full;    /* the last claim was handed all that it asked for: there may be a backlog */
     int64_t
         due_ms[PGQRSI_BAND_COUNT]; /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
+    pgqrsi_told told[PGQRSI_BAND_COUNT];
     int64_t held_from_ms[PGQRSI_BAND_COUNT]; /* claims of the band begin at this vt; 0: at its beginning */
     int64_t default_vt_ms; /* the earliest vt of the default band; 0: due whatever the ready lane holds */
     int64_t head_ms;       /* enqueued_at of the ready lane's head, or of the last message claimed there */
@@ -78,6 +86,7 @@ typedef struct pgqrsi_peek {
     int64_t issued;
     int64_t expiry_ms; /* the earliest end of a lease in the ready lane */
     int64_t bound;     /* as the peek was sent with */
+    int64_t asked_ms;  /* when it was sent, by this process's clock */
 } pgqrsi_peek;
 
 /** `low_water` is where claims may begin. */

@@ -234,7 +234,7 @@ begin_after_refused(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
 static int
 read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows)
 {
-    pgqrsi_peek found = { .bound = refresh->bound };
+    pgqrsi_peek found = { .bound = refresh->bound, .asked_ms = refresh->began_ms };
     int64_t cost_us = pgqrsi_rows_int(rows, 0, 13), now_ms = pgqrsi_clock_ms();
 
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)

@@ -258,7 +258,7 @@ a_child_that_could_not_be_started_costs_no_attempt(void **state)
     set_file_limit(worker, 6);
     fixture_touch(&f, "go");
     ts_wait_output(worker, "could not start the program", WORK_WAIT_MS);
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive"), 1);
+    ts_wait_until(f.sql, WORK_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive");
     set_file_limit(worker, 100);
     ts_wait_until(
         f.sql, WORK_WAIT_MS,

@@ -257,10 +257,34 @@ ten_years_do_not_overflow(void **state)
     assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + ten_years_ms));
 }
 
+/* The worker's looks and reports go over two connections: a look that was asked for first may be answered last. */
+static void
+a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since(void **state)
+{
+    pgqrsi_frontier frontier;
+    pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000, .asked_ms = START_MS + 10 };
+
+    (void)state;
+    pgqrsi_frontier_init(&frontier, 0, START_MS);
+    pgqrsi_frontier_held(&frontier, 0, 300, START_MS + 20);
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 30);
+    assert_int_equal(pgqrsi_frontier_next_ms(&frontier), START_MS + 320);
+    pgqrsi_frontier_held(&frontier, 0, 0, START_MS + 40);
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 50);
+    assert_int_equal(frontier.held_from_ms[PGQRSI_BAND_DEFAULT], 0);
+    assert_int_equal(frontier.default_vt_ms, 0);
+    /* One that was asked for later knows better. */
+    peek.asked_ms = START_MS + 60;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 70);
+    assert_int_equal(pgqrsi_frontier_next_ms(&frontier), PGQRSI_CLOCK_NEVER);
+    assert_true(frontier.held_from_ms[PGQRSI_BAND_DEFAULT] > 0);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since),
         cmocka_unit_test(a_new_client_begins_at_the_low_water_mark_and_knows_nothing),
         cmocka_unit_test(the_bound_follows_what_was_claimed_a_while_ago),
         cmocka_unit_test(a_claim_that_began_too_early_moves_nothing),
