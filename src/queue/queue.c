@@ -55,7 +55,7 @@ new_queue(pgqrs_client *client, const pgqrsi_rows *rows)
 
     if (queue == NULL)
         return NULL;
-    queue->name = strndup(name.data, name.size);
+    queue->name = name.data != NULL ? strndup(name.data, name.size) : strdup("");
     if (queue->name == NULL) {
         free(queue);
         return NULL;

@@ -85,7 +85,7 @@ a_lie_is_called_what_it_is(void **state)
         { "text_format", "columns of other types or formats", enqueue },
         { "short_value", "none of its type", enqueue },
         { "spoilt_values", "none of its type", dequeue },
-        { "copy_out_instead", "COPY that nobody asked for", enqueue },
+        { "copy_out_instead", "COPY that was not asked for", enqueue },
         { "fatal_error", "ended the session", enqueue },
         { "endless_rows", "the deadline passed", enqueue },
         { "no_ready", "answered twice", enqueue },
