@@ -96,8 +96,11 @@ pgqrsi_pipe_close(pgqrsi_pipe *pipe)
     pipe->state = PGQRSI_PIPE_CLOSED;
     for (uint64_t i = pipe->complete; i < pipe->sent; i++)
         pgqrsi_error_release(&pgqrsi_pipe_at(pipe, i)->answer.error); /* of one that was answered in part */
-    if (pipe->probing)
+    if (pipe->probing) {
+        for (uint64_t i = pipe->taken; i < pipe->sent; i++)
+            pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, i)->answer); /* the probe's row, if it has come */
         pipe->complete = pipe->taken = pipe->sent;
+    }
     pipe->probing = 0;
     for (; pipe->complete < pipe->sent; pipe->complete++) {
         struct pgqrsi_pipe_segment *segment = pgqrsi_pipe_at(pipe, pipe->complete);
