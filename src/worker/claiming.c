@@ -171,9 +171,9 @@ claim_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     *rows = NULL; /* belongs to the messages now */
     if (got == 0)
         claiming->empty_claims++;
-    queue->is_full = got == asked;
     if (is_single)
         return; /* out of turn: it says nothing about the round */
+    queue->is_full = got == asked;
     was_claiming = queue->polling.state == PGQRSI_POLLING_CLAIMING;
     if (got > 0)
         pgqrsi_polling_found(&queue->polling, got == asked);
