@@ -3,6 +3,8 @@
  */
 #include "story.h"
 
+#include "poison.h"
+
 /* Takes and deletes all that come, until nothing is due; how many there were. */
 static int
 drain(struct story *s, size_t at_once)
@@ -29,10 +31,6 @@ dead(const struct story *s)
 {
     return ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'");
 }
-
-/* A number that jsonb stores in a few bytes and prints in 131,000: some thousands of them are over a
- * gigabyte. The library refuses it; plain SQL does not. */
-#define UNPRINTABLE "(SELECT jsonb_agg(1e131071::numeric) FROM generate_series(1, 9000))"
 
 /* Printing a gigabyte takes a server some seconds, and more on a busy machine. */
 static void
@@ -75,27 +73,6 @@ the_same_in_the_held_lane(void **state)
     assert_int_equal(dead(s), 1);
     assert_int_equal(story_stored(s), 0);
 }
-
-/* What a producer, or anybody who may write to the lanes, can put there. */
-static const char *const oddities[] = {
-    "INSERT INTO " READY " (payload, read_ct) VALUES ('1', 2147483647)",
-    "INSERT INTO " READY " (payload, crash_ct) VALUES ('1', 32767)",
-    "INSERT INTO " READY " (payload, failed_ct) VALUES ('1', 32767)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', 0)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', -5)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', -9223372036854775807)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', 9223372036854775807)",
-    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', '-infinity')",
-    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', 'infinity')",
-    "INSERT INTO " READY " (payload, vt) VALUES ('1', '-infinity')",
-    "INSERT INTO " READY " (payload, message_type) VALUES ('1', repeat('t', 200000))",
-    "INSERT INTO " READY " (payload, priority) VALUES ('1', 32767)",
-    "INSERT INTO " HELD " (payload, read_ct, crash_ct, failed_ct) VALUES ('1', 2147483647, 32767, 32767)",
-    "INSERT INTO " HELD " (payload, vt) VALUES ('1', '-infinity')",
-    "INSERT INTO " HELD " (payload, id) VALUES ('1', -7)",
-    "INSERT INTO " HELD " (payload, lease_token, vt) VALUES ('1', 0, clock_timestamp())",
-    "INSERT INTO " HELD " (payload, lease_token, vt, crash_ct) VALUES ('1', 5, clock_timestamp(), 32767)",
-};
 
 static void
 odd_rows_stop_nobody(void **state)

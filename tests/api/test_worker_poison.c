@@ -5,12 +5,9 @@
 #include "running.h"
 
 #include "outcome.h"
+#include "poison.h"
 
 #define OTHERS 20
-
-/* A number that jsonb stores in a few bytes and prints in 131,000: some thousands of them are over a
- * gigabyte. The library refuses it; plain SQL does not. */
-#define UNPRINTABLE "(SELECT jsonb_agg(1e131071::numeric) FROM generate_series(1, 9000))"
 
 static void
 await_all(struct story *s, int done)
@@ -52,27 +49,6 @@ the_same_in_the_held_lane(void **state)
 {
     spoil(*state, "INSERT INTO " HELD " (payload, priority) SELECT " UNPRINTABLE ", 5");
 }
-
-/* What whoever may write to the lanes can put there. */
-static const char *const oddities[] = {
-    "INSERT INTO " READY " (payload, read_ct) VALUES ('1', 2147483647)",
-    "INSERT INTO " READY " (payload, crash_ct) VALUES ('1', 32767)",
-    "INSERT INTO " READY " (payload, failed_ct) VALUES ('1', 32767)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', 0)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', -5)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', -9223372036854775807)",
-    "INSERT INTO " READY " (payload, id) VALUES ('1', 9223372036854775807)",
-    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', '-infinity')",
-    "INSERT INTO " READY " (payload, enqueued_at) VALUES ('1', 'infinity')",
-    "INSERT INTO " READY " (payload, vt) VALUES ('1', '-infinity')",
-    "INSERT INTO " READY " (payload, message_type) VALUES ('1', repeat('t', 200000))",
-    "INSERT INTO " READY " (payload, priority) VALUES ('1', 32767)",
-    "INSERT INTO " HELD " (payload, read_ct, crash_ct, failed_ct) VALUES ('1', 2147483647, 32767, 32767)",
-    "INSERT INTO " HELD " (payload, vt) VALUES ('1', '-infinity')",
-    "INSERT INTO " HELD " (payload, id) VALUES ('1', -7)",
-    "INSERT INTO " HELD " (payload, lease_token, vt) VALUES ('1', 0, clock_timestamp())",
-    "INSERT INTO " HELD " (payload, lease_token, vt, crash_ct) VALUES ('1', 5, clock_timestamp(), 32767)",
-};
 
 static void
 expect_round(struct story *s, size_t i, int sent)

@@ -101,11 +101,11 @@ expect_not_idle_before(struct story *s, pgqrs_worker *worker, int done)
     assert_int_equal(count, done);
 }
 
+/* A worker whose second connection cannot be had does everything over the first one, and says why. */
 static void
-a_session_that_is_waited_for_keeps_no_message(void **state)
+expect_all_done_with_one(struct story *s, const char *sessions, const char *clients, const char *words)
 {
-    struct story *s = *state;
-    struct pooled p = begin(s, "session", "2", "300"); /* one is the client's */
+    struct pooled p = begin(s, "session", sessions, clients);
     pgqrs_worker *worker;
 
     story_send_priority(s, 7);
@@ -113,24 +113,20 @@ a_session_that_is_waited_for_keeps_no_message(void **state)
     expect_not_idle_before(s, worker, 1);
     send_all_kinds(s);
     ts_outcome_await(s->sql, 4, "outcome = 'done' AND read_ct = 1");
-    ts_journal_await(p.words, "told that it waits", 1);
+    ts_journal_await(p.words, words, 1);
     end(s, &p, worker);
+}
+
+static void
+a_session_that_is_waited_for_keeps_no_message(void **state)
+{
+    expect_all_done_with_one(*state, "2", "300", "told that it waits"); /* one session is the client's */
 }
 
 static void
 a_connection_that_is_refused_keeps_no_message(void **state)
 {
-    struct story *s = *state;
-    struct pooled p = begin(s, "session", "20", "2");
-    pgqrs_worker *worker;
-
-    story_send_priority(s, 7);
-    worker = start(s, &p);
-    expect_not_idle_before(s, worker, 1);
-    send_all_kinds(s);
-    ts_outcome_await(s->sql, 4, "outcome = 'done' AND read_ct = 1");
-    ts_journal_await(p.words, "told the limit", 1);
-    end(s, &p, worker);
+    expect_all_done_with_one(*state, "20", "2", "told the limit");
 }
 
 /* It waits for both, is not idle, and says why; then it gets one. */
