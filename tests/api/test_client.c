@@ -338,6 +338,29 @@ a_server_that_does_not_answer_is_given_up(void **state)
     ts_cluster_free(cluster);
 }
 
+/* The short way to a client, and from there to a connection of one's own. */
+static void
+a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database(void **state)
+{
+    struct story *s = *state;
+    pgqrs_client *client = NULL;
+    PGconn *own;
+
+    assert_int_equal(setenv("PGQRS_DSN", "host=127.0.0.1 port=1 dbname=elsewhere", 1), 0);
+    TS_OK(pgqrs_client_open_dsn(s->dsn, &client, s->err), s->err);
+    own = ts_connect(pgqrs_client_conninfo(client));
+    assert_string_equal(PQdb(own), PQdb(s->sql));
+    PQfinish(own);
+    pgqrs_client_close(client);
+    /* Without one it is the environment's, and without that there is none. */
+    assert_int_equal(setenv("PGQRS_DSN", s->dsn, 1), 0);
+    TS_OK(pgqrs_client_open_dsn(NULL, &client, s->err), s->err);
+    pgqrs_client_close(client);
+    assert_int_equal(unsetenv("PGQRS_DSN"), 0);
+    TS_IS(PGQRS_ECONFIG, pgqrs_client_open_dsn(NULL, &client, s->err), s->err);
+    story_expect_message(s, "PGQRS_DSN");
+}
+
 int
 main(void)
 {
@@ -354,6 +377,7 @@ main(void)
         STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so),
         STORY_TEST(eight_threads_share_one_connection),
         STORY_TEST(a_server_that_does_not_answer_is_given_up),
+        STORY_TEST(a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
