@@ -10,9 +10,9 @@
 /* How long an answer is waited for, if the sender does not say. */
 #define PATIENCE_MS 2000
 
-/* After an outage: see pgqrsi_exchange_hold_off_ms. No longer, since a sweep also finds what was committed
- * late. */
-#define HOLD_OFF_MAX_MS 10000
+/* Twice the longest pause between two attempts to connect, since those who were cut off together do not come
+ * back together. No longer, since a sweep also finds what was committed late. */
+#define HOLD_OFF_MS 10000
 
 /* Transactions that each traffic leaves free for those after it. */
 static const size_t kept_free[PGQRSI_TRAFFIC_COUNT] = {
@@ -74,11 +74,9 @@ pgqrsi_exchange_can_hear(const pgqrsi_exchange *exchange)
 }
 
 int64_t
-pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange, int64_t lease_ms)
+pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange)
 {
-    if (exchange->lost_ms == 0)
-        return 0;
-    return exchange->opened_ms + (lease_ms < HOLD_OFF_MAX_MS ? lease_ms : HOLD_OFF_MAX_MS);
+    return exchange->lost_ms == 0 ? 0 : exchange->opened_ms + HOLD_OFF_MS;
 }
 
 int

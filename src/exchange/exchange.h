@@ -120,10 +120,9 @@ int pgqrsi_exchange_has_room(pgqrsi_exchange *exchange, const pgqrsi_sending_as 
 pgqrsi_exchange_request *pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as,
                                               const pgqrsi_call *call);
 
-/** Until when leases of that time that have run out are left to their holders, who were perhaps cut off as
- * well and extend them now: for a lease's time after a lost link came back, 10 s at most. 0: no link was
- * lost. */
-int64_t pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange, int64_t lease_ms);
+/** Until when leases that have run out are left to their holders, who were perhaps cut off as well and extend
+ * them once they are back: for 10 s after a lost link came back. 0: no link was lost. */
+int64_t pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange);
 
 /** Whether the link is open and all that was sent over it is answered. */
 int pgqrsi_channel_is_quiet(const pgqrsi_channel *channel);

@@ -258,8 +258,7 @@ send_claim(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64_t now_ms)
 
     queue->claim.consumer = queue->held.consumer;
     queue->claim.lease_ms = queue->held.options.lease_ms;
-    queue->claim.spares_leases =
-        now_ms < pgqrsi_exchange_hold_off_ms(claiming->exchange, queue->held.options.lease_ms);
+    queue->claim.spares_leases = now_ms < pgqrsi_exchange_hold_off_ms(claiming->exchange);
     limit_bytes(queue);
     if (pgqrsi_claim_begin(&queue->claim, NULL) != PGQRS_OK)
         return 0;

@@ -30,7 +30,7 @@ static pgqrsi_hints
 hints_of(const pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, int64_t now_ms)
 {
     pgqrs_client *client = queue->held.consumer->client;
-    int64_t off_ms = pgqrsi_exchange_hold_off_ms(housekeeping->exchange, queue->held.options.lease_ms);
+    int64_t off_ms = pgqrsi_exchange_hold_off_ms(housekeeping->exchange);
     pgqrsi_hints hints = { .is_known = 1, .is_complete = queue->refresh.is_complete };
     pgqrsi_frontier frontier;
 
@@ -74,8 +74,7 @@ is_held_off(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *qu
     pgqrsi_refresh_step step = queue->refresh.step;
 
     return (step == PGQRSI_REFRESH_FULL_SWEEP || step == PGQRSI_REFRESH_SWEEP) &&
-           pgqrsi_clock_boot_ms() <
-               pgqrsi_exchange_hold_off_ms(housekeeping->exchange, queue->held.options.lease_ms);
+           pgqrsi_clock_boot_ms() < pgqrsi_exchange_hold_off_ms(housekeeping->exchange);
 }
 
 /* The refresh goes on: to its next statement, or to its end. The hints are there once the peeks are done. */

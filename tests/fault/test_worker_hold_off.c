@@ -9,18 +9,21 @@
 
 #define NAME "worker_behind_a_proxy"
 #define HOLDERS_LEASE_MS 300
+#define LEASE_MS 500 /* of the worker: shorter than the pauses in which others try to come back */
 
 static pgqrs_worker *
 start_behind(struct story *s, pgqrs_client *client, ts_journal *events)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     pgqrs_worker *worker;
 
     options.poll_ms = 50; /* so that it soon notices what happens to its connections */
     options.on_event = ts_journal_event;
     options.event_arg = events;
     worker = running_new_on(s, client, &options);
-    running_add(s, worker, "jobs", NULL, running_done, NULL);
+    queue.lease_ms = LEASE_MS;
+    running_add(s, worker, "jobs", &queue, running_done, NULL);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
     running_await_idle(worker);
     return worker;
@@ -63,6 +66,7 @@ leases_that_ran_out_in_an_outage_are_left_to_their_holders(void **state)
                   "SELECT count(*) = 4 FROM pgqrs_messages WHERE vt < clock_timestamp()");
     ts_proxy_pass(proxy);
     ts_journal_await(events, "CONNECTED", 1);
+    ts_sql(s->sql, "SELECT pg_sleep(%d)", 4 * LEASE_MS / 1000);
     for (int i = 1; i <= 3; i++) {
         story_send_priority(s, 5);
         ts_outcome_await(s->sql, i, "outcome = 'done'");
