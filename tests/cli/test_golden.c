@@ -123,7 +123,7 @@ run_command(FILE *out, const char *command, const char *const *env, const char *
     const char *const argv[] = { "bash", "-c", script, NULL };
     ts_result result;
 
-    ts_run(&(ts_invocation){ .argv = argv, .env = env, .folder = folder }, &result);
+    ts_run(&(ts_invocation){ .argv = argv, .name = command, .env = env, .folder = folder }, &result);
     write_lines(out, result.out, "");
     write_lines(out, result.err, "! ");
     if (result.exit_code != 0)

@@ -126,7 +126,7 @@ ts_spawn(const ts_invocation *invocation)
 
     if (process == NULL)
         ts_fail("out of memory");
-    process->name = strdup(invocation->argv[0]);
+    process->name = strdup(invocation->name != NULL ? invocation->name : invocation->argv[0]);
     process->out = memory_file("out");
     process->err = memory_file("err");
     process->started_ms = now_ms();

@@ -16,6 +16,7 @@
 /** What to run. Zero means the default. */
 typedef struct ts_invocation {
     const char *const *argv; /* NULL at its end; the program is looked for in PATH */
+    const char *name;        /* in what is said of a failure; default: the program */
     const char *const *env;  /* "NAME=value" sets, "NAME" removes, NULL at its end; default: as it is */
     const char *folder;      /* to run in; default: the test's */
     const char *input;       /* standard input; default: empty */
