@@ -1,11 +1,12 @@
 /*
- * The yardstick: the same payloads, batches, threads and commits with the fewest statements that could do it,
- * on a table with a primary key and nothing else. INSERT .. SELECT unnest puts a batch in; DELETE ..
- * RETURNING takes one out, by ranges of ids that a counter in this process hands out, so that nobody
- * searches, waits or leases. No queue can be faster; none that can lose a worker can even do this.
+ * The yardstick: the same payloads, batches, threads and commits with the fewest statements that
+ * could do it, on a table with a primary key and nothing else. INSERT .. SELECT unnest puts a batch
+ * in; DELETE .. RETURNING takes one out, by ranges of ids that a counter in this process hands out,
+ * so that nobody searches, waits or leases. No queue can be faster; none that can lose a worker can
+ * even do this.
  *
- * Nothing here is slower than it has to be: connections are open and statements prepared before the clock
- * starts, and the array of a batch is built once, in PostgreSQL's binary form.
+ * Nothing here is slower than it has to be: connections are open and statements prepared before the
+ * clock starts, and the array of a batch is built once, in PostgreSQL's binary form.
  */
 #include <endian.h>
 #include <stdio.h>
@@ -35,7 +36,8 @@ bench_batch
 bench_make_batch(bench_run *run, const char *payload, int64_t count)
 {
     /* One dimension, no nulls, the type, how many, counted from 1. */
-    const uint32_t head[] = { htobe32(1), 0, htobe32(OID_JSONB), htobe32((uint32_t)count), htobe32(1) };
+    const uint32_t head[] = { htobe32(1), 0, htobe32(OID_JSONB), htobe32((uint32_t)count),
+                              htobe32(1) };
     size_t length = strlen(payload);
     const uint32_t size = htobe32((uint32_t)length + 1);
     char *bytes = bench_allocate(run, sizeof(head) + (size_t)count * (length + 5), 1), *at = bytes;
@@ -94,12 +96,14 @@ open_bare(bench_side *side)
     if (bench_stopped(run))
         return;
     side->state = bare;
-    PQclear(bench_query(run, run->observer, bench_for_table(run, BENCH_SQL(BARE_CREATE), bare->table),
+    PQclear(bench_query(run, run->observer,
+                        bench_for_table(run, BENCH_SQL(BARE_CREATE), bare->table),
                         "create the bare table"));
     for (size_t i = 0; i < bare->connection_count && !bench_stopped(run); i++) {
         bare->connections[i] = bench_connect(run);
         if (!run->pooled)
-            PQclear(bench_query(run, bare->connections[i], BENCH_SQL(BARE_PLAN), "set the planner"));
+            PQclear(
+                bench_query(run, bare->connections[i], BENCH_SQL(BARE_PLAN), "set the planner"));
         bench_prepare(run, bare->connections[i], INSERT, bare->insert);
         bench_prepare(run, bare->connections[i], DELETE, bare->delete);
     }
@@ -140,7 +144,8 @@ work(bench_side *side, size_t thread)
 
     if (at >= side->jobs)
         return 0;
-    result = bench_execute(side->run, bare->connections[thread], DELETE, bare->delete, 2, values, sizes);
+    result =
+        bench_execute(side->run, bare->connections[thread], DELETE, bare->delete, 2, values, sizes);
     count = (size_t)PQntuples(result);
     PQclear(result);
     return bench_side_claimed(side, count) != NULL ? count : 0;
@@ -162,6 +167,9 @@ count(bench_side *side, int64_t *archived)
     return rows;
 }
 
-const bench_way bench_bare = {
-    .name = "bare", .open = open_bare, .close = close_bare, .enqueue = enqueue, .work = work, .count = count
-};
+const bench_way bench_bare = { .name = "bare",
+                               .open = open_bare,
+                               .close = close_bare,
+                               .enqueue = enqueue,
+                               .work = work,
+                               .count = count };

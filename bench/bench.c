@@ -5,8 +5,8 @@
 
 #include "ways.h"
 
-/* Of one job a call: for connections, statements and caches, and so that nobody pays for pages that are
- * logged whole after a checkpoint. */
+/* Of one job a call: for connections, statements and caches, and so that nobody pays for pages that
+ * are logged whole after a checkpoint. */
 #define WARM_UP_JOBS 2000
 
 static void
@@ -14,7 +14,8 @@ print_settings(bench_run *run, FILE *out)
 {
     static const char *const modes[] = { "throughput", "enqueuers", "threads", "pickup" };
     const bench_options *options = &run->options;
-    PGresult *result = bench_query(run, run->observer, BENCH_SQL(SETTINGS), "read the server's settings");
+    PGresult *result =
+        bench_query(run, run->observer, BENCH_SQL(SETTINGS), "read the server's settings");
 
     if (result == NULL)
         return;
@@ -24,9 +25,10 @@ print_settings(bench_run *run, FILE *out)
     bench_print(out, 1, "producers", (double)options->callers, 0);
     bench_print(out, 1, "workers", (double)options->workers, 0);
     bench_print(out, 1, "payload_bytes", (double)options->payload_bytes, 0);
-    fprintf(out, ",\n  \"finish\": \"%s\",\n  \"pooled\": %s,\n  \"library\": \"%s\",\n  \"server\": %s",
-            options->archives ? "archive" : "delete", run->pooled ? "true" : "false", pgqrs_version(),
-            PQgetvalue(result, 0, 0));
+    fprintf(out,
+            ",\n  \"finish\": \"%s\",\n  \"pooled\": %s,\n  \"library\": \"%s\",\n  \"server\": %s",
+            options->archives ? "archive" : "delete", run->pooled ? "true" : "false",
+            pgqrs_version(), PQgetvalue(result, 0, 0));
     PQclear(result);
 }
 
@@ -37,13 +39,16 @@ measure_mode(bench_run *run, FILE *out)
 
     switch (run->options.mode) {
     case BENCH_ENQUEUERS:
-        return bench_contest_run(run, &(bench_contest){ { &bench_jobs, &bench_bare }, false, warm_up }, out);
+        return bench_contest_run(
+            run, &(bench_contest){ { &bench_jobs, &bench_bare }, false, warm_up }, out);
     case BENCH_THREADS:
-        return bench_contest_run(run, &(bench_contest){ { &bench_jobs, NULL }, true, warm_up }, out);
+        return bench_contest_run(run, &(bench_contest){ { &bench_jobs, NULL }, true, warm_up },
+                                 out);
     case BENCH_PICKUP:
         return bench_pickup_run(run, &bench_jobs, out);
     default:
-        return bench_contest_run(run, &(bench_contest){ { &bench_batches, &bench_bare }, true, 0 }, out);
+        return bench_contest_run(run, &(bench_contest){ { &bench_batches, &bench_bare }, true, 0 },
+                                 out);
     }
 }
 
@@ -67,9 +72,11 @@ measure(bench_run *run)
     if (fclose(out) != 0)
         bench_check(run, PGQRS_ENOMEM, NULL);
     else if (!bench_stopped(run) && (fwrite(text, 1, size, stdout) != size || fflush(stdout) != 0))
-        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM), "could not write the result to standard output");
+        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM),
+                   "could not write the result to standard output");
     else if (!is_right)
-        bench_fail(run, EXIT_FAILURE, "messages were lost, left over or handed out twice: see the result");
+        bench_fail(run, EXIT_FAILURE,
+                   "messages were lost, left over or handed out twice: see the result");
     free(text);
 }
 

@@ -1,9 +1,10 @@
 /*
- * The benchmark behind `pgqrs bench`: how many jobs a second a queue carries from enqueue to finish, next to
- * the fewest statements that could move the same rows, on the same server in the same minute. See README.md.
+ * The benchmark behind `pgqrs bench`: how many jobs a second a queue carries from enqueue to
+ * finish, next to the fewest statements that could move the same rows, on the same server in the
+ * same minute. See README.md.
  *
- * All queue work goes through <pgqrs.h>, as any program's would; libpq is used directly only for the
- * comparison and for measuring.
+ * All queue work goes through <pgqrs.h>, as any program's would; libpq is used directly only for
+ * the comparison and for measuring.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
@@ -42,11 +43,12 @@ typedef struct bench_host {
 } bench_host;
 
 /**
- * Runs `pgqrs bench`: makes a queue of its own, measures, prints one JSON object on stdout, and removes what
- * it made, also when it is interrupted. Reports a failure in one line on stderr.
+ * Runs `pgqrs bench`: makes a queue of its own, measures, prints one JSON object on stdout, and
+ * removes what it made, also when it is interrupted. Reports a failure in one line on stderr.
  *
- * Returns an exit code: 0; 1 if the database's counts disagree with what was done; 128 + the number of the
- * signal that ended it; or what `exit_code` says. One thread, no other may use the client meanwhile.
+ * Returns an exit code: 0; 1 if the database's counts disagree with what was done; 128 + the number
+ * of the signal that ended it; or what `exit_code` says. One thread, no other may use the client
+ * meanwhile.
  */
 int bench_main(const bench_host *host, const bench_options *options);
 

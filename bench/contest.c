@@ -35,7 +35,8 @@ run_one(bench_run *run, const bench_contest *contest, struct entry *entry, int64
         is_right = is_right && atomic_load(&side.finished) == side.jobs && left == 0 &&
                    (archived == 0 || archived == all) && bench_side_is_right(&side);
     *life = (bench_usage){ enqueue->seconds + drain->seconds, enqueue->wal_bytes + drain->wal_bytes,
-                           enqueue->server_cpu + drain->server_cpu, enqueue->client_cpu + drain->client_cpu };
+                           enqueue->server_cpu + drain->server_cpu,
+                           enqueue->client_cpu + drain->client_cpu };
     bench_side_close(&side);
     return is_right;
 }

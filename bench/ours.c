@@ -28,10 +28,11 @@ enqueue(bench_side *side, size_t thread, int64_t first, bench_record *records)
 
     (void)first;
     if (side->way->work == NULL)
-        status = pgqrs_producer_enqueue(queue->producer, queue->payloads[0], NULL, hand->enqueued, hand->err);
+        status = pgqrs_producer_enqueue(queue->producer, queue->payloads[0], NULL, hand->enqueued,
+                                        hand->err);
     else
-        status = pgqrs_producer_enqueue_batch(queue->producer, queue->payloads, queue->options, batch,
-                                              hand->enqueued, hand->err);
+        status = pgqrs_producer_enqueue_batch(queue->producer, queue->payloads, queue->options,
+                                              batch, hand->enqueued, hand->err);
     bench_check(side->run, status, hand->err);
     for (size_t i = 0; i < batch; i++)
         records[i].id = hand->enqueued[i].id;
@@ -46,7 +47,8 @@ claim(bench_side *side, struct bench_hand *hand)
     pgqrs_message_list *list = NULL;
     bench_record *records;
     int64_t from_ns = bench_now_ns(), to_ns;
-    pgqrs_status status = pgqrs_consumer_dequeue_batch(queue->consumer, batch, NULL, &list, hand->err);
+    pgqrs_status status =
+        pgqrs_consumer_dequeue_batch(queue->consumer, batch, NULL, &list, hand->err);
 
     to_ns = bench_now_ns();
     if (!bench_check(side->run, status, hand->err))
@@ -72,10 +74,11 @@ work(bench_side *side, size_t thread)
     if (count == 0)
         return 0;
     if (side->run->options.archives)
-        status = pgqrs_consumer_archive_batch(queue->consumer, hand->leases, NULL, count, hand->results,
-                                              hand->err);
+        status = pgqrs_consumer_archive_batch(queue->consumer, hand->leases, NULL, count,
+                                              hand->results, hand->err);
     else
-        status = pgqrs_consumer_delete_batch(queue->consumer, hand->leases, count, hand->results, hand->err);
+        status = pgqrs_consumer_delete_batch(queue->consumer, hand->leases, count, hand->results,
+                                             hand->err);
     if (!bench_check(side->run, status, hand->err))
         return 0;
     for (size_t i = 0; i < count; i++)
@@ -130,7 +133,8 @@ start(bench_side *side)
     if (status == PGQRS_OK)
         status = pgqrs_worker_add_queue(queue->worker, name, &queue_options, err);
     if (status == PGQRS_OK)
-        status = pgqrs_worker_handle(queue->worker, name, (pgqrs_slice){ NULL, 0 }, handle, side, err);
+        status =
+            pgqrs_worker_handle(queue->worker, name, (pgqrs_slice){ NULL, 0 }, handle, side, err);
     if (status == PGQRS_OK)
         status = pgqrs_worker_start(queue->worker, err);
     bench_check(side->run, status, err);
@@ -247,9 +251,12 @@ close_ours(bench_side *side)
         pgqrs_error_free(queue->hands[i].err);
 }
 
-const bench_way bench_batches = {
-    .name = "pgqrs", .open = open_ours, .close = close_ours, .enqueue = enqueue, .work = work, .count = count
-};
+const bench_way bench_batches = { .name = "pgqrs",
+                                  .open = open_ours,
+                                  .close = close_ours,
+                                  .enqueue = enqueue,
+                                  .work = work,
+                                  .count = count };
 
 const bench_way bench_jobs = { .name = "pgqrs",
                                .open = open_ours,

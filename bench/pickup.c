@@ -109,17 +109,19 @@ measure(struct pickup *pickup, int64_t jobs, double rate)
     return tight_us;
 }
 
-/* The handlers' starts, in microseconds since the calls or, `from_return`, since their returns. Both lists
- * are sorted by id, and have the same. */
+/* The handlers' starts, in microseconds since the calls or, `from_return`, since their returns.
+ * Both lists are sorted by id, and have the same. */
 static void
-print_times(const bench_side *side, double *times, bool from_return, const char *const names[3], FILE *out)
+print_times(const bench_side *side, double *times, bool from_return, const char *const names[3],
+            FILE *out)
 {
     static const double fractions[] = { 0.5, 0.99, 1 };
     size_t jobs = (size_t)side->jobs;
 
     for (size_t i = 0; i < jobs; i++)
-        times[i] =
-            (double)(side->out[i].from_ns - (from_return ? side->in[i].to_ns : side->in[i].from_ns)) / 1e3;
+        times[i] = (double)(side->out[i].from_ns -
+                            (from_return ? side->in[i].to_ns : side->in[i].from_ns)) /
+                   1e3;
     for (int i = 0; i < 3; i++)
         bench_print(out, 3, names[i], bench_quantile(times, jobs, fractions[i]), 1);
 }
@@ -132,12 +134,15 @@ measure_and_print(struct pickup *pickup, const char *name, int64_t jobs, double 
 
     pickup->usage = (bench_usage){ 0 };
     tight_us = measure(pickup, jobs, rate);
-    if (!bench_side_is_right(side) || atomic_load(&side->claimed) != jobs || pickup->trips.count == 0)
+    if (!bench_side_is_right(side) || atomic_load(&side->claimed) != jobs ||
+        pickup->trips.count == 0)
         return false;
-    fprintf(out, "%s\n    \"%s\": {\n      \"jobs\": %lld", rate > 0 ? "," : "", name, (long long)jobs);
+    fprintf(out, "%s\n    \"%s\": {\n      \"jobs\": %lld", rate > 0 ? "," : "", name,
+            (long long)jobs);
     print_times(side, times, true, (const char *const[]){ "p50_us", "p99_us", "max_us" }, out);
     print_times(side, times, false,
-                (const char *const[]){ "from_call_p50_us", "from_call_p99_us", "from_call_max_us" }, out);
+                (const char *const[]){ "from_call_p50_us", "from_call_p99_us", "from_call_max_us" },
+                out);
     bench_print(out, 3, "round_trip_us", bench_median(pickup->trips.us, pickup->trips.count), 1);
     bench_print(out, 3, "tight_round_trip_us", tight_us, 1);
     bench_usage_print(out, 3, &pickup->usage, 1, (double)jobs);
@@ -166,7 +171,8 @@ bench_pickup_run(bench_run *run, const bench_way *way, FILE *out)
     fputs(",\n  \"pickup\": {", out);
     is_right = measure_and_print(pickup, "idle", IDLE_JOBS, 0, out) && is_right;
     is_right =
-        measure_and_print(pickup, "half", half_jobs > HALF_JOBS_MIN ? half_jobs : HALF_JOBS_MIN, rate, out) &&
+        measure_and_print(pickup, "half", half_jobs > HALF_JOBS_MIN ? half_jobs : HALF_JOBS_MIN,
+                          rate, out) &&
         is_right;
     fputs("\n  }", out);
     PQfinish(pickup->trips.connection);

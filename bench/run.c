@@ -94,8 +94,8 @@ fail_libpq(bench_run *run, PGconn *connection, const char *what)
     const char *message = PQerrorMessage(connection);
     pgqrs_status status = PQstatus(connection) == CONNECTION_BAD ? PGQRS_ECONNECT : PGQRS_ESERVER;
 
-    bench_fail(run, run->host.exit_code(status), "could not %s: %.*s", what, (int)strcspn(message, "\n"),
-               message);
+    bench_fail(run, run->host.exit_code(status), "could not %s: %.*s", what,
+               (int)strcspn(message, "\n"), message);
 }
 
 PGconn *
@@ -199,8 +199,8 @@ bench_team_run(bench_run *run, size_t count, bench_work *work, void *shared)
         started += error == 0;
     }
     if (error != 0)
-        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM), "could not start %zu threads: %s", count,
-                   strerror(error));
+        bench_fail(run, run->host.exit_code(PGQRS_ESYSTEM), "could not start %zu threads: %s",
+                   count, strerror(error));
     for (size_t i = 0; i < started; i++)
         pthread_join(members[i].thread, NULL);
     return start_ns;

@@ -1,9 +1,10 @@
 /*
- * One run of the benchmark: its options, how to reach the database, and whether something went wrong.
+ * One run of the benchmark: its options, how to reach the database, and whether something went
+ * wrong.
  *
- * A failure sticks: the first one is kept and printed at the end, and from then on every function of the
- * benchmark does nothing, whichever thread calls it. So callers ask only where they would wait or look at a
- * result, and what was measured counts only if the run has not failed.
+ * A failure sticks: the first one is kept and printed at the end, and from then on every function
+ * of the benchmark does nothing, whichever thread calls it. So callers ask only where they would
+ * wait or look at a result, and what was measured counts only if the run has not failed.
  */
 #ifndef BENCH_RUN_H
 #define BENCH_RUN_H
@@ -45,9 +46,11 @@ int bench_run_release(bench_run *run);
 bool bench_stopped(bench_run *run);
 
 /** Records a failure unless there is one, and stops the run. Any thread. */
-void bench_fail(bench_run *run, int exit_code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void bench_fail(bench_run *run, int exit_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
-/** Records what the library reported, unless `status` is PGQRS_OK. Returns whether it is. Any thread. */
+/** Records what the library reported, unless `status` is PGQRS_OK. Returns whether it is. Any
+ * thread. */
 bool bench_check(bench_run *run, pgqrs_status status, const pgqrs_error *err);
 
 /** Zeroed memory that lasts as long as the run. NULL after a failure. The main thread's. */
@@ -59,12 +62,12 @@ PGconn *bench_connect(bench_run *run);
 /** The text of a statement of sql/. */
 #define BENCH_SQL(name) bench_sql_texts[BENCH_SQL_##name].text
 
-/** `sql` with :"table" replaced by `table`, which is quoted where it must be; as long as the run. NULL after
- * a failure. */
+/** `sql` with :"table" replaced by `table`, which is quoted where it must be; as long as the run.
+ * NULL after a failure. */
 const char *bench_for_table(bench_run *run, const char *sql, const char *table);
 
-/** Returns `result`, for the caller to PQclear, if the server carried it out; else NULL with the failure
- * "could not WHAT" recorded. Any thread. */
+/** Returns `result`, for the caller to PQclear, if the server carried it out; else NULL with the
+ * failure "could not WHAT" recorded. Any thread. */
 PGresult *bench_result(bench_run *run, PGconn *connection, PGresult *result, const char *what);
 
 /** Runs `sql`, which has no parameters. As bench_result. */
@@ -82,10 +85,12 @@ int64_t bench_now_ns(void);
 /** Waits until the monotonic clock shows `at_ns`. */
 void bench_wait_until(int64_t at_ns);
 
-/** What each thread does: `index` counts from 0, `start_ns` is the moment at which the first was started. */
+/** What each thread does: `index` counts from 0, `start_ns` is the moment at which the first was
+ * started. */
 typedef void bench_work(void *shared, size_t index, int64_t start_ns);
 
-/** Runs `work` on `count` threads and waits for all. Returns the moment at which the first was started. */
+/** Runs `work` on `count` threads and waits for all. Returns the moment at which the first was
+ * started. */
 int64_t bench_team_run(bench_run *run, size_t count, bench_work *work, void *shared);
 
 #define BENCH_MOST_ROUNDS 101

@@ -34,7 +34,8 @@ bench_side_begin(bench_side *side, int64_t jobs)
 {
     free(side->in);
     free(side->out);
-    side->in = calloc((size_t)(jobs + side->run->options.batch), sizeof(bench_record)); /* whole batches */
+    /* whole batches */
+    side->in = calloc((size_t)(jobs + side->run->options.batch), sizeof(bench_record));
     side->out = calloc((size_t)jobs, sizeof(bench_record));
     if (side->in == NULL || side->out == NULL)
         bench_check(side->run, PGQRS_ENOMEM, NULL);
@@ -59,7 +60,8 @@ raise_to(atomic_llong *highest, long long value)
 bool
 bench_side_call(bench_side *side, size_t thread)
 {
-    int64_t batch = side->run->options.batch, first = atomic_fetch_add(&side->next, batch), from_ns, to_ns;
+    int64_t batch = side->run->options.batch, first = atomic_fetch_add(&side->next, batch), from_ns,
+            to_ns;
 
     if (first >= side->jobs || bench_stopped(side->run))
         return false;
@@ -92,8 +94,8 @@ bench_side_finished(bench_side *side, size_t count)
     raise_to(&side->end_ns, bench_now_ns());
 }
 
-/* With a rate, at the moments of independent events, of which so many a second happen. A caller that is late
- * enqueues at once. */
+/* With a rate, at the moments of independent events, of which so many a second happen. A caller
+ * that is late enqueues at once. */
 void
 bench_side_produce(void *shared, size_t thread, int64_t start_ns)
 {
@@ -116,7 +118,8 @@ bench_side_enqueue(bench_side *side, bench_usage *usage)
     int64_t start_ns;
 
     bench_usage_begin(side->run, usage);
-    start_ns = bench_team_run(side->run, (size_t)side->run->options.callers, bench_side_produce, side);
+    start_ns =
+        bench_team_run(side->run, (size_t)side->run->options.callers, bench_side_produce, side);
     bench_usage_end(side->run, usage, (double)(atomic_load(&side->end_ns) - start_ns) / 1e9);
 }
 
@@ -125,7 +128,8 @@ static bool
 goes_on(bench_side *side, const atomic_llong *done)
 {
     if (bench_now_ns() - atomic_load(&side->end_ns) > STUCK_NS)
-        bench_fail(side->run, EXIT_FAILURE, "nothing was finished for %d s, with %lld of %lld finished",
+        bench_fail(side->run, EXIT_FAILURE,
+                   "nothing was finished for %d s, with %lld of %lld finished",
                    (int)(STUCK_NS / 1000000000), (long long)atomic_load(&side->finished),
                    (long long)side->jobs);
     return atomic_load(done) < side->jobs && !bench_stopped(side->run);

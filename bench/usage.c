@@ -90,8 +90,8 @@ bench_print(FILE *out, int depth, const char *name, double value, int decimals)
 void
 bench_usage_print(FILE *out, int depth, const bench_usage *rounds, size_t count, double jobs)
 {
-    static const char *const names[] = { "jobs_per_second", "wal_bytes_per_job", "client_cpu_us_per_job",
-                                         "server_cpu_us_per_job" };
+    static const char *const names[] = { "jobs_per_second", "wal_bytes_per_job",
+                                         "client_cpu_us_per_job", "server_cpu_us_per_job" };
     double numbers[4][BENCH_MOST_ROUNDS];
 
     for (size_t i = 0; i < count; i++) {

@@ -9,8 +9,8 @@
 /** Ours, in batches: one call enqueues one, one claims one, one finishes it. */
 extern const bench_way bench_batches;
 
-/** Ours, one job a call: callers share statements, and a worker of the library has a handler thread for each
- * of the run's workers. */
+/** Ours, one job a call: callers share statements, and a worker of the library has a handler thread
+ * for each of the run's workers. */
 extern const bench_way bench_jobs;
 
 /** The yardstick: the fewest statements that could do it. */
@@ -46,11 +46,11 @@ bench_batch bench_make_batch(bench_run *run, const char *payload, int64_t count)
 void bench_prepare(bench_run *run, PGconn *connection, const char *name, const char *sql);
 
 /** Runs it with `count` binary parameters. As bench_result, with `name` for what was attempted. */
-PGresult *bench_execute(bench_run *run, PGconn *connection, const char *name, const char *sql, int count,
-                        const char *const *values, const int *sizes);
+PGresult *bench_execute(bench_run *run, PGconn *connection, const char *name, const char *sql,
+                        int count, const char *const *values, const int *sizes);
 
-/* Each of these prints fields of the report, and returns whether every message was enqueued, handed out and
- * finished once. */
+/* Each of these prints fields of the report, and returns whether every message was enqueued, handed
+ * out and finished once. */
 
 /** Jobs through one side, or through two in turn. */
 typedef struct bench_contest {
@@ -59,13 +59,13 @@ typedef struct bench_contest {
     int64_t warm_up;          /* so many jobs first, unmeasured, after the checkpoint */
 } bench_contest;
 
-/** Each round opens one side after the other, makes a checkpoint and measures; in every other round the
- * second one comes first. The run's options say how many rounds of how many jobs. */
+/** Each round opens one side after the other, makes a checkpoint and measures; in every other round
+ * the second one comes first. The run's options say how many rounds of how many jobs. */
 bool bench_contest_run(bench_run *run, const bench_contest *contest, FILE *out);
 
-/** How soon the worker of `way` has a job: from the enqueue's return, and from its call, to the handler's
- * start; beside it the round trip of the least that the server can be asked, at the same pace. The run's jobs
- * find out the whole-life rate, half of which is the second load. */
+/** How soon the worker of `way` has a job: from the enqueue's return, and from its call, to the
+ * handler's start; beside it the round trip of the least that the server can be asked, at the same
+ * pace. The run's jobs find out the whole-life rate, half of which is the second load. */
 bool bench_pickup_run(bench_run *run, const bench_way *way, FILE *out);
 
 #endif

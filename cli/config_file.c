@@ -29,8 +29,8 @@ struct reader {
 static int
 refuse(const struct reader *reader, yaml_mark_t mark, const char *what)
 {
-    cli_log_failure(&reader->context->log, "%s:%zu:%zu: %s", reader->path, mark.line + 1, mark.column + 1,
-                    what);
+    cli_log_failure(&reader->context->log, "%s:%zu:%zu: %s", reader->path, mark.line + 1,
+                    mark.column + 1, what);
     return CLI_EXIT_CONFIG;
 }
 
@@ -51,7 +51,8 @@ next(struct reader *reader)
     if (reader->has_event)
         return 0;
     return refuse(reader, reader->parser.problem_mark,
-                  reader->parser.problem != NULL ? reader->parser.problem : pgqrs_status_text(PGQRS_ENOMEM));
+                  reader->parser.problem != NULL ? reader->parser.problem
+                                                 : pgqrs_status_text(PGQRS_ENOMEM));
 }
 
 static const char *
@@ -163,7 +164,8 @@ take_root(struct reader *reader)
     if (reader->event.type == YAML_SCALAR_EVENT && is_null(&reader->event))
         return 0;
     if (reader->event.type != YAML_MAPPING_START_EVENT)
-        return refuse(reader, reader->event.start_mark, "expected lines of the form \"name: value\"");
+        return refuse(reader, reader->event.start_mark,
+                      "expected lines of the form \"name: value\"");
     for (;;) {
         code = next(reader);
         if (code != 0 || reader->event.type == YAML_MAPPING_END_EVENT)
@@ -263,8 +265,9 @@ is_trusted(const struct stat *info)
     return info->st_uid == geteuid() || info->st_uid == 0;
 }
 
-/* Why the file must not be believed; NULL if it may. A symbolic link is judged by whoever made it, too. A
- * folder that others can write in lets them put another file of this user there, unless it is sticky. */
+/* Why the file must not be believed; NULL if it may. A symbolic link is judged by whoever made it,
+ * too. A folder that others can write in lets them put another file of this user there, unless it
+ * is sticky. */
 static const char *
 find_distrust(const char *name, int fd)
 {
@@ -296,11 +299,11 @@ cli_config_file_load_found(cli_context *context, const char *name, int *out_foun
     if (distrust == NULL) {
         code = load_open_file(context, name, fd);
     } else {
-        cli_log_failure(
-            &context->log,
-            "refused the configuration file \"%s\" that lies in this folder: %s, or name the file with "
-            "--config if you trust it",
-            name, distrust);
+        cli_log_failure(&context->log,
+                        "refused the configuration file \"%s\" that lies in this folder: %s, or "
+                        "name the file with "
+                        "--config if you trust it",
+                        name, distrust);
         code = CLI_EXIT_CONFIG;
     }
     close(fd);

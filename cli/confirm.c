@@ -37,7 +37,8 @@ cli_confirm(cli_context *context)
     if (code != 0)
         return code;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
-        return cli_fail_usage(context, "this %s: give --yes, since there is no terminal to ask on", loss);
+        return cli_fail_usage(context, "this %s: give --yes, since there is no terminal to ask on",
+                              loss);
     cli_log_prompt("this %s. Go on? [y/N] ", loss);
     if (read_answer())
         return 0;

@@ -6,8 +6,8 @@
 
 #include "line/context.h"
 
-/** Asks whether the command, whose node tells what is lost, shall go on; --yes is an answer. 0, or an exit
- * code: the answer was no, or there is nobody to ask. */
+/** Asks whether the command, whose node tells what is lost, shall go on; --yes is an answer. 0, or
+ * an exit code: the answer was no, or there is nobody to ask. */
 int cli_confirm(cli_context *context);
 
 #endif

@@ -1,7 +1,8 @@
 /*
  * The command pgqrs: understand the line, gather the settings, connect, run, report.
  *
- * It talks to the library through <pgqrs.h> only, as any program does, and starts private servers by local/.
+ * It talks to the library through <pgqrs.h> only, as any program does, and starts private servers
+ * by local/.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -19,8 +20,8 @@
 #include "line/help.h"
 #include "settings.h"
 
-/* If a standard stream is closed, the next file or socket would get its number and our output. A stream
- * opened the wrong way round fails every use instead. */
+/* If a standard stream is closed, the next file or socket would get its number and our output. A
+ * stream opened the wrong way round fails every use instead. */
 static int
 guard_standard_streams(void)
 {
@@ -30,8 +31,8 @@ guard_standard_streams(void)
     return 0;
 }
 
-/* Names and payloads are UTF-8 whatever the locale; without one, as in cron, tables would show them as
- * escapes. */
+/* Names and payloads are UTF-8 whatever the locale; without one, as in cron, tables would show them
+ * as escapes. */
 static void
 choose_locale(void)
 {
@@ -54,7 +55,8 @@ find_title(cli_context *context, int argc, char **argv)
     }
 }
 
-/* A reader that went away is a failed write, so that the command finishes its work in the database. */
+/* A reader that went away is a failed write, so that the command finishes its work in the
+ * database. */
 static void
 ignore_broken_pipes(void)
 {
@@ -71,7 +73,8 @@ redirect_output(cli_context *context)
 
     if (path == NULL || strcmp(path, "stdout") == 0 || cli_output_open(&context->output, path) == 0)
         return 0;
-    cli_log_failure(&context->log, "cannot create the file \"%s\" of --out: %s", path, strerror(errno));
+    cli_log_failure(&context->log, "cannot create the file \"%s\" of --out: %s", path,
+                    strerror(errno));
     return CLI_EXIT_CANTCREAT;
 }
 
@@ -120,7 +123,8 @@ connect_client(cli_context *context)
                   pgqrs_config_get(context->config, "schema"));
     status = pgqrs_client_open(context->config, &context->client, context->err);
     if (status == PGQRS_ECONFIG && context->is_application_dsn) {
-        cli_log_failure(&context->log, "could not use DATABASE_URL: %s", pgqrs_error_message(context->err));
+        cli_log_failure(&context->log, "could not use DATABASE_URL: %s",
+                        pgqrs_error_message(context->err));
         return CLI_EXIT_CONFIG;
     }
     if (status != PGQRS_OK)
@@ -170,8 +174,8 @@ understand_and_run(cli_context *context, cli_call *call, int argc, char **argume
     return CLI_EXIT_OK;
 }
 
-/* A failure of the command itself is the better exit code. A reader that has seen enough, as head has, is no
- * failure to speak of. */
+/* A failure of the command itself is the better exit code. A reader that has seen enough, as head
+ * has, is no failure to speak of. */
 static int
 finish_output(cli_context *context, int code)
 {
@@ -186,8 +190,8 @@ finish_output(cli_context *context, int code)
     return code == CLI_EXIT_OK ? CLI_EXIT_IOERR : code;
 }
 
-/* Ends as cat and git do: by the signal, so that a shell knows. A process that cannot die of it, such as the
- * first one of a container, ends with the same exit code. */
+/* Ends as cat and git do: by the signal, so that a shell knows. A process that cannot die of it,
+ * such as the first one of a container, ends with the same exit code. */
 static int
 end_by_broken_pipe(void)
 {

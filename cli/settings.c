@@ -8,8 +8,8 @@
 #include "config_file.h"
 #include "line/dsn.h"
 
-/* A connection string that leaves everything to libpq's own variables; an empty one would read as not given.
- */
+/* A connection string that leaves everything to libpq's own variables; an empty one would read as
+ * not given. */
 #define DSN_FROM_LIBPQ "fallback_application_name=pgqrs"
 
 /* The file that was not named on the command line: PGQRS_CONFIG_FILE, or one with a usual name. */
@@ -35,8 +35,8 @@ load_environment(cli_context *context)
     return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
-/* The weakest first. A file that was asked for by name is stronger than the environment, one that happens to
- * lie in this folder is weaker. */
+/* The weakest first. A file that was asked for by name is stronger than the environment, one that
+ * happens to lie in this folder is weaker. */
 static int
 load_file_and_environment(cli_context *context)
 {
@@ -61,7 +61,8 @@ set_from_line(cli_context *context, const char *name)
 
     if (value == NULL)
         return 0;
-    status = pgqrs_config_set(context->config, pgqrs_slice_of(name), pgqrs_slice_of(value), context->err);
+    status = pgqrs_config_set(context->config, pgqrs_slice_of(name), pgqrs_slice_of(value),
+                              context->err);
     return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
@@ -73,10 +74,10 @@ note_password(cli_context *context)
 
     if (dsn == NULL || !cli_dsn_may_hold_password(dsn))
         return;
-    cli_log_write(
-        &context->log, CLI_LOG_INFO,
-        "a password was given on the command line, where other users could see it for a moment: better use "
-        "~/.pgpass or PGQRS_DSN");
+    cli_log_write(&context->log, CLI_LOG_INFO,
+                  "a password was given on the command line, where other users could see it for a "
+                  "moment: better use "
+                  "~/.pgpass or PGQRS_DSN");
 }
 
 static int
@@ -93,7 +94,8 @@ set_dsn(cli_context *context, const char *dsn, const char *variable)
     pgqrs_status status;
 
     cli_log_write(&context->log, CLI_LOG_DEBUG, "no DSN is given: using %s", variable);
-    status = pgqrs_config_set(context->config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), context->err);
+    status =
+        pgqrs_config_set(context->config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), context->err);
     return status == PGQRS_OK ? 0 : cli_fail(context, status);
 }
 
@@ -116,12 +118,13 @@ refuse_without_dsn(cli_context *context)
     return CLI_EXIT_CONFIG;
 }
 
-/* DATABASE_URL belongs to the application, so whatever is about PostgreSQL alone goes first; and it may be
- * about another kind of database. */
+/* DATABASE_URL belongs to the application, so whatever is about PostgreSQL alone goes first; and it
+ * may be about another kind of database. */
 static int
 require_dsn(cli_context *context)
 {
-    static const char *const databases[] = { "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE", NULL };
+    static const char *const databases[] = { "PGHOST", "PGHOSTADDR", "PGDATABASE", "PGSERVICE",
+                                             NULL };
     static const char *const details[] = { "PGPORT", "PGUSER", NULL };
     const char *variable = find_set(databases), *url = getenv("DATABASE_URL");
 
@@ -137,14 +140,15 @@ require_dsn(cli_context *context)
         return set_dsn(context, DSN_FROM_LIBPQ, variable);
     if (!is_set("DATABASE_URL"))
         return refuse_without_dsn(context);
-    cli_log_failure(&context->log,
-                    "no database is given: DATABASE_URL is set, but does not begin with postgresql:// or "
-                    "postgres://; use --dsn or PGQRS_DSN");
+    cli_log_failure(
+        &context->log,
+        "no database is given: DATABASE_URL is set, but does not begin with postgresql:// or "
+        "postgres://; use --dsn or PGQRS_DSN");
     return CLI_EXIT_CONFIG;
 }
 
-/* The variables of libpq are about some other server, and a wrong one would keep it from connecting to this.
- * Programs that are run get them all the same: context->environment. */
+/* The variables of libpq are about some other server, and a wrong one would keep it from connecting
+ * to this. Programs that are run get them all the same: context->environment. */
 static int
 leave_environment(cli_context *context)
 {
@@ -179,7 +183,8 @@ cli_settings_load(cli_context *context)
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    /* Help and the like must work whatever stands in a file; so must a private server that is named. */
+    /* Help and the like must work whatever stands in a file; so must a private server that is
+     * named. */
     if (needs == CLI_NEEDS_NOTHING || (needs == CLI_NEEDS_SERVER && context->call->word_count > 0))
         return 0;
     code = load_file_and_environment(context);
@@ -192,8 +197,8 @@ cli_settings_load(cli_context *context)
         return code;
     if (code == 0)
         code = require_dsn(context);
-    if (code == 0 &&
-        strncmp(pgqrs_config_get(context->config, "dsn"), CLI_LOCAL_DSN, strlen(CLI_LOCAL_DSN)) == 0)
+    if (code == 0 && strncmp(pgqrs_config_get(context->config, "dsn"), CLI_LOCAL_DSN,
+                             strlen(CLI_LOCAL_DSN)) == 0)
         code = leave_environment(context);
     return code;
 }

@@ -1,6 +1,7 @@
 /*
- * The settings of one run, the strongest source first: the command line, the file that --config names, the
- * environment, the file that PGQRS_CONFIG_FILE names or that lies in this folder, the defaults.
+ * The settings of one run, the strongest source first: the command line, the file that --config
+ * names, the environment, the file that PGQRS_CONFIG_FILE names or that lies in this folder, the
+ * defaults.
  */
 #ifndef PGQRS_CLI_SETTINGS_H
 #define PGQRS_CLI_SETTINGS_H

@@ -1,9 +1,10 @@
 /*
- * Batches: a thousand messages in one transaction, claimed and finished a hundred at a time, each with its
- * own result.
+ * Batches: a thousand messages in one transaction, claimed and finished a hundred at a time, each
+ * with its own result.
  *
  *     pgqrs local start
- *     cc batch.c $(pkg-config --cflags --libs pgqrs) -o batch && PGQRS_DSN=local: ./batch
+ *     cc batch.c $(pkg-config --cflags --libs pgqrs) -o batch
+ *     PGQRS_DSN=local: ./batch
  */
 #include <pgqrs.h>
 #include <stdio.h>
@@ -22,7 +23,8 @@ fill(pgqrs_client *client, pgqrs_slice queue, pgqrs_error *err)
         snprintf(text[i], sizeof(text[i]), "{\"number\": %d}", i);
         payloads[i] = pgqrs_slice_of(text[i]);
     }
-    ok = ok && pgqrs_producer_enqueue_batch(producer, payloads, NULL, MESSAGES, NULL, err) == PGQRS_OK;
+    ok = ok &&
+         pgqrs_producer_enqueue_batch(producer, payloads, NULL, MESSAGES, NULL, err) == PGQRS_OK;
     pgqrs_producer_close(producer);
     return ok;
 }

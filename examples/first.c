@@ -2,7 +2,8 @@
  * The first program: put a message in, take it out, keep the result.
  *
  *     pgqrs local start
- *     cc first.c $(pkg-config --cflags --libs pgqrs) -o first && PGQRS_DSN=local: ./first
+ *     cc first.c $(pkg-config --cflags --libs pgqrs) -o first
+ *     PGQRS_DSN=local: ./first
  */
 #include <pgqrs.h>
 #include <stdio.h>
@@ -35,8 +36,8 @@ main(void)
 
         printf("message %lld says %.*s\n", (long long)message->id, (int)message->payload.size,
                message->payload.data);
-        ok = pgqrs_consumer_archive(consumer, pgqrs_message_lease(message), pgqrs_slice_of("\"done\""),
-                                    err) == PGQRS_OK;
+        ok = pgqrs_consumer_archive(consumer, pgqrs_message_lease(message),
+                                    pgqrs_slice_of("\"done\""), err) == PGQRS_OK;
     }
     if (!ok)
         fprintf(stderr, "%s\n", pgqrs_error_message(err));

@@ -1,9 +1,10 @@
 /*
- * Exactly once: the message is finished in the same transaction as what it caused. If the process dies
- * anywhere, either both happened or neither did; if somebody else was handed the message meanwhile, the
- * delete says so and we roll back.
+ * Exactly once: the message is finished in the same transaction as what it caused. If the process
+ * dies anywhere, either both happened or neither did; if somebody else was handed the message
+ * meanwhile, the delete says so and we roll back.
  *
- *     cc transaction.c $(pkg-config --cflags --libs pgqrs libpq) -o transaction && ./transaction "$DSN"
+ *     cc transaction.c $(pkg-config --cflags --libs pgqrs libpq) -o transaction
+ *     ./transaction "$DSN"
  */
 #include <libpq-fe.h>
 #include <pgqrs.h>
@@ -29,7 +30,8 @@ book(pgqrs_consumer *consumer, PGconn *connection, const pgqrs_message_list *lis
 
         if (!run(connection, "BEGIN") || !run(connection, "INSERT INTO bookings DEFAULT VALUES"))
             return 0;
-        if (pgqrs_consumer_delete_on(consumer, connection, pgqrs_message_lease(message), err) != PGQRS_OK) {
+        if (pgqrs_consumer_delete_on(consumer, connection, pgqrs_message_lease(message), err) !=
+            PGQRS_OK) {
             fprintf(stderr, "%s\n", pgqrs_error_message(err));
             run(connection, "ROLLBACK");
         } else if (!run(connection, "COMMIT")) {
@@ -53,8 +55,8 @@ work(pgqrs_client *client, PGconn *connection, pgqrs_error *err)
 
     /* The order and its message appear together, when the transaction commits. */
     ok = ok && run(connection, "BEGIN") &&
-         pgqrs_producer_enqueue_on(producer, connection, pgqrs_slice_of("{\"order\": 1}"), NULL, NULL, err) ==
-             PGQRS_OK &&
+         pgqrs_producer_enqueue_on(producer, connection, pgqrs_slice_of("{\"order\": 1}"), NULL,
+                                   NULL, err) == PGQRS_OK &&
          run(connection, "COMMIT");
     ok = ok && pgqrs_consumer_dequeue(consumer, &list, err) == PGQRS_OK &&
          book(consumer, connection, list, err);
@@ -72,14 +74,15 @@ main(int argc, char **argv)
     pgqrs_config *config = NULL;
     pgqrs_client *client = NULL;
     int ok = pgqrs_config_new(&config, err) == PGQRS_OK &&
-             pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(argc > 1 ? argv[1] : ""), err) ==
-                 PGQRS_OK &&
+             pgqrs_config_set(config, pgqrs_slice_of("dsn"),
+                              pgqrs_slice_of(argc > 1 ? argv[1] : ""), err) == PGQRS_OK &&
              pgqrs_client_open(config, &client, err) == PGQRS_OK &&
              pgqrs_admin_install(client, NULL, err) == PGQRS_OK;
 
     if (ok)
         pgqrs_queue_create(client, pgqrs_slice_of("orders"), NULL, NULL, err);
-    ok = ok && run(connection, "CREATE TABLE IF NOT EXISTS bookings (at timestamptz DEFAULT now())") &&
+    ok = ok &&
+         run(connection, "CREATE TABLE IF NOT EXISTS bookings (at timestamptz DEFAULT now())") &&
          work(client, connection, err);
     if (!ok)
         fprintf(stderr, "%s%s\n", pgqrs_error_message(err), PQerrorMessage(connection));

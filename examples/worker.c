@@ -1,9 +1,10 @@
 /*
- * The shortest useful worker: carries out the messages of one queue, eight at once, until Ctrl-C or SIGTERM;
- * then it ends what it has begun and gives back the rest.
+ * The shortest useful worker: carries out the messages of one queue, eight at once, until Ctrl-C or
+ * SIGTERM; then it ends what it has begun and gives back the rest.
  *
  *     pgqrs local start
- *     cc worker.c $(pkg-config --cflags --libs pgqrs) -o worker && PGQRS_DSN=local: ./worker
+ *     cc worker.c $(pkg-config --cflags --libs pgqrs) -o worker
+ *     PGQRS_DSN=local: ./worker
  *
  * The queue must be there: pgqrs install && pgqrs queue create mails
  */
@@ -30,7 +31,8 @@ send_mail(pgqrs_job *job, void *arg)
     const pgqrs_message *message = pgqrs_job_message(job);
 
     (void)arg;
-    printf("mail %lld: %.*s\n", (long long)message->id, (int)message->payload.size, message->payload.data);
+    printf("mail %lld: %.*s\n", (long long)message->id, (int)message->payload.size,
+           message->payload.data);
     return PGQRS_JOB_DONE;
 }
 
@@ -52,7 +54,8 @@ main(void)
         signal(SIGINT, stop);
         signal(SIGTERM, stop);
     }
-    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK && pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
+    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK &&
+         pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
     if (!ok)
         fprintf(stderr, "%s\n", pgqrs_error_message(err));
     pgqrs_worker_close(worker);

@@ -1,10 +1,10 @@
 /*
- * A worker in GLib's main loop, with no thread of the worker's: for programs with GTK, and for services that
- * are built on GLib. The worker is a source like any other.
+ * A worker in GLib's main loop, with no thread of the worker's: for programs with GTK, and for
+ * services that are built on GLib. The worker is a source like any other.
  *
  *     pgqrs local start
- *     cc worker_glib.c $(pkg-config --cflags --libs pgqrs glib-2.0) -o worker_glib && PGQRS_DSN=local:
- * ./worker_glib
+ *     cc worker_glib.c $(pkg-config --cflags --libs pgqrs glib-2.0) -o worker_glib
+ *     PGQRS_DSN=local: ./worker_glib
  *
  * The queue must be there: pgqrs install && pgqrs queue create texts
  */
@@ -57,10 +57,11 @@ dispatch(GSource *source, GSourceFunc callback, gpointer arg)
 
 static GSourceFuncs worker_source = { .prepare = prepare, .check = check, .dispatch = dispatch };
 
-/* Lets `context` (NULL: the default one) run `worker`, and calls `on_over` when that is over. Hand what it
- * returns to detach. From the context's thread. */
+/* Lets `context` (NULL: the default one) run `worker`, and calls `on_over` when that is over. Hand
+ * what it returns to detach. From the context's thread. */
 static GSource *
-attach(GMainContext *context, pgqrs_worker *worker, pgqrs_error *err, GSourceFunc on_over, gpointer arg)
+attach(GMainContext *context, pgqrs_worker *worker, pgqrs_error *err, GSourceFunc on_over,
+       gpointer arg)
 {
     GSource *source = g_source_new(&worker_source, sizeof(struct attachment));
     struct attachment *attached = (struct attachment *)source;
@@ -90,7 +91,8 @@ static pgqrs_job_outcome
 digest(pgqrs_job *job, void *arg)
 {
     pgqrs_slice text = pgqrs_job_message(job)->payload;
-    gchar *sum = g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text.data, text.size);
+    gchar *sum =
+        g_compute_checksum_for_data(G_CHECKSUM_SHA256, (const guchar *)text.data, text.size);
     gchar *result = g_strdup_printf("{\"sha256\": \"%s\"}", sum);
     pgqrs_status status = pgqrs_job_set_result(job, pgqrs_slice_of(result), NULL);
 

@@ -1,10 +1,11 @@
 /*
- * A worker in libevent's loop, with no thread of the worker's. A handler begins something that takes a while
- * (here a timer, as it might be the answer of another server) and ends the job when that has come.
+ * A worker in libevent's loop, with no thread of the worker's. A handler begins something that
+ * takes a while (here a timer, as it might be the answer of another server) and ends the job when
+ * that has come.
  *
  *     pgqrs local start
- *     cc worker_libevent.c $(pkg-config --cflags --libs pgqrs libevent) -o worker_libevent && \
- *         PGQRS_DSN=local: ./worker_libevent
+ *     cc worker_libevent.c $(pkg-config --cflags --libs pgqrs libevent) -o worker_libevent
+ *     PGQRS_DSN=local: ./worker_libevent
  *
  * The queue must be there: pgqrs install && pgqrs queue create texts
  */
@@ -20,8 +21,10 @@ struct attachment {
     struct event *event; /* NULL: not attached */
     pgqrs_worker *worker;
     pgqrs_error *err;
-    pgqrs_status status;                              /* PGQRS_OK, or why the worker could not be started */
-    void (*on_detached)(struct attachment *attached); /* the worker is over, or was detached; may be NULL */
+    /* PGQRS_OK, or why the worker could not be started */
+    pgqrs_status status;
+    /* the worker is over, or was detached; may be NULL */
+    void (*on_detached)(struct attachment *attached);
 };
 
 /* Leaves the loop; twice is once. A worker that is not over can be attached again, or closed. */
@@ -61,8 +64,8 @@ on_event(evutil_socket_t descriptor, short what, void *arg)
         detach(attached);
 }
 
-/* Lets `base` run `worker` from its next turn on. Returns 0, or -1, and then nothing is attached. From the
- * loop's thread. */
+/* Lets `base` run `worker` from its next turn on. Returns 0, or -1, and then nothing is attached.
+ * From the loop's thread. */
 static int
 attach(struct attachment *attached, struct event_base *base, pgqrs_worker *worker, pgqrs_error *err)
 {
@@ -118,14 +121,15 @@ run_loop(struct event_base *base, pgqrs_worker *worker, pgqrs_error *err)
 {
     struct attachment attached = { 0 };
     struct event *terminate = evsignal_new(base, SIGTERM, on_signal, worker);
-    int ok =
-        terminate != NULL && event_add(terminate, NULL) == 0 && attach(&attached, base, worker, err) == 0;
+    int ok = terminate != NULL && event_add(terminate, NULL) == 0 &&
+             attach(&attached, base, worker, err) == 0;
 
     while (ok && attached.event != NULL)
         event_base_loop(base, EVLOOP_ONCE);
     if (terminate != NULL)
         event_free(terminate);
-    event_base_dispatch(base); /* until nothing is left in it, no answer that a handler waits for either */
+    /* until nothing is left in it, no answer that a handler waits for either */
+    event_base_dispatch(base);
     return ok && attached.status == PGQRS_OK;
 }
 

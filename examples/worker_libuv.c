@@ -1,10 +1,10 @@
 /*
- * A worker in libuv's event loop, with no thread of the worker's. A handler hands its work to libuv's thread
- * pool and ends the job when that is done, so that the loop is never held up.
+ * A worker in libuv's event loop, with no thread of the worker's. A handler hands its work to
+ * libuv's thread pool and ends the job when that is done, so that the loop is never held up.
  *
  *     pgqrs local start
- *     cc worker_libuv.c $(pkg-config --cflags --libs pgqrs libuv) -o worker_libuv && PGQRS_DSN=local:
- * ./worker_libuv
+ *     cc worker_libuv.c $(pkg-config --cflags --libs pgqrs libuv) -o worker_libuv
+ *     PGQRS_DSN=local: ./worker_libuv
  *
  * The queue must be there: pgqrs install && pgqrs queue create texts
  */
@@ -22,8 +22,10 @@ struct attachment {
     int open; /* how many of these two are not closed yet */
     pgqrs_worker *worker;
     pgqrs_error *err;
-    pgqrs_status status;                              /* PGQRS_OK, or why the worker could not be started */
-    void (*on_detached)(struct attachment *attached); /* the worker is over, or was detached; may be NULL */
+    /* PGQRS_OK, or why the worker could not be started */
+    pgqrs_status status;
+    /* the worker is over, or was detached; may be NULL */
+    void (*on_detached)(struct attachment *attached);
 };
 
 static void
@@ -68,8 +70,8 @@ on_readable(uv_poll_t *readable, int status, int events)
     on_time(&attached->timer);
 }
 
-/* Lets `loop` run `worker` from its next turn on. Returns 0, or libuv's error, and then nothing is attached.
- * From the loop's thread. */
+/* Lets `loop` run `worker` from its next turn on. Returns 0, or libuv's error, and then nothing is
+ * attached. From the loop's thread. */
 static int
 attach(struct attachment *attached, uv_loop_t *loop, pgqrs_worker *worker, pgqrs_error *err)
 {
@@ -104,7 +106,8 @@ count_words(uv_work_t *request)
     struct count *count = request->data;
     const pgqrs_slice text = pgqrs_job_message(count->job)->payload;
 
-    for (size_t i = 0; i < text.size && pgqrs_job_cancelled(count->job) == PGQRS_JOB_NOT_CANCELLED; i++)
+    for (size_t i = 0; i < text.size && pgqrs_job_cancelled(count->job) == PGQRS_JOB_NOT_CANCELLED;
+         i++)
         count->words += text.data[i] == ' ' || i == 0;
 }
 

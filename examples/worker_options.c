@@ -1,10 +1,10 @@
 /*
- * A worker with choices: two queues of different weight, a handler for each type of message, retries, a time
- * limit, middleware around every handler, and a log of what happens.
+ * A worker with choices: two queues of different weight, a handler for each type of message,
+ * retries, a time limit, middleware around every handler, and a log of what happens.
  *
  *     pgqrs local start
- *     cc worker_options.c $(pkg-config --cflags --libs pgqrs) -o worker_options && PGQRS_DSN=local:
- * ./worker_options
+ *     cc worker_options.c $(pkg-config --cflags --libs pgqrs) -o worker_options
+ *     PGQRS_DSN=local: ./worker_options
  *
  * The queues must be there: pgqrs install && pgqrs queue create mails && pgqrs queue create reports
  */
@@ -73,7 +73,8 @@ send_welcome(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-/* Takes too long, and looks now and then whether it should give up. What it returns then does not matter. */
+/* Takes too long, and looks now and then whether it should give up. What it returns then does not
+ * matter. */
 static pgqrs_job_outcome
 write_report(pgqrs_job *job, void *arg)
 {
@@ -100,7 +101,8 @@ add_queues(pgqrs_error *err)
     rarely.job_timeout_ms = 100;
     return pgqrs_worker_add_queue(worker, mails, &often, err) == PGQRS_OK &&
            pgqrs_worker_add_queue(worker, reports, &rarely, err) == PGQRS_OK &&
-           pgqrs_worker_handle(worker, mails, pgqrs_slice_of("bill"), send_bill, NULL, err) == PGQRS_OK &&
+           pgqrs_worker_handle(worker, mails, pgqrs_slice_of("bill"), send_bill, NULL, err) ==
+               PGQRS_OK &&
            pgqrs_worker_handle(worker, mails, pgqrs_slice_of("welcome"), send_welcome, NULL, err) ==
                PGQRS_OK &&
            pgqrs_worker_handle(worker, reports, any_type, write_report, NULL, err) == PGQRS_OK &&
@@ -127,12 +129,13 @@ main(void)
          pgqrs_worker_new(client, &options, &worker, err) == PGQRS_OK && add_queues(err);
     if (ok)
         signal(SIGTERM, stop);
-    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK && pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
+    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK &&
+         pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
     signal(SIGTERM, SIG_DFL);
     if (ok) {
         pgqrs_worker_count(worker, &counts);
-        printf("%lld done, %lld failed, %lld dead\n", (long long)counts.done, (long long)counts.failed,
-               (long long)counts.dead);
+        printf("%lld done, %lld failed, %lld dead\n", (long long)counts.done,
+               (long long)counts.failed, (long long)counts.dead);
     } else {
         fprintf(stderr, "%s\n", pgqrs_error_message(err));
     }

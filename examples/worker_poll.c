@@ -1,9 +1,10 @@
 /*
- * A worker without threads, in a plain poll loop: works until the queue is empty, then stops. For a program
- * that waits for other descriptors as well, and whose handlers are quick.
+ * A worker without threads, in a plain poll loop: works until the queue is empty, then stops. For a
+ * program that waits for other descriptors as well, and whose handlers are quick.
  *
  *     pgqrs local start
- *     cc worker_poll.c $(pkg-config --cflags --libs pgqrs) -o worker_poll && PGQRS_DSN=local: ./worker_poll
+ *     cc worker_poll.c $(pkg-config --cflags --libs pgqrs) -o worker_poll
+ *     PGQRS_DSN=local: ./worker_poll
  *
  * The queue must be there: pgqrs install && pgqrs queue create mails
  */

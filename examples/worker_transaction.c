@@ -1,10 +1,10 @@
 /*
- * A worker with effects that happen exactly once: the handler writes its own row and ends the lease in one
- * transaction of its own. Whatever dies and whenever, either both happened or neither did; if somebody else
- * was handed the message meanwhile, the delete says so and we roll back.
+ * A worker with effects that happen exactly once: the handler writes its own row and ends the lease
+ * in one transaction of its own. Whatever dies and whenever, either both happened or neither did;
+ * if somebody else was handed the message meanwhile, the delete says so and we roll back.
  *
- *     cc worker_transaction.c $(pkg-config --cflags --libs pgqrs libpq) -o worker_transaction && \
- *         ./worker_transaction "$DSN"
+ *     cc worker_transaction.c $(pkg-config --cflags --libs pgqrs libpq) -o worker_transaction
+ *     ./worker_transaction "$DSN"
  *
  * The queue must be there, and the table:
  *     pgqrs install && pgqrs queue create orders
@@ -16,8 +16,8 @@
 #include <signal.h>
 #include <stdio.h>
 
-/* What a handler needs. A connection serves one thread at a time, so this worker has one thread; one with
- * more needs a connection for each. */
+/* What a handler needs. A connection serves one thread at a time, so this worker has one thread;
+ * one with more needs a connection for each. */
 struct books {
     pgqrs_consumer *consumer;
     PGconn *connection;
@@ -51,16 +51,17 @@ write_booking(PGconn *connection, const pgqrs_message *message)
     int ok;
 
     snprintf(id, sizeof(id), "%lld", (long long)message->id);
-    result = PQexecParams(connection, "INSERT INTO bookings VALUES ($1)", 1, NULL, parameters, NULL, NULL, 0);
+    result = PQexecParams(connection, "INSERT INTO bookings VALUES ($1)", 1, NULL, parameters, NULL,
+                          NULL, 0);
     ok = PQresultStatus(result) == PGRES_COMMAND_OK;
     PQclear(result);
     return ok;
 }
 
 /*
- * PGQRS_JOB_FAILED is right for whatever went wrong. If nothing was committed the message is tried again. If
- * the lease was lost, or a commit whose answer did not arrive was carried out, the worker's report finds no
- * lease, and changes nothing.
+ * PGQRS_JOB_FAILED is right for whatever went wrong. If nothing was committed the message is tried
+ * again. If the lease was lost, or a commit whose answer did not arrive was carried out, the
+ * worker's report finds no lease, and changes nothing.
  */
 static pgqrs_job_outcome
 book(pgqrs_job *job, void *arg)
@@ -71,8 +72,8 @@ book(pgqrs_job *job, void *arg)
     if (PQstatus(books->connection) != CONNECTION_OK)
         PQreset(books->connection);
     if (run(books->connection, "BEGIN") && write_booking(books->connection, message) &&
-        pgqrs_consumer_delete_on(books->consumer, books->connection, pgqrs_message_lease(message), NULL) ==
-            PGQRS_OK &&
+        pgqrs_consumer_delete_on(books->consumer, books->connection, pgqrs_message_lease(message),
+                                 NULL) == PGQRS_OK &&
         run(books->connection, "COMMIT"))
         return PGQRS_JOB_SETTLED;
     if (PQtransactionStatus(books->connection) != PQTRANS_IDLE)
@@ -94,7 +95,8 @@ work(pgqrs_client *client, struct books *books, pgqrs_error *err)
          pgqrs_worker_handle(worker, orders, any_type, book, books, err) == PGQRS_OK;
     if (ok)
         signal(SIGTERM, stop);
-    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK && pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
+    ok = ok && pgqrs_worker_start(worker, err) == PGQRS_OK &&
+         pgqrs_worker_wait(worker, -1, err) == PGQRS_OK;
     signal(SIGTERM, SIG_DFL);
     pgqrs_worker_close(worker);
     pgqrs_consumer_close(books->consumer);
@@ -109,10 +111,11 @@ main(int argc, char **argv)
     struct books books = { NULL, PQconnectdb(dsn) };
     pgqrs_config *config = NULL;
     pgqrs_client *client = NULL;
-    int ok = pgqrs_config_new(&config, err) == PGQRS_OK &&
-             pgqrs_config_load_environment(config, err) == PGQRS_OK &&
-             pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), err) == PGQRS_OK &&
-             pgqrs_client_open(config, &client, err) == PGQRS_OK && work(client, &books, err);
+    int ok =
+        pgqrs_config_new(&config, err) == PGQRS_OK &&
+        pgqrs_config_load_environment(config, err) == PGQRS_OK &&
+        pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), err) == PGQRS_OK &&
+        pgqrs_client_open(config, &client, err) == PGQRS_OK && work(client, &books, err);
 
     if (!ok)
         fprintf(stderr, "%s\n", pgqrs_error_message(err));

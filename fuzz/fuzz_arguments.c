@@ -1,7 +1,7 @@
 /*
  * Any command line goes through what main does with it first: every --dsn that the parser finds was
- * overwritten before in the memory that the kernel shows, and the parser gets each argument as it was. An
- * argument ends with a line end.
+ * overwritten before in the memory that the kernel shows, and the parser gets each argument as it
+ * was. An argument ends with a line end.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -21,7 +21,8 @@ demand(int holds)
         abort();
 }
 
-/* Returns how many arguments there are; argv[0] is "pgqrs", and each is in memory of exactly its size. */
+/* Returns how many arguments there are; argv[0] is "pgqrs", and each is in memory of exactly its
+ * size. */
 static int
 split(const uint8_t *data, size_t size, char *argv[MAX_ARGUMENTS + 1])
 {
@@ -53,8 +54,8 @@ ends_with(const char *text, const char *end)
     return strlen(text) >= strlen(end) && strcmp(text + strlen(text) - strlen(end), end) == 0;
 }
 
-/* The DSN is one of the arguments, or the end of one. Which of those that look like it was meant cannot be
- * told, so the texts must be rare enough. */
+/* The DSN is one of the arguments, or the end of one. Which of those that look like it was meant
+ * cannot be told, so the texts must be rare enough. */
 static void
 check_hidden(const char *dsn, int argc, char *const *argv, char *const *copies)
 {

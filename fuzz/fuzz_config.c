@@ -1,6 +1,6 @@
 /*
- * Any file goes through the reader of configuration files: it is taken or refused, with 78, and what was
- * taken holds what the settings allow.
+ * Any file goes through the reader of configuration files: it is taken or refused, with 78, and
+ * what was taken holds what the settings allow.
  */
 #include <stdint.h>
 #include <stdlib.h>

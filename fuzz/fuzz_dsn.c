@@ -1,7 +1,7 @@
 /*
- * Any text as a DSN, with "hushhush" where a password may be: whatever holds one is noticed, is overwritten
- * on the command line, and no error quotes it, neither the command's nor the library's. What libpq takes
- * holds none in a place that later messages show.
+ * Any text as a DSN, with "hushhush" where a password may be: whatever holds one is noticed, is
+ * overwritten on the command line, and no error quotes it, neither the command's nor the library's.
+ * What libpq takes holds none in a place that later messages show.
  */
 #include <pgqrs/config.h>
 
@@ -64,7 +64,8 @@ check_stray(const char *dsn)
     check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "queue", "--", dsn });
     check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "queue", "list", "--", dsn });
     check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "queue", "create", "--", dsn });
-    check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "message", "list", "q", "--limit", dsn });
+    check_line(
+        (const char *const[MAX_ARGUMENTS]){ "pgqrs", "message", "list", "q", "--limit", dsn });
     check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "queue", "list", "--out", dsn });
     check_line((const char *const[MAX_ARGUMENTS]){ "pgqrs", "queue", "list", joined });
     free(joined);
@@ -121,7 +122,8 @@ check_parsed(const char *dsn, int accepted)
 
     demand(options != NULL || !accepted);
     for (PQconninfoOption *o = options; o != NULL && o->keyword != NULL; o++) {
-        int is_secret = strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0;
+        int is_secret =
+            strcmp(o->keyword, "password") == 0 || strcmp(o->keyword, "sslpassword") == 0;
 
         if (o->val == NULL || *o->val == '\0')
             continue;

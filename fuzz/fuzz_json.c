@@ -1,6 +1,7 @@
 /*
- * Any bytes at all go through the JSON check: no byte is read beyond the text, the fault lies within it, and
- * what the check says of a text agrees with what it says of the same text in other surroundings.
+ * Any bytes at all go through the JSON check: no byte is read beyond the text, the fault lies
+ * within it, and what the check says of a text agrees with what it says of the same text in other
+ * surroundings.
  */
 #include <stdint.h>
 #include <stdlib.h>

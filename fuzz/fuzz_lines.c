@@ -1,7 +1,7 @@
 /*
- * Any file goes through what `message send --file` does before it sends: lines, the member that is the key,
- * the key. What the library takes for a JSON object is one here, too, and a key made of a key's number is
- * that key.
+ * Any file goes through what `message send --file` does before it sends: lines, the member that is
+ * the key, the key. What the library takes for a JSON object is one here, too, and a key made of a
+ * key's number is that key.
  */
 #include <stdint.h>
 #include <stdlib.h>
@@ -79,7 +79,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         demand(line.size <= MAX_LINE_BYTES);
         check_line(line);
     }
-    demand(result == CLI_LINES_TOO_LONG || (result == CLI_LINES_END && lines.bytes == (int64_t)size));
+    demand(result == CLI_LINES_TOO_LONG ||
+           (result == CLI_LINES_END && lines.bytes == (int64_t)size));
     cli_lines_release(&lines);
     close(fd);
     return 0;

@@ -1,6 +1,6 @@
 /*
- * Any bytes at all as a name: the verdict follows from UTF-8 and control characters alone, and a refusal's
- * message is one line that cannot drive a terminal.
+ * Any bytes at all as a name: the verdict follows from UTF-8 and control characters alone, and a
+ * refusal's message is one line that cannot drive a terminal.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * Any text as a notification: what is read of it, written as the server writes it, is that text again, so
- * that nothing else is taken for one.
+ * Any text as a notification: what is read of it, written as the server writes it, is that text
+ * again, so that nothing else is taken for one.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -27,7 +27,8 @@ check_said(pgqrsi_notification said, const char *text)
     int64_t id, count = 0;
 
     demand(out != NULL);
-    fprintf(out, "1 %s %lld", said.kind == PGQRSI_NOTIFICATION_WAKE ? "wake" : "cancel", (long long)said.key);
+    fprintf(out, "1 %s %lld", said.kind == PGQRSI_NOTIFICATION_WAKE ? "wake" : "cancel",
+            (long long)said.key);
     while (pgqrsi_notification_next(&said, &id)) {
         demand(id > 0 || said.kind == PGQRSI_NOTIFICATION_CANCEL);
         fprintf(out, " %lld", (long long)id);

@@ -3,11 +3,12 @@
  *
  * A first program:
  *
- *     pgqrs_config_new, pgqrs_config_set("dsn", ...), pgqrs_client_open     one client a process
- *     pgqrs_producer_open, pgqrs_producer_enqueue                          enqueue messages
- *     pgqrs_worker_new, pgqrs_worker_add_queue, pgqrs_worker_handle,       run a handler for each message
- *         pgqrs_worker_start
- *     pgqrs_consumer_open, pgqrs_consumer_dequeue, pgqrs_consumer_archive  or claim them by hand
+ *     pgqrs_client_open_dsn                          one client a process
+ *     pgqrs_producer_open, pgqrs_producer_enqueue    enqueue messages
+ *     pgqrs_worker_new, pgqrs_worker_add_queue,      run a handler for each message
+ *         pgqrs_worker_handle, pgqrs_worker_start
+ *     pgqrs_consumer_open, pgqrs_consumer_dequeue,   or claim them by hand
+ *         pgqrs_consumer_archive
  *
  * One header for each noun, simple functions first. This header includes all but
  * <pgqrs/transaction.h>, which is for work inside your own transaction.

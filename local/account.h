@@ -1,7 +1,8 @@
 /*
  * Who runs PostgreSQL's programs, and with which environment.
  *
- * They refuse to run as root, so root hands them to the account `postgres`; everybody else runs them himself.
+ * They refuse to run as root, so root hands them to the account `postgres`; everybody else runs
+ * them himself.
  */
 #ifndef PGQRSI_LOCAL_ACCOUNT_H
 #define PGQRSI_LOCAL_ACCOUNT_H
@@ -30,9 +31,10 @@ void pgqrsi_account_release(pgqrsi_account *account);
 pgqrs_status pgqrsi_account_require(const pgqrsi_account *account, pgqrs_error *err);
 
 /**
- * A copy of this process's environment for the programs: without PostgreSQL's variables (they would point
- * at some other server), in English (messages are shown), and with the account's home. NULL if memory is
- * short. `data` becomes PGDATA unless it is NULL. Free it with pgqrsi_account_environment_free.
+ * A copy of this process's environment for the programs: without PostgreSQL's variables (they would
+ * point at some other server), in English (messages are shown), and with the account's home. NULL
+ * if memory is short. `data` becomes PGDATA unless it is NULL. Free it with
+ * pgqrsi_account_environment_free.
  */
 char **pgqrsi_account_environment(const pgqrsi_account *account, const char *data);
 

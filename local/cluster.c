@@ -24,13 +24,15 @@
 /* Nobody waits for the first start of the programs longer than for these. */
 #define STEP_MARGIN_MS 2000
 
-static const char include_text[] =
-    "\n# Added by pgqrs, which writes that file anew at every start. Settings below this line win.\n"
-    "include_if_exists = '" CONFIG_FILE "'\n";
+static const char include_text[] = "\n# Added by pgqrs, which writes that file anew at every "
+                                   "start. Settings below this line win.\n"
+                                   "include_if_exists = '" CONFIG_FILE "'\n";
 
 static const char settings_text[] =
-    "# Written by pgqrs at every start of this private server. Put settings of your own at the end of\n"
-    "# postgresql.conf: they win over these. fsync, full_page_writes and synchronous_commit stay on: a job "
+    "# Written by pgqrs at every start of this private server. Put settings of your own at the end "
+    "of\n"
+    "# postgresql.conf: they win over these. fsync, full_page_writes and synchronous_commit stay "
+    "on: a job "
     "that\n"
     "# was stored survives a power cut.\n"
     "\n"
@@ -58,8 +60,8 @@ static const char settings_text[] =
 
 /* ---- Running programs ---- */
 
-/* Runs a program in the server's folder, so that no path of the user's reaches the shell commands that initdb
- * and pg_ctl build. *result is written in every case. */
+/* Runs a program in the server's folder, so that no path of the user's reaches the shell commands
+ * that initdb and pg_ctl build. *result is written in every case. */
 static pgqrs_status
 run(const pgqrsi_cluster *cluster, const char *const *argv, const char *data, pgqrs_slice input,
     pgqrsi_process_result *result, pgqrs_error *err)
@@ -119,8 +121,8 @@ append_socket_dir(pgqrsi_buffer *out, const char *path)
     pgqrsi_buffer_release(&item);
 }
 
-/* What write_config does, in a child that is the cluster's owner, so that root never writes where somebody
- * else may have put a symbolic link. The paths are relative to the server's folder. */
+/* What write_config does, in a child that is the cluster's owner, so that root never writes where
+ * somebody else may have put a symbolic link. The paths are relative to the server's folder. */
 struct config_job {
     char file[128];      /* data/pgqrs.conf */
     char new_file[128];  /* beside it */
@@ -197,8 +199,9 @@ write_config(const pgqrsi_cluster *cluster, const char *data, int is_new, pgqrs_
     process.deadline_ms = cluster->deadline_ms + STEP_MARGIN_MS;
     status = pgqrsi_process_run(&process, &result, err);
     if (status == PGQRS_OK && result.exit_code != 0)
-        status = pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not write \"%s/%s\": %s", cluster->paths->folder,
-                                  job.file, strerror(result.exit_code > 0 ? result.exit_code : EIO));
+        status = pgqrsi_error_set(err, PGQRS_ESYSTEM, "could not write \"%s/%s\": %s",
+                                  cluster->paths->folder, job.file,
+                                  strerror(result.exit_code > 0 ? result.exit_code : EIO));
     pgqrsi_process_result_release(&result);
     pgqrsi_buffer_release(&text);
     return status;
@@ -208,35 +211,41 @@ write_config(const pgqrsi_cluster *cluster, const char *data, int is_new, pgqrs_
 
 /* Keeps a failed program's output and quotes the part that matters. */
 static pgqrs_status
-report_creation(const pgqrsi_cluster *cluster, const char *program, const pgqrsi_process_result *result,
-                pgqrs_error *err)
+report_creation(const pgqrsi_cluster *cluster, const char *program,
+                const pgqrsi_process_result *result, pgqrs_error *err)
 {
-    pgqrs_slice reason = pgqrsi_process_reason((pgqrs_slice){ result->output.data, result->output.size });
-    int fd =
-        openat(cluster->folder->fd, CREATE_LOG, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
-    int kept = fd >= 0 && write(fd, result->output.data, result->output.size) == (ssize_t)result->output.size;
+    pgqrs_slice reason =
+        pgqrsi_process_reason((pgqrs_slice){ result->output.data, result->output.size });
+    int fd = openat(cluster->folder->fd, CREATE_LOG,
+                    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int kept = fd >= 0 &&
+               write(fd, result->output.data, result->output.size) == (ssize_t)result->output.size;
 
     if (fd >= 0)
         close(fd);
     return pgqrsi_error_set(
         err, PGQRS_ESYSTEM,
         "could not make the private server \"%s\" in \"%s\": %s failed with %s %d: %.*s%s%s%s",
-        cluster->paths->name, cluster->paths->folder, program, result->signal != 0 ? "signal" : "exit code",
+        cluster->paths->name, cluster->paths->folder, program,
+        result->signal != 0 ? "signal" : "exit code",
         result->signal != 0 ? result->signal : result->exit_code, PGQRS_SLICE_ARG(reason),
-        kept ? "; all it said is in \"" : "; its output could not be kept in \"", cluster->paths->folder,
-        "/" CREATE_LOG "\"");
+        kept ? "; all it said is in \"" : "; its output could not be kept in \"",
+        cluster->paths->folder, "/" CREATE_LOG "\"");
 }
 
-/* Who may connect: everyone who reaches the socket, as the superuser. The socket is in a folder of mode 0700,
- * so that is the owner and root, who could read the data anyway. Peer authentication would lock out root,
- * whose server runs as another account. Were TCP ever turned on, nobody could log in there: host is "reject".
- * The locale is C: it sorts the same on every machine, now and after the next upgrade of the C library. */
+/* Who may connect: everyone who reaches the socket, as the superuser. The socket is in a folder of
+ * mode 0700, so that is the owner and root, who could read the data anyway. Peer authentication
+ * would lock out root, whose server runs as another account. Were TCP ever turned on, nobody could
+ * log in there: host is "reject". The locale is C: it sorts the same on every machine, now and
+ * after the next upgrade of the C library. */
 static pgqrs_status
 run_initdb(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *err)
 {
-    const char *argv[] = { cluster->programs->initdb, "--pgdata",           data,         "--username",
-                           PGQRSI_LOCAL_USER,         "--encoding=UTF8",    "--locale=C", "--data-checksums",
-                           "--auth-local=trust",      "--auth-host=reject", NULL };
+    const char *argv[] = {
+        cluster->programs->initdb, "--pgdata",           data,         "--username",
+        PGQRSI_LOCAL_USER,         "--encoding=UTF8",    "--locale=C", "--data-checksums",
+        "--auth-local=trust",      "--auth-host=reject", NULL
+    };
     pgqrsi_process_result result;
     pgqrs_status status = run(cluster, argv, NULL, (pgqrs_slice){ NULL, 0 }, &result, err);
 
@@ -255,8 +264,9 @@ create_database(const pgqrsi_cluster *cluster, const char *data, pgqrs_error *er
         "logging_collector=off",     "postgres", NULL
     };
     pgqrsi_process_result result;
-    pgqrs_status status = run(cluster, argv, NULL,
-                              pgqrs_slice_of(local_sql_texts[LOCAL_SQL_CREATE_DATABASE].text), &result, err);
+    pgqrs_status status =
+        run(cluster, argv, NULL, pgqrs_slice_of(local_sql_texts[LOCAL_SQL_CREATE_DATABASE].text),
+            &result, err);
 
     if (status == PGQRS_OK && result.exit_code != 0)
         status = report_creation(cluster, argv[0], &result, err);
@@ -282,7 +292,8 @@ pgqrsi_cluster_create(const pgqrsi_cluster *cluster, pgqrs_error *err)
 
     snprintf(data, sizeof(data), PGQRSI_PATHS_TEMPORARY_PREFIX "new-%ld-%lld", (long)getpid(),
              (long long)pgqrsi_clock_ms());
-    status = pgqrsi_folder_make_private(cluster->folder, data, cluster->paths, cluster->account, err);
+    status =
+        pgqrsi_folder_make_private(cluster->folder, data, cluster->paths, cluster->account, err);
     if (status == PGQRS_OK)
         status = run_initdb(cluster, data, err);
     if (status == PGQRS_OK)
@@ -325,15 +336,17 @@ report_start(const pgqrsi_cluster *cluster, const pgqrsi_process_result *result,
     pgqrs_slice reason = pgqrsi_serverlog_reason(paths, &text);
     pgqrsi_postmaster postmaster;
 
-    if (pgqrsi_postmaster_look(&postmaster, paths, cluster->account, NULL) == PGQRS_OK && postmaster.pid != 0)
-        reason =
-            pgqrs_slice_of("it takes no connections yet and may be recovering from a crash: try again later");
+    if (pgqrsi_postmaster_look(&postmaster, paths, cluster->account, NULL) == PGQRS_OK &&
+        postmaster.pid != 0)
+        reason = pgqrs_slice_of(
+            "it takes no connections yet and may be recovering from a crash: try again later");
     else if (reason.size == 0)
         reason = pgqrsi_process_reason((pgqrs_slice){ result->output.data, result->output.size });
     pgqrsi_postmaster_release(&postmaster);
-    pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                     "could not start the private server \"%s\" in \"%s\": %.*s; see the logs in \"%s\"",
-                     paths->name, paths->data, PGQRS_SLICE_ARG(reason), paths->log_dir);
+    pgqrsi_error_set(
+        err, PGQRS_ESYSTEM,
+        "could not start the private server \"%s\" in \"%s\": %.*s; see the logs in \"%s\"",
+        paths->name, paths->data, PGQRS_SLICE_ARG(reason), paths->log_dir);
     pgqrsi_buffer_release(&text);
     return PGQRS_ESYSTEM;
 }
@@ -372,7 +385,8 @@ pgqrsi_cluster_major(const pgqrsi_paths *paths)
 {
     char text[16] = "";
     int data = open(paths->data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    int fd = data >= 0 ? openat(data, "PG_VERSION", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
+    int fd =
+        data >= 0 ? openat(data, "PG_VERSION", O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC) : -1;
     ssize_t size = fd >= 0 ? read(fd, text, sizeof(text) - 1) : -1;
 
     if (fd >= 0)

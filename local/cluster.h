@@ -22,11 +22,12 @@ typedef struct pgqrsi_cluster {
     int64_t deadline_ms;
 } pgqrsi_cluster;
 
-/** Makes the cluster beside its place, and moves it there when it is whole. Returns PGQRS_OK, PGQRS_ESYSTEM
- * or PGQRS_ENOMEM; a cluster half made is removed. */
+/** Makes the cluster beside its place, and moves it there when it is whole. Returns PGQRS_OK,
+ * PGQRS_ESYSTEM or PGQRS_ENOMEM; a cluster half made is removed. */
 pgqrs_status pgqrsi_cluster_create(const pgqrsi_cluster *cluster, pgqrs_error *err);
 
-/** Starts the server and waits until it takes connections. PGQRS_OK, PGQRS_ESYSTEM or PGQRS_ENOMEM. */
+/** Starts the server and waits until it takes connections. PGQRS_OK, PGQRS_ESYSTEM or
+ * PGQRS_ENOMEM. */
 pgqrs_status pgqrsi_cluster_start(const pgqrsi_cluster *cluster, pgqrs_error *err);
 
 /** The major version that made the cluster; 0 if there is no cluster or it does not say. */

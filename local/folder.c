@@ -23,7 +23,8 @@
 /* PostgreSQL nests four deep; a limit keeps this within the limit of open files. */
 #define REMOVE_MAX_DEPTH 32
 
-/* Root's servers need folders that the account can pass through; a user's are nobody else's business. */
+/* Root's servers need folders that the account can pass through; a user's are nobody else's
+ * business. */
 static mode_t
 folder_mode(const pgqrsi_account *account)
 {
@@ -125,11 +126,12 @@ has_marker(int fd)
 {
     struct stat info;
 
-    return fstatat(fd, PGQRSI_PATHS_MARKER, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(info.st_mode);
+    return fstatat(fd, PGQRSI_PATHS_MARKER, &info, AT_SYMLINK_NOFOLLOW) == 0 &&
+           S_ISREG(info.st_mode);
 }
 
-/* The marker is written before anything else and removed after it, so a folder in use without one is foreign.
- */
+/* The marker is written before anything else and removed after it, so a folder in use without one
+ * is foreign. */
 static pgqrs_status
 check_ours(int fd, const pgqrsi_paths *paths, pgqrs_error *err)
 {
@@ -139,22 +141,24 @@ check_ours(int fd, const pgqrsi_paths *paths, pgqrs_error *err)
         return report(err, "read the folder", paths->folder, errno);
     if (!used || has_marker(fd))
         return PGQRS_OK;
-    return pgqrsi_error_set(
-        err, PGQRS_ESYSTEM,
-        "refused the folder \"%s\": it is in use but was not made by pgqrs (it has no file \"%s\"); "
-        "move it away, or choose another name for the private server",
-        paths->folder, PGQRSI_PATHS_MARKER);
+    return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                            "refused the folder \"%s\": it is in use but was not made by pgqrs (it "
+                            "has no file \"%s\"); "
+                            "move it away, or choose another name for the private server",
+                            paths->folder, PGQRSI_PATHS_MARKER);
 }
 
 static pgqrs_status
 write_marker(int fd, const pgqrsi_paths *paths, pgqrs_error *err)
 {
-    int marker = openat(fd, PGQRSI_PATHS_MARKER, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    int marker =
+        openat(fd, PGQRSI_PATHS_MARKER, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
 
     if (marker < 0)
         return errno == EEXIST ? PGQRS_OK : report(err, "write a file in", paths->folder, errno);
     /* Its being there is what counts. */
-    if (dprintf(marker, "A private PostgreSQL server of pgqrs. Remove it by `pgqrs local destroy %s`.\n",
+    if (dprintf(marker,
+                "A private PostgreSQL server of pgqrs. Remove it by `pgqrs local destroy %s`.\n",
                 paths->name) < 0) {
         int error = errno;
 
@@ -206,14 +210,15 @@ open_folder(const pgqrsi_paths *paths, const pgqrsi_account *account, int *out_f
     return status == PGQRS_OK ? check_ours(*out_fd, paths, err) : status;
 }
 
-/* Whoever removes the folder removes the lock as well; a lock that was waited for may be gone by then. */
+/* Whoever removes the folder removes the lock as well; a lock that was waited for may be gone by
+ * then. */
 static int
 is_current(int lock_fd, const pgqrsi_paths *paths)
 {
     struct stat ours, current;
 
-    return fstat(lock_fd, &ours) == 0 && lstat(paths->lock, &current) == 0 && ours.st_dev == current.st_dev &&
-           ours.st_ino == current.st_ino;
+    return fstat(lock_fd, &ours) == 0 && lstat(paths->lock, &current) == 0 &&
+           ours.st_dev == current.st_dev && ours.st_ino == current.st_ino;
 }
 
 /* One attempt. PGQRS_OK without folder->lock_fd: the folder vanished meanwhile, try again. */
@@ -231,7 +236,8 @@ try_lock(pgqrsi_folder *folder, const pgqrsi_paths *paths, const pgqrsi_account 
         return status;
     if (folder->fd < 0)
         return mode == PGQRSI_FOLDER_CREATE ? PGQRS_OK : PGQRS_ECONNECT;
-    folder->lock_fd = openat(folder->fd, PGQRSI_PATHS_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    folder->lock_fd =
+        openat(folder->fd, PGQRSI_PATHS_LOCK, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (folder->lock_fd < 0)
         return errno == ENOENT ? PGQRS_OK : report(err, "open", paths->lock, errno);
     status = wait_for_lock(folder->lock_fd, paths, deadline_ms, err);
@@ -256,10 +262,10 @@ pgqrsi_folder_lock(pgqrsi_folder *folder, const pgqrsi_paths *paths, const pgqrs
         status = try_lock(folder, paths, account, mode, deadline_ms, err);
     } while (status == PGQRS_OK && folder->lock_fd < 0);
     if (status == PGQRS_ECONNECT)
-        return pgqrsi_error_set(
-            err, status,
-            "there is no private server \"%s\": \"%s\" does not exist; `pgqrs local start` makes it",
-            paths->name, paths->folder);
+        return pgqrsi_error_set(err, status,
+                                "there is no private server \"%s\": \"%s\" does not exist; `pgqrs "
+                                "local start` makes it",
+                                paths->name, paths->folder);
     if (status == PGQRS_OK)
         status = check_ours(folder->fd, paths, err);
     return status == PGQRS_OK ? write_marker(folder->fd, paths, err) : status;
@@ -280,8 +286,8 @@ pgqrsi_folder_unlock(pgqrsi_folder *folder)
 
 /* ---- Sub-folders ---- */
 
-/* Makes the folder `entry` of `parent_fd`, or takes one that is there; mode 0700 and the account's in the
- * end. A folder that belongs to anybody else is refused. */
+/* Makes the folder `entry` of `parent_fd`, or takes one that is there; mode 0700 and the account's
+ * in the end. A folder that belongs to anybody else is refused. */
 static pgqrs_status
 make_private(int parent_fd, const char *entry, const char *path, const pgqrsi_account *account,
              pgqrs_error *err)
@@ -307,8 +313,9 @@ make_private(int parent_fd, const char *entry, const char *path, const pgqrsi_ac
 }
 
 pgqrs_status
-pgqrsi_folder_make_private(const pgqrsi_folder *folder, const char *entry, const pgqrsi_paths *paths,
-                           const pgqrsi_account *account, pgqrs_error *err)
+pgqrsi_folder_make_private(const pgqrsi_folder *folder, const char *entry,
+                           const pgqrsi_paths *paths, const pgqrsi_account *account,
+                           pgqrs_error *err)
 {
     char *path;
     pgqrs_status status;
@@ -388,8 +395,9 @@ remove_prefixed(int folder_fd, const char *prefix)
     while (result == 0 && (entry = readdir(entries)) != NULL) {
         const char *name = entry->d_name;
 
-        if (strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(name, ".") != 0 && strcmp(name, "..") != 0 &&
-            strcmp(name, PGQRSI_PATHS_MARKER) != 0 && strcmp(name, PGQRSI_PATHS_LOCK) != 0)
+        if (strncmp(name, prefix, strlen(prefix)) == 0 && strcmp(name, ".") != 0 &&
+            strcmp(name, "..") != 0 && strcmp(name, PGQRSI_PATHS_MARKER) != 0 &&
+            strcmp(name, PGQRSI_PATHS_LOCK) != 0)
             result = remove_entry(folder_fd, name, 0);
     }
     error = errno;
@@ -404,8 +412,8 @@ pgqrsi_folder_remove_leftovers(const pgqrsi_folder *folder)
     (void)remove_prefixed(folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX);
 }
 
-/* The folder is emptied because a crash leaves a lock file beside the socket: PostgreSQL would not start if
- * its number is another process's by now, be that a zombie. */
+/* The folder is emptied because a crash leaves a lock file beside the socket: PostgreSQL would not
+ * start if its number is another process's by now, be that a zombie. */
 pgqrs_status
 pgqrsi_folder_make_socket_dir(const pgqrsi_folder *folder, const pgqrsi_paths *paths,
                               const pgqrsi_account *account, pgqrs_error *err)
@@ -437,15 +445,17 @@ remove_short_socket_dir(const pgqrsi_paths *paths, const pgqrsi_account *account
 }
 
 pgqrs_status
-pgqrsi_folder_remove(const pgqrsi_folder *folder, const pgqrsi_paths *paths, const pgqrsi_account *account,
-                     pgqrs_error *err)
+pgqrsi_folder_remove(const pgqrsi_folder *folder, const pgqrsi_paths *paths,
+                     const pgqrsi_account *account, pgqrs_error *err)
 {
     /* From here on there is no cluster any more, even if this process is killed half-way. */
-    if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0 &&
+    if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd,
+                 PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0 &&
         errno != ENOENT) {
         /* A leftover of that name is in the way. */
         pgqrsi_folder_remove_leftovers(folder);
-        if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd, PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0)
+        if (renameat(folder->fd, PGQRSI_LOCAL_DATA, folder->fd,
+                     PGQRSI_PATHS_TEMPORARY_PREFIX "removed") < 0)
             return report(err, "remove", paths->data, errno);
     }
     remove_short_socket_dir(paths, account);

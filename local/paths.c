@@ -11,8 +11,8 @@
 #include "base/error.h"
 #include "base/local.h"
 
-/* PostgreSQL cuts paths off at 1,024 bytes, in places without a word; the longest file below has about 100.
- */
+/* PostgreSQL cuts paths off at 1,024 bytes, in places without a word; the longest file below has
+ * about 100. */
 #define FOLDER_MAX_BYTES 850
 
 /* FNV-1a: tells folders apart, keeps no secret. */
@@ -26,10 +26,10 @@ hash(const char *text)
     return value;
 }
 
-/* A socket's path has room for 107 bytes, and libpq takes a comma in a host for a separator. The short folder
- * is in /tmp and not in $XDG_RUNTIME_DIR: that one vanishes when the user logs out, while the server runs on,
- * and is not set everywhere (cron, sudo), while the path must be the same for all of the user's processes.
- * Whoever makes it checks whose it is. */
+/* A socket's path has room for 107 bytes, and libpq takes a comma in a host for a separator. The
+ * short folder is in /tmp and not in $XDG_RUNTIME_DIR: that one vanishes when the user logs out,
+ * while the server runs on, and is not set everywhere (cron, sudo), while the path must be the same
+ * for all of the user's processes. Whoever makes it checks whose it is. */
 static int
 name_socket_dir(pgqrsi_paths *paths)
 {
@@ -43,7 +43,8 @@ name_socket_dir(pgqrsi_paths *paths)
         return 0;
     free(paths->socket_dir);
     paths->socket_is_short = 1;
-    if (asprintf(&paths->socket_dir, "/tmp/pgqrs-%ld-%016" PRIx64, (long)geteuid(), hash(paths->folder)) >= 0)
+    if (asprintf(&paths->socket_dir, "/tmp/pgqrs-%ld-%016" PRIx64, (long)geteuid(),
+                 hash(paths->folder)) >= 0)
         return 0;
 fail:
     paths->socket_dir = NULL; /* asprintf leaves it undefined */
@@ -83,11 +84,11 @@ pgqrsi_paths_init(pgqrsi_paths *paths, pgqrs_slice name, pgqrs_error *err)
         join(&paths->log_dir, paths->folder, PGQRSI_PATHS_LOG) < 0 || name_socket_dir(paths) < 0)
         return pgqrsi_error_memory(err);
     if (has_control_character(paths->folder))
-        return pgqrsi_error_set(
-            err, PGQRS_ESYSTEM,
-            "the path \"%s\" of the private server \"%s\" has a control character, which PostgreSQL "
-            "cannot handle; set PGQRS_LOCAL_ROOT to another folder",
-            paths->folder, paths->name);
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                "the path \"%s\" of the private server \"%s\" has a control "
+                                "character, which PostgreSQL "
+                                "cannot handle; set PGQRS_LOCAL_ROOT to another folder",
+                                paths->folder, paths->name);
     if (strlen(paths->folder) > FOLDER_MAX_BYTES)
         return pgqrsi_error_set(
             err, PGQRS_ESYSTEM,

@@ -1,7 +1,7 @@
 /*
  * Where a private server lives.
  *
- *     <parent>/NAME/             $PGQRS_LOCAL_ROOT, or $XDG_DATA_HOME/pgqrs, or /var/lib/pgqrs for root
+ *     <parent>/NAME/             $PGQRS_LOCAL_ROOT, $XDG_DATA_HOME/pgqrs, or root's /var/lib/pgqrs
  *         pgqrs-server           the marker: this folder is ours to remove
  *         lock                   held while a server is made, started, stopped or removed
  *         data/                  the cluster
@@ -33,8 +33,9 @@ typedef struct pgqrsi_paths {
     int socket_is_short;
 } pgqrsi_paths;
 
-/** Checks `name` ({ NULL, 0 }: "default") and works out its paths; touches no file. Call release even on
- * failure. Returns PGQRS_OK, PGQRS_EINVAL, PGQRS_ESYSTEM (no home folder) or PGQRS_ENOMEM. */
+/** Checks `name` ({ NULL, 0 }: "default") and works out its paths; touches no file. Call release
+ * even on failure. Returns PGQRS_OK, PGQRS_EINVAL, PGQRS_ESYSTEM (no home folder) or
+ * PGQRS_ENOMEM. */
 pgqrs_status pgqrsi_paths_init(pgqrsi_paths *paths, pgqrs_slice name, pgqrs_error *err);
 
 /** Frees what `paths` holds and zeroes it. */

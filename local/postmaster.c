@@ -63,7 +63,8 @@ is_inside(pid_t pid, const struct stat *data, const pgqrsi_account *account)
         return info.st_dev == data->st_dev && info.st_ino == data->st_ino;
     if (errno != EACCES || !account->switches || account->missing)
         return 0; /* ENOENT: it ended, or is a zombie */
-    /* In a container, root may lack the right to look at other users' processes, but their owner has it. */
+    /* In a container, root may lack the right to look at other users' processes, but their owner
+     * has it. */
     question.data = *data;
     process.argv = argv;
     process.call = answer;
@@ -93,8 +94,8 @@ is_server_process(pid_t pid, const struct stat *data, const pgqrsi_account *acco
 /* ---- postmaster.pid ---- */
 
 static pgqrs_status
-fill(pgqrsi_postmaster *postmaster, int data_fd, const struct stat *data, const pgqrsi_account *account,
-     pgqrs_error *err)
+fill(pgqrsi_postmaster *postmaster, int data_fd, const struct stat *data,
+     const pgqrsi_account *account, pgqrs_error *err)
 {
     pgqrsi_local_pid_file file;
     pgqrs_status status = pgqrsi_local_read_pid_file(data_fd, &file, err);
@@ -116,7 +117,8 @@ static pgqrs_status
 open_data(const pgqrsi_paths *paths, const pgqrsi_account *account, int *out_fd, struct stat *data,
           pgqrs_error *err)
 {
-    return pgqrsi_local_open_data(paths->data, account->missing ? NULL : &account->uid, out_fd, data, err);
+    return pgqrsi_local_open_data(paths->data, account->missing ? NULL : &account->uid, out_fd,
+                                  data, err);
 }
 
 pgqrs_status
@@ -168,7 +170,8 @@ pgqrsi_postmaster_settle(pgqrsi_postmaster *postmaster, const pgqrsi_paths *path
 
 /* ---- Processes that outlive their server ---- */
 
-/* The processes that work in the folder `data`; each gets `number` unless that is 0. Returns how many. */
+/* The processes that work in the folder `data`; each gets `number` unless that is 0. Returns how
+ * many. */
 static int
 signal_processes(const struct stat *data, const pgqrsi_account *account, int number)
 {
@@ -191,24 +194,24 @@ signal_processes(const struct stat *data, const pgqrsi_account *account, int num
     return count;
 }
 
-/* After kill -9 of a server its other processes notice and end by themselves, but for one that is deep in a
- * long statement. SIGQUIT is what the server would send them. */
+/* After kill -9 of a server its other processes notice and end by themselves, but for one that is
+ * deep in a long statement. SIGQUIT is what the server would send them. */
 static pgqrs_status
-wait_for_processes(const struct stat *data, const pgqrsi_paths *paths, const pgqrsi_account *account,
-                   int64_t deadline_ms, pgqrs_error *err)
+wait_for_processes(const struct stat *data, const pgqrsi_paths *paths,
+                   const pgqrsi_account *account, int64_t deadline_ms, pgqrs_error *err)
 {
     int64_t patience_ms = pgqrsi_clock_ms() + ORPHAN_PATIENCE_MS;
     int64_t give_up_ms = (deadline_ms > patience_ms ? deadline_ms : patience_ms) + PAUSE_MS;
     int count;
 
-    while ((count = signal_processes(data, account, pgqrsi_clock_left_ms(patience_ms) == 0 ? SIGQUIT : 0)) >
-           0) {
+    while ((count = signal_processes(data, account,
+                                     pgqrsi_clock_left_ms(patience_ms) == 0 ? SIGQUIT : 0)) > 0) {
         if (pgqrsi_clock_left_ms(give_up_ms) == 0)
-            return pgqrsi_error_set(
-                err, PGQRS_ESYSTEM,
-                "gave up on the private server \"%s\": %d processes of an earlier run still work in "
-                "\"%s\" and do not end; end them and try again",
-                paths->name, count, paths->data);
+            return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                    "gave up on the private server \"%s\": %d processes of an "
+                                    "earlier run still work in "
+                                    "\"%s\" and do not end; end them and try again",
+                                    paths->name, count, paths->data);
         pause_shortly();
     }
     return PGQRS_OK;
@@ -216,8 +219,8 @@ wait_for_processes(const struct stat *data, const pgqrsi_paths *paths, const pgq
 
 /* Waits until the process `pid` is no longer the server. */
 static pgqrs_status
-wait_until_gone(pid_t pid, const pgqrsi_paths *paths, const pgqrsi_account *account, int64_t deadline_ms,
-                pgqrs_error *err)
+wait_until_gone(pid_t pid, const pgqrsi_paths *paths, const pgqrsi_account *account,
+                int64_t deadline_ms, pgqrs_error *err)
 {
     for (;;) {
         pgqrsi_postmaster postmaster;
@@ -228,20 +231,20 @@ wait_until_gone(pid_t pid, const pgqrsi_paths *paths, const pgqrsi_account *acco
         if (status != PGQRS_OK || gone)
             return status;
         if (pgqrsi_clock_left_ms(deadline_ms) == 0)
-            return pgqrsi_error_set(
-                err, PGQRS_ESYSTEM,
-                "gave up waiting for the private server \"%s\" to stop: process %ld is still writing "
-                "its data; see \"%s\" and try again",
-                paths->name, (long)pid, paths->log_dir);
+            return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                    "gave up waiting for the private server \"%s\" to stop: "
+                                    "process %ld is still writing "
+                                    "its data; see \"%s\" and try again",
+                                    paths->name, (long)pid, paths->log_dir);
         pause_shortly();
     }
 }
 
-/* Signals and looks do what `pg_ctl stop -m fast -w` does, but not to a stranger who has inherited the
- * number, and also after the programs were uninstalled. */
+/* Signals and looks do what `pg_ctl stop -m fast -w` does, but not to a stranger who has inherited
+ * the number, and also after the programs were uninstalled. */
 pgqrs_status
-pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account, int64_t deadline_ms,
-                       pgqrs_error *err)
+pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
+                       int64_t deadline_ms, pgqrs_error *err)
 {
     pgqrsi_postmaster postmaster;
     pgqrs_status status = pgqrsi_postmaster_look(&postmaster, paths, account, err);
@@ -253,17 +256,17 @@ pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
         return status;
     if (kill(pid, SIGINT) < 0 && errno != ESRCH)
         return pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                                "could not stop the private server \"%s\", process %ld: %s", paths->name,
-                                (long)pid, strerror(errno));
+                                "could not stop the private server \"%s\", process %ld: %s",
+                                paths->name, (long)pid, strerror(errno));
     status = wait_until_gone(pid, paths, account, deadline_ms, err);
     if (status != PGQRS_OK || lstat(paths->data, &data) < 0)
         return status;
     return wait_for_processes(&data, paths, account, deadline_ms, err);
 }
 
-/* A socket on a shared volume joins containers that cannot see each other's processes; PostgreSQL's own
- * checks see nothing there, and two servers on one cluster would destroy it. So every listener counts,
- * whoever it is. */
+/* A socket on a shared volume joins containers that cannot see each other's processes; PostgreSQL's
+ * own checks see nothing there, and two servers on one cluster would destroy it. So every listener
+ * counts, whoever it is. */
 int
 pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster)
 {
@@ -272,8 +275,8 @@ pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster)
 }
 
 pgqrs_status
-pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account, int64_t deadline_ms,
-                        pgqrs_error *err)
+pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account,
+                        int64_t deadline_ms, pgqrs_error *err)
 {
     pgqrsi_postmaster postmaster;
     pgqrs_status status = pgqrsi_postmaster_look(&postmaster, paths, account, err);
@@ -290,8 +293,8 @@ pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account
             "refused to start the private server \"%s\": one answers at \"%s\" already, but its "
             "process cannot be seen; it may run in another container: stop it there",
             paths->name, postmaster.socket_dir);
-    /* PostgreSQL would refuse to start. If nobody has the number it removes the file itself, and looks first
-     * whether the shared memory that the file names is still in use. */
+    /* PostgreSQL would refuse to start. If nobody has the number it removes the file itself, and
+     * looks first whether the shared memory that the file names is still in use. */
     if (fd >= 0 && status == PGQRS_OK && postmaster.is_pid_taken &&
         unlinkat(fd, PGQRSI_LOCAL_PID_FILE, 0) < 0 && errno != ENOENT)
         status = pgqrsi_error_set(err, PGQRS_ESYSTEM,

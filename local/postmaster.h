@@ -3,8 +3,9 @@
  *
  *     GONE --start--> BUSY (starting, recovering) --> READY --stop--> BUSY (stopping) --> GONE
  *
- * The file postmaster.pid alone proves nothing: it stays behind after kill -9 or a power cut, and its number
- * may be somebody else's by then. So a process only counts if it works in the cluster's folder.
+ * The file postmaster.pid alone proves nothing: it stays behind after kill -9 or a power cut, and
+ * its number may be somebody else's by then. So a process only counts if it works in the cluster's
+ * folder.
  */
 #ifndef PGQRSI_LOCAL_POSTMASTER_H
 #define PGQRSI_LOCAL_POSTMASTER_H
@@ -32,27 +33,29 @@ typedef struct pgqrsi_postmaster {
     char *socket_dir; /* likewise; NULL if it has none or does not say yet */
 } pgqrsi_postmaster;
 
-/** Looks. Returns PGQRS_OK, PGQRS_ESYSTEM (the folder cannot be read) or PGQRS_ENOMEM. *postmaster is always
- * written: release it. */
+/** Looks. Returns PGQRS_OK, PGQRS_ESYSTEM (the folder cannot be read) or PGQRS_ENOMEM. *postmaster
+ * is always written: release it. */
 pgqrs_status pgqrsi_postmaster_look(pgqrsi_postmaster *postmaster, const pgqrsi_paths *paths,
                                     const pgqrsi_account *account, pgqrs_error *err);
 
 /** Looks until it is not BUSY. PGQRS_ESYSTEM if it still is at the deadline. */
 pgqrs_status pgqrsi_postmaster_settle(pgqrsi_postmaster *postmaster, const pgqrsi_paths *paths,
-                                      const pgqrsi_account *account, int64_t deadline_ms, pgqrs_error *err);
+                                      const pgqrsi_account *account, int64_t deadline_ms,
+                                      pgqrs_error *err);
 
-/** Ends the server's sessions and the server ("fast" shutdown), and waits until all its processes are gone.
- */
+/** Ends the server's sessions and the server ("fast" shutdown), and waits until all its processes
+ * are gone. */
 pgqrs_status pgqrsi_postmaster_stop(const pgqrsi_paths *paths, const pgqrsi_account *account,
                                     int64_t deadline_ms, pgqrs_error *err);
 
-/** Clears the way for a start after a crash: waits for the processes that a killed server left behind (ending
- * them if they take long), and removes a postmaster.pid whose number belongs to another program by now. */
+/** Clears the way for a start after a crash: waits for the processes that a killed server left
+ * behind (ending them if they take long), and removes a postmaster.pid whose number belongs to
+ * another program by now. */
 pgqrs_status pgqrsi_postmaster_clear(const pgqrsi_paths *paths, const pgqrsi_account *account,
                                      int64_t deadline_ms, pgqrs_error *err);
 
-/** Whether a server takes connections at the socket that postmaster.pid names. A READY server does not if a
- * cleaner of /tmp has removed its socket. */
+/** Whether a server takes connections at the socket that postmaster.pid names. A READY server does
+ * not if a cleaner of /tmp has removed its socket. */
 int pgqrsi_postmaster_answers(const pgqrsi_postmaster *postmaster);
 
 void pgqrsi_postmaster_release(pgqrsi_postmaster *postmaster);

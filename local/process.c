@@ -24,8 +24,8 @@
 #define REPORT_FD 3
 #define HOLD_FD 4
 
-/* The raw calls change this thread alone. Those of the C library would take locks that may have been held by
- * another thread when the process was forked. */
+/* The raw calls change this thread alone. Those of the C library would take locks that may have
+ * been held by another thread when the process was forked. */
 #ifdef SYS_setgroups32
 #define RAW_SETGROUPS SYS_setgroups32
 #define RAW_SETRESGID SYS_setresgid32
@@ -39,8 +39,8 @@
 /*
  *     host --fork--> keeper --fork--> program
  *
- * The keeper waits for the program and reports how it ended through a pipe. Were the program the host's own
- * child, a host that ignores SIGCHLD, or waits for any child, would take that away.
+ * The keeper waits for the program and reports how it ended through a pipe. Were the program the
+ * host's own child, a host that ignores SIGCHLD, or waits for any child, would take that away.
  */
 enum step { STEP_END, STEP_FORK, STEP_ACCOUNT, STEP_FOLDER, STEP_EXEC };
 
@@ -57,9 +57,9 @@ struct plumbing {
     int hold;
 };
 
-#define PLUMBING_INIT                                                                                        \
-    {                                                                                                        \
-        -1, { -1, -1 }, { -1, -1 }, -1                                                                       \
+#define PLUMBING_INIT                                                                              \
+    {                                                                                              \
+        -1, { -1, -1 }, { -1, -1 }, -1                                                             \
     }
 
 static void
@@ -81,7 +81,8 @@ plumbing_release(struct plumbing *pipes)
     shut(&pipes->hold);
 }
 
-/* Moves the descriptor out of the way of 0 to HOLD_FD, which the keeper puts in order one after the other. */
+/* Moves the descriptor out of the way of 0 to HOLD_FD, which the keeper puts in order one after the
+ * other. */
 static int
 raise_fd(int *fd)
 {
@@ -258,8 +259,8 @@ read_output(int fd, pgqrsi_buffer *output)
     }
 }
 
-/* Waits for the report, not for the end of the output: a server that the program started may hold that open.
- * Returns 1 with *report, 0 if the keeper vanished, -1 at the deadline. */
+/* Waits for the report, not for the end of the output: a server that the program started may hold
+ * that open. Returns 1 with *report, 0 if the keeper vanished, -1 at the deadline. */
 static int
 collect(struct plumbing *pipes, int64_t deadline_ms, pgqrsi_buffer *output, struct report *report)
 {
@@ -307,7 +308,8 @@ explain(const pgqrsi_process *process, const struct report *report, pgqrs_error 
             "user pass, or set PGQRS_LOCAL_ROOT to another one",
             program, process->folder != NULL ? process->folder : "/",
             process->account != NULL && process->account->switches ? " as the account " : "",
-            process->account != NULL && process->account->switches ? PGQRSI_LOCAL_ACCOUNT : "", reason);
+            process->account != NULL && process->account->switches ? PGQRSI_LOCAL_ACCOUNT : "",
+            reason);
     case STEP_FORK:
     case STEP_EXEC:
         break;
@@ -349,7 +351,8 @@ pgqrsi_process_run(const pgqrsi_process *process, pgqrsi_process_result *result,
     plumbing_release(&pipes);
     reap(keeper);
     if (outcome < 0)
-        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "killed \"%s\": it did not end within %lld seconds",
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                "killed \"%s\": it did not end within %lld seconds",
                                 process->argv[0], (long long)(pgqrsi_clock_ms() - begun_ms) / 1000);
     if (outcome == 0)
         return pgqrsi_error_set(err, PGQRS_ESYSTEM,

@@ -13,7 +13,8 @@
 
 /* Where Debian, the project's own RPMs, Alpine and a build from source put a server. */
 static const char *const package_patterns[] = { "/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin",
-                                                "/usr/libexec/postgresql*", "/usr/local/pgsql/bin" };
+                                                "/usr/libexec/postgresql*",
+                                                "/usr/local/pgsql/bin" };
 #define PATTERN_COUNT (sizeof(package_patterns) / sizeof(package_patterns[0]))
 
 static const char *const needed[] = { "initdb", "pg_ctl", "postgres" };
@@ -55,8 +56,8 @@ is_program(const char *folder, const char *name)
     return good;
 }
 
-/* Runs "PROGRAM OPTION" and returns the first line that it printed, which the caller frees; NULL on failure,
- * with the reason in `err`. */
+/* Runs "PROGRAM OPTION" and returns the first line that it printed, which the caller frees; NULL on
+ * failure, with the reason in `err`. */
 static char *
 ask(const struct search *search, const char *program, const char *option, pgqrs_error *err)
 {
@@ -70,7 +71,8 @@ ask(const struct search *search, const char *program, const char *option, pgqrs_
     process.account = search->account->missing ? NULL : search->account;
     process.deadline_ms = search->deadline_ms;
     if (pgqrsi_process_run(&process, &result, err) == PGQRS_OK) {
-        pgqrs_slice reason = pgqrsi_process_reason((pgqrs_slice){ result.output.data, result.output.size });
+        pgqrs_slice reason =
+            pgqrsi_process_reason((pgqrs_slice){ result.output.data, result.output.size });
 
         if (result.exit_code == 0 && result.output.size > 0)
             line = strndup(result.output.data, result.output.size);
@@ -102,7 +104,8 @@ ask_major(const struct search *search, const char *postgres, pgqrs_error *err)
 static int
 name_programs(struct search *search, const char *folder)
 {
-    char **const paths[NEEDED_COUNT] = { &search->out->initdb, &search->out->pg_ctl, &search->out->postgres };
+    char **const paths[NEEDED_COUNT] = { &search->out->initdb, &search->out->pg_ctl,
+                                         &search->out->postgres };
 
     pgqrsi_programs_release(search->out);
     for (size_t i = 0; i < NEEDED_COUNT; i++) {
@@ -201,8 +204,8 @@ walk_path(struct search *search, int (*visit)(struct search *, const char *))
     return found;
 }
 
-/* Asks the pg_config of this folder, if it has one. Returns 1 if there was one to ask, and search->out->major
- * tells whether its answer was good: only the first pg_config counts. */
+/* Asks the pg_config of this folder, if it has one. Returns 1 if there was one to ask, and
+ * search->out->major tells whether its answer was good: only the first pg_config counts. */
 static int
 ask_pg_config(struct search *search, const char *folder)
 {
@@ -241,7 +244,8 @@ version_of(const char *path)
 static int
 compare_newest_first(const void *a, const void *b)
 {
-    long version_a = version_of(*(const char *const *)a), version_b = version_of(*(const char *const *)b);
+    long version_a = version_of(*(const char *const *)a),
+         version_b = version_of(*(const char *const *)b);
 
     return (version_a < version_b) - (version_a > version_b);
 }
@@ -291,7 +295,8 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
     pgqrs_slice places = { search->places.data, search->places.size };
     pgqrs_slice unsuited = { search->unsuited.data, search->unsuited.size };
 
-    if (search->failed || search->missing.failed || search->places.failed || search->unsuited.failed)
+    if (search->failed || search->missing.failed || search->places.failed ||
+        search->unsuited.failed)
         return pgqrsi_error_memory(err);
     if (missing.size == 0)
         missing = pgqrs_slice_of("initdb, pg_ctl, postgres");
@@ -304,11 +309,11 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
             name, search->major, PGQRS_SLICE_ARG(places), unsuited.size > 0 ? "; passed over " : "",
             PGQRS_SLICE_ARG(unsuited), search->major);
     if (unsuited.size > 0)
-        return pgqrsi_error_set(
-            err, PGQRS_ECONNECT,
-            "the programs of a PostgreSQL server are of no use: %.*s; install good ones by `apt-get "
-            "install postgresql` or name their folder in PGQRS_PG_BINDIR",
-            PGQRS_SLICE_ARG(unsuited));
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "the programs of a PostgreSQL server are of no use: %.*s; install "
+                                "good ones by `apt-get "
+                                "install postgresql` or name their folder in PGQRS_PG_BINDIR",
+                                PGQRS_SLICE_ARG(unsuited));
     return pgqrsi_error_set(
         err, PGQRS_ECONNECT,
         "programs of a PostgreSQL server are missing: %.*s; looked in %.*s; install them by "
@@ -317,8 +322,8 @@ report_failure(struct search *search, const char *name, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrsi_programs_find(pgqrsi_programs *programs, int major, const char *name, const pgqrsi_account *account,
-                     int64_t deadline_ms, pgqrs_error *err)
+pgqrsi_programs_find(pgqrsi_programs *programs, int major, const char *name,
+                     const pgqrsi_account *account, int64_t deadline_ms, pgqrs_error *err)
 {
     struct search search = {
         .out = programs, .major = major, .account = account, .deadline_ms = deadline_ms

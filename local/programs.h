@@ -1,8 +1,8 @@
 /*
  * Finds the programs of a PostgreSQL server: initdb, pg_ctl and postgres, all of one folder.
  *
- * Looked for in $PGQRS_PG_BINDIR alone if that is set; else where `pg_config --bindir` says, in the folders
- * of PATH, and where packages put them, the newest version first.
+ * Looked for in $PGQRS_PG_BINDIR alone if that is set; else where `pg_config --bindir` says, in the
+ * folders of PATH, and where packages put them, the newest version first.
  */
 #ifndef PGQRSI_LOCAL_PROGRAMS_H
 #define PGQRSI_LOCAL_PROGRAMS_H
@@ -21,12 +21,13 @@ typedef struct pgqrsi_programs {
 } pgqrsi_programs;
 
 /**
- * `major`: the version that is needed, or 0 for any. `name`: of the private server, for messages. Programs
- * that are asked for their version run as `account`. Call release even on failure. Returns PGQRS_OK,
- * PGQRS_ECONNECT or PGQRS_ENOMEM.
+ * `major`: the version that is needed, or 0 for any. `name`: of the private server, for messages.
+ * Programs that are asked for their version run as `account`. Call release even on failure. Returns
+ * PGQRS_OK, PGQRS_ECONNECT or PGQRS_ENOMEM.
  */
 pgqrs_status pgqrsi_programs_find(pgqrsi_programs *programs, int major, const char *name,
-                                  const pgqrsi_account *account, int64_t deadline_ms, pgqrs_error *err);
+                                  const pgqrsi_account *account, int64_t deadline_ms,
+                                  pgqrs_error *err);
 
 void pgqrsi_programs_release(pgqrsi_programs *programs);
 

@@ -59,25 +59,28 @@ static pgqrs_status
 find_programs(struct server *server, pgqrs_error *err)
 {
     pgqrsi_programs_release(&server->programs);
-    return pgqrsi_programs_find(&server->programs, pgqrsi_cluster_major(&server->paths), server->paths.name,
-                                &server->account, server->deadline_ms, err);
+    return pgqrsi_programs_find(&server->programs, pgqrsi_cluster_major(&server->paths),
+                                server->paths.name, &server->account, server->deadline_ms, err);
 }
 
 /* With the folder locked and no server there. */
 static pgqrs_status
 launch(struct server *server, pgqrs_error *err)
 {
-    const pgqrsi_cluster cluster = { &server->paths, &server->account, &server->folder, &server->programs,
-                                     server->deadline_ms };
+    const pgqrsi_cluster cluster = { &server->paths, &server->account, &server->folder,
+                                     &server->programs, server->deadline_ms };
     pgqrs_status status = PGQRS_OK;
 
     pgqrsi_folder_remove_leftovers(&server->folder);
-    if (server->postmaster.has_data && pgqrsi_cluster_major(&server->paths) != server->programs.major)
-        status = find_programs(server, err); /* another process has just made it, by another version */
+    if (server->postmaster.has_data &&
+        pgqrsi_cluster_major(&server->paths) != server->programs.major)
+        /* another process has just made it, by another version */
+        status = find_programs(server, err);
     else if (!server->postmaster.has_data)
         status = pgqrsi_cluster_create(&cluster, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_postmaster_clear(&server->paths, &server->account, server->deadline_ms, err);
+        status =
+            pgqrsi_postmaster_clear(&server->paths, &server->account, server->deadline_ms, err);
     return status == PGQRS_OK ? pgqrsi_cluster_start(&cluster, err) : status;
 }
 
@@ -86,12 +89,13 @@ static int
 is_reachable(const struct server *server)
 {
     return server->postmaster.phase == PGQRSI_POSTMASTER_READY &&
-           (server->postmaster.socket_dir == NULL || pgqrsi_postmaster_answers(&server->postmaster));
+           (server->postmaster.socket_dir == NULL ||
+            pgqrsi_postmaster_answers(&server->postmaster));
 }
 
 /* Waits until a server that starts or stops has done so. One that lost its socket is stopped, since
- * PostgreSQL makes the socket only as it starts: nobody can connect to it, and sessions that are open connect
- * again. */
+ * PostgreSQL makes the socket only as it starts: nobody can connect to it, and sessions that are
+ * open connect again. */
 static pgqrs_status
 settle(struct server *server, pgqrs_error *err)
 {
@@ -100,13 +104,15 @@ settle(struct server *server, pgqrs_error *err)
     pgqrsi_postmaster_release(&server->postmaster);
     status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
                                       server->deadline_ms, err);
-    if (status != PGQRS_OK || server->postmaster.phase != PGQRSI_POSTMASTER_READY || is_reachable(server))
+    if (status != PGQRS_OK || server->postmaster.phase != PGQRSI_POSTMASTER_READY ||
+        is_reachable(server))
         return status;
     status = pgqrsi_postmaster_stop(&server->paths, &server->account, server->deadline_ms, err);
     return status == PGQRS_OK ? look(server, err) : status;
 }
 
-/* Brings the server to where it takes connections, and leaves what is known of it in server->postmaster. */
+/* Brings the server to where it takes connections, and leaves what is known of it in
+ * server->postmaster. */
 static pgqrs_status
 ensure_ready(struct server *server, pgqrs_error *err)
 {
@@ -121,8 +127,8 @@ ensure_ready(struct server *server, pgqrs_error *err)
             status = pgqrsi_account_require(&server->account, err);
     }
     if (status == PGQRS_OK)
-        status = pgqrsi_folder_lock(&server->folder, &server->paths, &server->account, PGQRSI_FOLDER_CREATE,
-                                    server->deadline_ms, err);
+        status = pgqrsi_folder_lock(&server->folder, &server->paths, &server->account,
+                                    PGQRSI_FOLDER_CREATE, server->deadline_ms, err);
     if (status == PGQRS_OK)
         status = settle(server, err);
     if (status != PGQRS_OK || server->postmaster.phase == PGQRSI_POSTMASTER_READY)
@@ -137,17 +143,17 @@ ensure_ready(struct server *server, pgqrs_error *err)
     status = pgqrsi_postmaster_settle(&server->postmaster, &server->paths, &server->account,
                                       server->deadline_ms, err);
     if (status == PGQRS_OK && server->postmaster.phase != PGQRSI_POSTMASTER_READY)
-        status =
-            pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                             "the private server \"%s\" ended right after its start; see the logs in \"%s\"",
-                             server->paths.name, server->paths.log_dir);
+        status = pgqrsi_error_set(
+            err, PGQRS_ESYSTEM,
+            "the private server \"%s\" ended right after its start; see the logs in \"%s\"",
+            server->paths.name, server->paths.log_dir);
     return status;
 }
 
 /* ---- Describing ---- */
 
-/* A libpq connection string; the caller frees it. NULL if out of memory. A running server knows best where
- * its socket is: its user may have moved it. */
+/* A libpq connection string; the caller frees it. NULL if out of memory. A running server knows
+ * best where its socket is: its user may have moved it. */
 static char *
 write_conninfo(const struct server *server)
 {
@@ -227,8 +233,8 @@ pgqrs_local_stop(pgqrs_slice name, pgqrs_error *err)
     pgqrs_status status = server_init(&server, name, err);
 
     if (status == PGQRS_OK)
-        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account, PGQRSI_FOLDER_EXISTING,
-                                    server.deadline_ms, err);
+        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account,
+                                    PGQRSI_FOLDER_EXISTING, server.deadline_ms, err);
     if (status == PGQRS_OK)
         status = look(&server, err);
     if (status == PGQRS_OK && !server.postmaster.has_data)
@@ -250,8 +256,8 @@ pgqrs_local_destroy(pgqrs_slice name, pgqrs_error *err)
     pgqrs_status status = server_init(&server, name, err);
 
     if (status == PGQRS_OK)
-        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account, PGQRSI_FOLDER_EXISTING,
-                                    server.deadline_ms, err);
+        status = pgqrsi_folder_lock(&server.folder, &server.paths, &server.account,
+                                    PGQRSI_FOLDER_EXISTING, server.deadline_ms, err);
     if (status == PGQRS_OK)
         status = pgqrsi_postmaster_stop(&server.paths, &server.account, server.deadline_ms, err);
     if (status == PGQRS_OK)

@@ -25,16 +25,16 @@ read_tail(const char *path, pgqrsi_buffer *out)
         return;
     end = pgqrsi_buffer_reserve(out, TAIL_MAX_BYTES);
     if (end != NULL && fstat(fd, &info) == 0 && S_ISREG(info.st_mode)) {
-        size =
-            pread(fd, end, TAIL_MAX_BYTES, info.st_size > TAIL_MAX_BYTES ? info.st_size - TAIL_MAX_BYTES : 0);
+        size = pread(fd, end, TAIL_MAX_BYTES,
+                     info.st_size > TAIL_MAX_BYTES ? info.st_size - TAIL_MAX_BYTES : 0);
         if (size > 0)
             out->size += (size_t)size;
     }
     close(fd);
 }
 
-/* data/current_logfiles has one line, "stderr PATH". Its owner could write anything there; only the file's
- * name counts. */
+/* data/current_logfiles has one line, "stderr PATH". Its owner could write anything there; only the
+ * file's name counts. */
 char *
 pgqrsi_serverlog_current(const pgqrsi_paths *paths)
 {
@@ -84,7 +84,8 @@ find_fatal(const pgqrsi_buffer *text)
     return found;
 }
 
-/* Before the server's collector of messages runs, they go to startup.log, which is new at each start. */
+/* Before the server's collector of messages runs, they go to startup.log, which is new at each
+ * start. */
 pgqrs_slice
 pgqrsi_serverlog_reason(const pgqrsi_paths *paths, pgqrsi_buffer *text)
 {

@@ -36,7 +36,8 @@ resolve_dsn(const pgqrs_config *config, char **out, pgqrs_error *err)
     return pgqrsi_dsn_check(*out, err);
 }
 
-/* A pooler is in between: whether it leaves sessions alone, so that they can be used like our own. */
+/* A pooler is in between: whether it leaves sessions alone, so that they can be used like our
+ * own. */
 static pgqrs_status
 look_at_pooler(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 {
@@ -51,7 +52,8 @@ look_at_pooler(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms, pgq
     pgqrs_status status = PGQRS_OK;
 
     for (size_t i = 0; status == PGQRS_OK && i < sizeof(needed) / sizeof(needed[0]); i++)
-        status = pgqrsi_scope_statement(&client->scope, needed[i].sql, PGQRSI_LANE_READY, needed[i].out, err);
+        status = pgqrsi_scope_statement(&client->scope, needed[i].sql, PGQRSI_LANE_READY,
+                                        needed[i].out, err);
     if (status == PGQRS_OK && pgqrsi_session_is_kept(conn, &client->settings, &ask, deadline_ms))
         atomic_store(&client->settings.owns_sessions, 1);
     return status;
@@ -92,20 +94,22 @@ pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *e
     status = resolve_dsn(client->config, &client->conninfo, err);
     if (status != PGQRS_OK)
         goto fail;
-    pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"), &client->next_serial);
+    pgqrsi_scope_init(&client->scope, pgqrs_config_get(client->config, "schema"),
+                      &client->next_serial);
     client->max_payload_bytes = (size_t)pgqrs_config_get_int(client->config, "max_payload_bytes");
     client->wakes = strcmp(pgqrs_config_get(client->config, "wake_ups"), "true") == 0;
     client->settings.conninfo = client->conninfo;
     client->settings.connect_timeout_ms =
         1000 * pgqrs_config_get_int(client->config, "connection_timeout_seconds");
-    client->settings.operation_timeout_ms = pgqrs_config_get_int(client->config, "operation_timeout_ms");
+    client->settings.operation_timeout_ms =
+        pgqrs_config_get_int(client->config, "operation_timeout_ms");
     status = pgqrsi_scope_statement(&client->scope, PGQRSI_SQL_CONNECTION_PROBE, PGQRSI_LANE_READY,
                                     &client->settings.probe, err);
     if (status != PGQRS_OK)
         goto fail;
-    status =
-        pgqrsi_pool_open(&client->settings, (size_t)pgqrs_config_get_int(client->config, "max_connections"),
-                         &client->pool, err);
+    status = pgqrsi_pool_open(&client->settings,
+                              (size_t)pgqrs_config_get_int(client->config, "max_connections"),
+                              &client->pool, err);
     if (status != PGQRS_OK)
         goto fail;
     status = connect_once(client, err);
@@ -203,7 +207,8 @@ may_repeat(const pgqrsi_call *call, pgqrs_status status, int is_broken, const pg
     if (status == PGQRS_OK || call->conn != NULL)
         return 0;
     return (status == PGQRS_ECONNECT && is_broken) || /* lost before it was sent */
-           (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) || is_rolled_back_by_chance(err);
+           (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS) ||
+           is_rolled_back_by_chance(err);
 }
 
 /* One attempt on one connection. `statements` are the call's and that of what is sent behind it. */
@@ -219,7 +224,8 @@ run_on(pgqrsi_conn *conn, const pgqrsi_call *call, const pgqrsi_statement *const
         return pgqrsi_conn_run(conn, statements[0], call->params, deadline_ms, out, err);
     sendings[1] = (pgqrsi_sending){ statements[1], call->after->params, call->after->out_after };
     if (call->after->out_after != NULL)
-        call->after->out_after->status = PGQRS_EUNKNOWN; /* also when an earlier attempt had an answer */
+        /* also when an earlier attempt had an answer */
+        call->after->out_after->status = PGQRS_EUNKNOWN;
     return pgqrsi_pipe_exchange(conn, sendings, 2, deadline_ms, out, err);
 }
 
@@ -241,8 +247,8 @@ run(pgqrs_client *client, const pgqrsi_call *call, const pgqrsi_statement *const
         is_broken = pgqrsi_conn_is_broken(conn);
         if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL &&
             pgqrsi_conn_why(conn) != NULL)
-            status =
-                pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: %s", statements[0]->name, pgqrsi_conn_why(conn));
+            status = pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: %s", statements[0]->name,
+                                      pgqrsi_conn_why(conn));
         if (call->conn == NULL)
             pgqrsi_pool_release(client->pool, conn);
         if (!may_repeat(call, status, is_broken, err) || i == MAX_ATTEMPTS ||
@@ -260,14 +266,14 @@ pgqrsi_client_statement(pgqrs_client *client, const pgqrsi_call *call, const pgq
     pgqrs_status status;
 
     pgqrsi_client_lock(client);
-    status = pgqrsi_scope_statement(call->scope != NULL ? call->scope : &client->scope, call->sql, call->lane,
-                                    out, err);
+    status = pgqrsi_scope_statement(call->scope != NULL ? call->scope : &client->scope, call->sql,
+                                    call->lane, out, err);
     pgqrsi_client_unlock(client);
     return status;
 }
 
-/* Whether the missing table is one of ours: a trigger of somebody else's may miss one of its own. The name
- * stands in the server's message in every language. */
+/* Whether the missing table is one of ours: a trigger of somebody else's may miss one of its own.
+ * The name stands in the server's message in every language. */
 static int
 is_ours(const char *message)
 {
@@ -275,8 +281,8 @@ is_ours(const char *message)
 }
 
 pgqrs_status
-pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement, pgqrs_status status,
-                      pgqrs_error *err)
+pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement,
+                      pgqrs_status status, pgqrs_error *err)
 {
     const char *reported = strstr(pgqrs_error_message(err), "the server reported");
 
@@ -295,8 +301,8 @@ pgqrsi_client_explain(const pgqrsi_call *call, const pgqrsi_statement *statement
 }
 
 pgqrs_status
-pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms, pgqrsi_rows **out,
-                  pgqrs_error *err)
+pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
+                  pgqrsi_rows **out, pgqrs_error *err)
 {
     const pgqrsi_statement *statements[2] = { NULL, NULL };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
@@ -310,9 +316,9 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
         status = run(client, call, statements, deadline_ms, out, &detail);
     status = pgqrsi_client_explain(call, statements[0], status, &detail);
     if (status == PGQRS_EUNKNOWN && call->effect == PGQRSI_READS && call->conn == NULL)
-        status =
-            pgqrsi_error_set(&detail, PGQRS_ECONNECT,
-                             "%s: the connection was lost, or the answer took too long", statements[0]->name);
+        status = pgqrsi_error_set(&detail, PGQRS_ECONNECT,
+                                  "%s: the connection was lost, or the answer took too long",
+                                  statements[0]->name);
     if (status != PGQRS_OK)
         pgqrsi_error_move(err, &detail);
     pgqrsi_error_release(&detail);
@@ -322,12 +328,13 @@ pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadlin
 static pgqrs_status
 refuse_stranger(const pgqrs_client *client, pgqrs_slice owner, pgqrs_error *err)
 {
-    return pgqrsi_error_set(err, PGQRS_EDENIED,
-                            "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom "
-                            "nothing vouches: neither this "
-                            "user, nor the owner of the schema or of the database; if they are genuine, act "
-                            "as that role, else drop them",
-                            client->scope.schema, PGQRS_SLICE_ARG(owner));
+    return pgqrsi_error_set(
+        err, PGQRS_EDENIED,
+        "the tables of pgqrs in schema \"%s\" belong to the role \"%.*s\", for whom "
+        "nothing vouches: neither this "
+        "user, nor the owner of the schema or of the database; if they are genuine, act "
+        "as that role, else drop them",
+        client->scope.schema, PGQRS_SLICE_ARG(owner));
 }
 
 pgqrs_status
@@ -345,9 +352,10 @@ pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t de
     has_schema = pgqrsi_rows_int(rows, 0, 0) != 0;
     has_tables = pgqrsi_rows_int(rows, 0, 1) != 0;
     is_utf8 = pgqrsi_rows_int(rows, 0, 2) != 0;
-    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever changes them
-     * does not. */
-    is_stranger = !pgqrsi_rows_is_null(rows, 0, 3) && (conn != NULL || pgqrsi_rows_int(rows, 0, 4) != 0);
+    /* Whoever uses tables trusts who granted that, unless everybody could make them; whoever
+     * changes them does not. */
+    is_stranger =
+        !pgqrsi_rows_is_null(rows, 0, 3) && (conn != NULL || pgqrsi_rows_int(rows, 0, 4) != 0);
     if (is_utf8 && is_stranger)
         status = refuse_stranger(client, pgqrsi_rows_text(rows, 0, 3), err);
     pgqrsi_rows_free(rows);
@@ -355,8 +363,9 @@ pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t de
     if (status != PGQRS_OK)
         return status;
     if (!is_utf8)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                "the database's encoding is not UTF8: create one with ENCODING 'UTF8'");
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "the database's encoding is not UTF8: create one with ENCODING 'UTF8'");
     if (!has_schema)
         return pgqrsi_error_set(
             err, PGQRS_ENOSCHEMA,
@@ -368,7 +377,8 @@ pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t de
     status = pgqrsi_client_run(client, &read, deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
-    *out = (pgqrsi_installed){ (int32_t)pgqrsi_rows_int(rows, 0, 0), (int32_t)pgqrsi_rows_int(rows, 0, 1) };
+    *out = (pgqrsi_installed){ (int32_t)pgqrsi_rows_int(rows, 0, 0),
+                               (int32_t)pgqrsi_rows_int(rows, 0, 1) };
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
 }
@@ -390,7 +400,8 @@ compare_versions(const char *schema, const pgqrsi_installed *installed, pgqrs_er
 {
     if (installed->version == 0)
         return pgqrsi_error_set(err, PGQRS_ENOTINSTALLED,
-                                "pgqrs is not installed in schema \"%s\": run \"pgqrs install\"", schema);
+                                "pgqrs is not installed in schema \"%s\": run \"pgqrs install\"",
+                                schema);
     if (installed->version < pgqrs_schema_version())
         return pgqrsi_error_set(
             err, PGQRS_EOLDSCHEMA,

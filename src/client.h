@@ -44,15 +44,19 @@ typedef struct pgqrsi_call {
     pgqrsi_lane lane;
     pgqrsi_effect effect;
     const pgqrsi_params *params;
-    const struct pgqrsi_call *after; /* sent after it, in a transaction of its own. Only its scope, sql, lane,
-                                        params and out_after count; NULL: nothing */
-    pgqrsi_outcome *out_after; /* of a call that is sent after another: what became of it; PGQRS_EUNKNOWN
-                                  if there was no answer */
-    const pgqrsi_copy *copy;   /* the rows of a statement that copies: neither `conn`, `params`, `after`
-                                  nor rows returned; NULL: it does not copy */
+    /* sent after it, in a transaction of its own. Only its scope, sql, lane, params and out_after
+     * count; NULL: nothing */
+    const struct pgqrsi_call *after;
+    /* of a call that is sent after another: what became of it; PGQRS_EUNKNOWN if there was no
+     * answer */
+    pgqrsi_outcome *out_after;
+    /* the rows of a statement that copies: neither `conn`, `params`, `after` nor rows returned;
+     * NULL: it does not copy */
+    const pgqrsi_copy *copy;
 } pgqrsi_call;
 
-/** Guards what a client remembers of its queues and statements. Never held while the server is asked. */
+/** Guards what a client remembers of its queues and statements. Never held while the server is
+ * asked. */
 void pgqrsi_client_lock(pgqrs_client *client);
 void pgqrsi_client_unlock(pgqrs_client *client);
 
@@ -60,9 +64,9 @@ void pgqrsi_client_unlock(pgqrs_client *client);
 int64_t pgqrsi_client_deadline(const pgqrs_client *client);
 
 /**
- * Runs one statement before `deadline_ms`. What certainly did not happen is tried again within the deadline:
- * a lost reading statement, a serialization failure, a deadlock. `out` may be NULL. A table of a queue that
- * is gone gives PGQRS_ENOQUEUE.
+ * Runs one statement before `deadline_ms`. What certainly did not happen is tried again within the
+ * deadline: a lost reading statement, a serialization failure, a deadlock. `out` may be NULL. A
+ * table of a queue that is gone gives PGQRS_ENOQUEUE.
  */
 pgqrs_status pgqrsi_client_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
                                pgqrsi_rows **out, pgqrs_error *err);
@@ -81,16 +85,19 @@ typedef struct pgqrsi_installed {
     int32_t oldest_library; /* the lowest schema version whose libraries may use it */
 } pgqrsi_installed;
 
-/** PGQRS_ENEWSCHEMA if the schema was upgraded by a library that says that this one cannot use it. */
+/** PGQRS_ENEWSCHEMA if the schema was upgraded by a library that says that this one cannot use
+ * it. */
 pgqrs_status pgqrsi_client_check_newer(const char *schema, const pgqrsi_installed *installed,
                                        pgqrs_error *err);
 
 /** Looks, once for each client, whether the installed schema is this library's. PGQRS_ENOSCHEMA,
  * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. */
-pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms, pgqrs_error *err);
+pgqrs_status pgqrsi_client_check_schema(pgqrs_client *client, int64_t deadline_ms,
+                                        pgqrs_error *err);
 
 /** PGQRS_ENOSCHEMA. `conn` NULL: one of the pool. */
-pgqrs_status pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn, int64_t deadline_ms,
-                                          pgqrsi_installed *out, pgqrs_error *err);
+pgqrs_status pgqrsi_client_read_installed(pgqrs_client *client, pgqrsi_conn *conn,
+                                          int64_t deadline_ms, pgqrsi_installed *out,
+                                          pgqrs_error *err);
 
 #endif

@@ -3,9 +3,10 @@
  *
  *     embed-sql [--shapes] PREFIX ROOT OUT.c OUT.h FILE...
  *
- * ROOT/consumer/claim_ready.sql becomes PREFIX_CONSUMER_CLAIM_READY of the enumeration `PREFIX` and a row of
- * the table `PREFIX_texts`. Whole-line comments are left out: they are for the reader of the file, not for
- * the server. With --shapes two of them are read: what the statement returns, as src/db/shape.h says it.
+ * ROOT/consumer/claim_ready.sql becomes PREFIX_CONSUMER_CLAIM_READY of the enumeration `PREFIX` and
+ * a row of the table `PREFIX_texts`. Whole-line comments are left out: they are for the reader of
+ * the file, not for the server. With --shapes two of them are read: what the statement returns, as
+ * src/db/shape.h says it.
  */
 #include <ctype.h>
 #include <stdio.h>
@@ -29,8 +30,8 @@ open_file(const char *name, const char *mode)
     return file;
 }
 
-/* The build names files relative to folders of its own choice, so both are resolved before they are compared.
- */
+/* The build names files relative to folders of its own choice, so both are resolved before they are
+ * compared. */
 static void
 print_identifier(FILE *out, const char *path, const char *root, int upper)
 {
@@ -38,7 +39,8 @@ print_identifier(FILE *out, const char *path, const char *root, int upper)
     char *full_root = realpath(root, NULL);
     const char *end;
 
-    if (full_path == NULL || full_root == NULL || strncmp(full_path, full_root, strlen(full_root)) != 0)
+    if (full_path == NULL || full_root == NULL ||
+        strncmp(full_path, full_root, strlen(full_root)) != 0)
         die("find below the root", path);
     end = strrchr(full_path, '.');
     for (const char *p = full_path + strlen(full_root) + 1; p < end; p++) {
@@ -80,9 +82,10 @@ static const struct {
     const char *name;
     unsigned oid;
 } types[] = {
-    { "bool", 16 },    { "int8", 20 },     { "int2", 21 },     { "int4", 23 },       { "text", 25 },
-    { "float8", 701 }, { "int8[]", 1016 }, { "text[]", 1009 }, { "interval", 1186 }, { "timestamptz", 1184 },
-    { "jsonb", 3802 }, { "int2[]", 1005 }, { "void", 2278 },
+    { "bool", 16 },       { "int8", 20 },          { "int2", 21 },     { "int4", 23 },
+    { "text", 25 },       { "float8", 701 },       { "int8[]", 1016 }, { "text[]", 1009 },
+    { "interval", 1186 }, { "timestamptz", 1184 }, { "jsonb", 3802 },  { "int2[]", 1005 },
+    { "void", 2278 },
 };
 
 static unsigned
@@ -144,14 +147,16 @@ print_shape(FILE *out, const char *path)
     count = 0;
     if (strcmp(columns, "none") == 0)
         columns[0] = '\0';
-    for (char *type = strtok_r(columns, " ", &rest); type != NULL; type = strtok_r(NULL, " ", &rest), count++)
+    for (char *type = strtok_r(columns, " ", &rest); type != NULL;
+         type = strtok_r(NULL, " ", &rest), count++)
         fprintf(out, "%s %u", count > 0 ? "," : "", oid_of(type, path));
     fprintf(out, "%s }, .column_count = %d }", count == 0 ? " 0" : "", count);
 }
 
 /* One file: a name of the enumeration, and a row of the table. */
 static void
-print_file(FILE *source, FILE *header, const char *prefix, const char *root, const char *path, int has_shapes)
+print_file(FILE *source, FILE *header, const char *prefix, const char *root, const char *path,
+           int has_shapes)
 {
     fputs("    ", header);
     for (const char *p = prefix; *p != '\0'; p++)
@@ -188,7 +193,8 @@ main(int argc, char **argv)
     fprintf(header, "/* Made by embed-sql; do not edit. */\n#pragma once\n\n%stypedef enum %s {\n",
             has_shapes ? "#include \"db/shape.h\"\n\n" : "", prefix);
     fprintf(source,
-            "/* Made by embed-sql; do not edit. */\n#include \"%s\"\n\nconst struct %s_text %s_texts[] = {\n",
+            "/* Made by embed-sql; do not edit. */\n#include \"%s\"\n\nconst struct %s_text "
+            "%s_texts[] = {\n",
             strrchr(argv[4], '/') != NULL ? strrchr(argv[4], '/') + 1 : argv[4], prefix, prefix);
     for (int i = 5; i < argc; i++)
         print_file(source, header, prefix, root, argv[i], has_shapes);
@@ -196,7 +202,8 @@ main(int argc, char **argv)
     for (const char *p = prefix; *p != '\0'; p++)
         fputc(toupper((unsigned char)*p), header);
     fprintf(header,
-            "_COUNT %d\n\nextern const struct %s_text {\n    const char *name;\n    const char *text;\n%s} "
+            "_COUNT %d\n\nextern const struct %s_text {\n    const char *name;\n    const char "
+            "*text;\n%s} "
             "%s_texts[];\n",
             argc - 5, prefix, has_shapes ? "    pgqrsi_shape shape;\n" : "", prefix);
     fputs("};\n", source);

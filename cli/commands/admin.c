@@ -3,8 +3,9 @@
 
 #include "commands/commands.h"
 
-/* The schema is looked for first: who may use it need not have the privilege to create one. Another process
- * may be faster to create it, so what a failed creation says counts only if it is still missing. */
+/* The schema is looked for first: who may use it need not have the privilege to create one. Another
+ * process may be faster to create it, so what a failed creation says counts only if it is still
+ * missing. */
 static pgqrs_status
 install(cli_context *context, pgqrs_installed *installed)
 {
@@ -13,7 +14,8 @@ install(cli_context *context, pgqrs_installed *installed)
     if (status != PGQRS_ENOSCHEMA || !cli_call_has(context->call, "create-schema"))
         return status;
     created = pgqrs_admin_create_schema(context->client, context->err);
-    status = pgqrs_admin_install(context->client, installed, created == PGQRS_OK ? context->err : NULL);
+    status =
+        pgqrs_admin_install(context->client, installed, created == PGQRS_OK ? context->err : NULL);
     return status == PGQRS_ENOSCHEMA && created != PGQRS_OK ? created : status;
 }
 
@@ -31,7 +33,8 @@ cli_install(cli_context *context)
 
     if (status == PGQRS_ENOSCHEMA && !cli_call_has(context->call, "create-schema")) {
         cli_log_failure(&context->log,
-                        "the database has no schema \"%s\": give --create-schema, or name another", schema);
+                        "the database has no schema \"%s\": give --create-schema, or name another",
+                        schema);
         return cli_exit_of(status);
     }
     if (status != PGQRS_OK)
@@ -60,7 +63,8 @@ cli_uninstall(cli_context *context)
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    snprintf(sentence, sizeof(sentence), "pgqrs is no longer installed in the schema \"%s\"", schema);
+    snprintf(sentence, sizeof(sentence), "pgqrs is no longer installed in the schema \"%s\"",
+             schema);
     cli_output_result(&context->output, columns,
                       (cli_value[]){ cli_value_text(pgqrs_slice_of(schema)),
                                      cli_value_text(pgqrs_slice_of("uninstalled")) },
@@ -90,10 +94,10 @@ cli_verify(cli_context *context)
         int is_problem = finding->severity == PGQRS_SEVERITY_PROBLEM;
 
         problems += is_problem;
-        cli_output_list_row(&context->output,
-                            (cli_value[]){ cli_value_text(pgqrs_slice_of(is_problem ? "problem" : "warning")),
-                                           cli_value_text(finding->object),
-                                           cli_value_text(finding->problem) });
+        cli_output_list_row(
+            &context->output,
+            (cli_value[]){ cli_value_text(pgqrs_slice_of(is_problem ? "problem" : "warning")),
+                           cli_value_text(finding->object), cli_value_text(finding->problem) });
     }
     cli_output_list_end(&context->output, "no problem was found");
     pgqrs_report_free(report);

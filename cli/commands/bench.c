@@ -50,9 +50,10 @@ cli_bench_check(cli_context *context)
     const struct mode *mode = find_mode(call);
 
     for (const cli_option *option = cli_call_node(call)->options; option->name != NULL; option++)
-        if (cli_call_has(call, option->name) && mode->name != NULL && strcmp(option->name, mode->name) != 0 &&
-            !is_word(mode->options, option->name))
-            return cli_fail_usage(context, "--%s means nothing with --%s", option->name, mode->name);
+        if (cli_call_has(call, option->name) && mode->name != NULL &&
+            strcmp(option->name, mode->name) != 0 && !is_word(mode->options, option->name))
+            return cli_fail_usage(context, "--%s means nothing with --%s", option->name,
+                                  mode->name);
     return 0;
 }
 
@@ -72,8 +73,8 @@ read_options(const cli_call *call)
 
     if (mode->mode != BENCH_THROUGHPUT) {
         options.batch = 1;
-        options.callers =
-            cli_call_number(call, mode->mode == BENCH_ENQUEUERS ? "enqueuers" : "threads", DEFAULT_THREADS);
+        options.callers = cli_call_number(
+            call, mode->mode == BENCH_ENQUEUERS ? "enqueuers" : "threads", DEFAULT_THREADS);
         options.workers = options.callers;
     }
     return options;
@@ -86,9 +87,10 @@ open_client(cli_context *context, const bench_options *options, pgqrs_client **o
     char connections[24];
     pgqrs_status status;
 
-    snprintf(connections, sizeof(connections), "%lld", (long long)(options->callers + options->workers + 2));
-    status = pgqrs_config_set(context->config, pgqrs_slice_of("max_connections"), pgqrs_slice_of(connections),
-                              context->err);
+    snprintf(connections, sizeof(connections), "%lld",
+             (long long)(options->callers + options->workers + 2));
+    status = pgqrs_config_set(context->config, pgqrs_slice_of("max_connections"),
+                              pgqrs_slice_of(connections), context->err);
     return status == PGQRS_OK ? pgqrs_client_open(context->config, out, context->err) : status;
 }
 

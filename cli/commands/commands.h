@@ -1,6 +1,6 @@
 /*
- * The commands: what the tree's nodes run. Each takes the parsed command line from its context, prints
- * results through context->output, reports a failure in one line, and returns an exit code.
+ * The commands: what the tree's nodes run. Each takes the parsed command line from its context,
+ * prints results through context->output, reports a failure in one line, and returns an exit code.
  */
 #ifndef PGQRS_CLI_COMMANDS_H
 #define PGQRS_CLI_COMMANDS_H
@@ -65,16 +65,17 @@ int cli_archive_print_one(cli_context *context);
 
 /* local.c */
 extern const cli_column cli_server_columns[];
-/** The server that the command is about: NAME, else the one that the DSN names, else the default one. */
+/** The server that the command is about: NAME, else the one that the DSN names, else the default
+ * one. */
 pgqrs_slice cli_local_name(const cli_context *context);
 /** The private server that `dsn` names; { NULL, 0 } if it names none. */
 pgqrs_slice cli_local_name_in(const char *dsn);
-/** Calls `visit` with `arg` for each private server of this user. 0, or an exit code after a line on standard
- * error, with no call made. */
+/** Calls `visit` with `arg` for each private server of this user. 0, or an exit code after a line
+ * on standard error, with no call made. */
 typedef void (*cli_local_visitor)(void *arg, const char *name, const pgqrs_local_info *info);
 int cli_local_visit(cli_context *context, cli_local_visitor visit, void *arg);
-/** Starts the private server that the setting `dsn` names, if it names one: the library connects only to one
- * that runs. 0, or an exit code after a line on standard error. */
+/** Starts the private server that the setting `dsn` names, if it names one: the library connects
+ * only to one that runs. 0, or an exit code after a line on standard error. */
 int cli_local_require(cli_context *context);
 int cli_local_start(cli_context *context);
 int cli_local_stop(cli_context *context);

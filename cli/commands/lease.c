@@ -1,5 +1,5 @@
-/* message delete, archive, extend, release, fail, cancel: for the holder of a lease, or for an administrator
- */
+/* message delete, archive, extend, release, fail, cancel: for the holder of a lease, or for an
+ * administrator */
 #include <stdio.h>
 
 #include "commands/commands.h"
@@ -13,8 +13,9 @@ struct work {
 static int
 open_consumer(cli_context *context, struct work *work)
 {
-    pgqrs_status status = pgqrs_consumer_open(context->client, cli_call_argument(context->call, "QUEUE"),
-                                              NULL, &work->consumer, context->err);
+    pgqrs_status status =
+        pgqrs_consumer_open(context->client, cli_call_argument(context->call, "QUEUE"), NULL,
+                            &work->consumer, context->err);
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
@@ -26,14 +27,15 @@ open_consumer(cli_context *context, struct work *work)
 static int
 refuse_leased(cli_context *context, int64_t id)
 {
-    cli_log_failure(
-        &context->log,
-        "message %lld is leased by another consumer: give the lease's --token, or --force to take it away",
-        (long long)id);
+    cli_log_failure(&context->log,
+                    "message %lld is leased by another consumer: give the lease's --token, or "
+                    "--force to take it away",
+                    (long long)id);
     return CLI_EXIT_FAILED;
 }
 
-/* Takes a lease where none was given: only then has an administrator the right to touch the message. */
+/* Takes a lease where none was given: only then has an administrator the right to touch the
+ * message. */
 static int
 take_lease(cli_context *context, struct work *work)
 {
@@ -54,8 +56,8 @@ take_lease(cli_context *context, struct work *work)
     return CLI_EXIT_OK;
 }
 
-/* Extending or releasing needs somebody's lease. Without a token and without --force there is none to act on.
- */
+/* Extending or releasing needs somebody's lease. Without a token and without --force there is none
+ * to act on. */
 static int
 require_lease(cli_context *context, const struct work *work)
 {
@@ -65,8 +67,8 @@ require_lease(cli_context *context, const struct work *work)
 
     if (work->lease.token != 0 || cli_call_has(context->call, "force"))
         return CLI_EXIT_OK;
-    status = pgqrs_message_get(context->client, cli_call_argument(context->call, "QUEUE"), work->lease.id,
-                               &list, context->err);
+    status = pgqrs_message_get(context->client, cli_call_argument(context->call, "QUEUE"),
+                               work->lease.id, &list, context->err);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     is_leased = pgqrs_message_list_at(list, 0)->state == PGQRS_MESSAGE_LEASED;
@@ -82,7 +84,9 @@ require_lease(cli_context *context, const struct work *work)
 static void
 print_done(cli_context *context, const struct work *work, const char *what)
 {
-    static const cli_column columns[] = { { "id", 0 }, { "queue", 0 }, { "status", 0 }, { NULL, 0 } };
+    static const cli_column columns[] = {
+        { "id", 0 }, { "queue", 0 }, { "status", 0 }, { NULL, 0 }
+    };
     char sentence[80];
 
     snprintf(sentence, sizeof(sentence), "%s message %lld", what, (long long)work->lease.id);
@@ -107,15 +111,15 @@ finish(cli_context *context, struct work *work, pgqrs_status status, const char 
     return code;
 }
 
-/* A holder has done its work, so the key stays known. An administrator takes the message back, key and all.
- */
+/* A holder has done its work, so the key stays known. An administrator takes the message back, key
+ * and all. */
 static pgqrs_status
 delete_message(cli_context *context, const struct work *work)
 {
     if (cli_call_number(context->call, "token", 0) != 0)
         return pgqrs_consumer_delete(work->consumer, work->lease, context->err);
-    return pgqrs_message_remove(context->client, cli_call_argument(context->call, "QUEUE"), work->lease.id,
-                                context->err);
+    return pgqrs_message_remove(context->client, cli_call_argument(context->call, "QUEUE"),
+                                work->lease.id, context->err);
 }
 
 int
@@ -132,8 +136,9 @@ cli_message_delete(cli_context *context)
     return code;
 }
 
-/* The library checks a result before it looks at the lease. So ask first with a token that is nobody's: a
- * result that is refused must not have touched the message, and taking a lease would have. */
+/* The library checks a result before it looks at the lease. So ask first with a token that is
+ * nobody's: a result that is refused must not have touched the message, and taking a lease would
+ * have. */
 static int
 check_result(cli_context *context, const struct work *work, pgqrs_slice result)
 {
@@ -158,7 +163,8 @@ cli_message_archive(cli_context *context)
     if (code == CLI_EXIT_OK)
         code = take_lease(context, &work);
     if (code == CLI_EXIT_OK)
-        return finish(context, &work, pgqrs_consumer_archive(work.consumer, work.lease, result, context->err),
+        return finish(context, &work,
+                      pgqrs_consumer_archive(work.consumer, work.lease, result, context->err),
                       "archived");
     pgqrs_consumer_close(work.consumer);
     return code;
@@ -198,7 +204,8 @@ cli_message_extend(cli_context *context)
     if (code == CLI_EXIT_OK)
         code = take_lease(context, &work);
     if (code == CLI_EXIT_OK) {
-        status = pgqrs_consumer_extend_visibility(work.consumer, work.lease, extension_ms, context->err);
+        status =
+            pgqrs_consumer_extend_visibility(work.consumer, work.lease, extension_ms, context->err);
         if (status == PGQRS_OK)
             print_extended(context, &work);
         else
@@ -221,7 +228,8 @@ cli_message_release(cli_context *context)
         code = take_lease(context, &work);
     if (code == CLI_EXIT_OK)
         return finish(context, &work,
-                      pgqrs_consumer_release(work.consumer, work.lease, delay_ms, context->err), "released");
+                      pgqrs_consumer_release(work.consumer, work.lease, delay_ms, context->err),
+                      "released");
     pgqrs_consumer_close(work.consumer);
     return code;
 }
@@ -239,7 +247,8 @@ print_failed(cli_context *context, const struct work *work, bool dead)
     cli_output_result(&context->output, columns,
                       (cli_value[]){ cli_value_number(work->lease.id),
                                      cli_value_text(cli_call_argument(context->call, "QUEUE")),
-                                     cli_value_text(pgqrs_slice_of("failed")), cli_value_boolean(dead) },
+                                     cli_value_text(pgqrs_slice_of("failed")),
+                                     cli_value_boolean(dead) },
                       sentence);
 }
 

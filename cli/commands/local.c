@@ -71,7 +71,8 @@ print_info(cli_context *context, pgqrs_status status, pgqrs_local_info *info)
     cli_output_item(&context->output, columns,
                     (cli_value[]){ cli_value_text(cli_local_name(context)),
                                    cli_value_text(pgqrs_slice_of(state_name(info->state))),
-                                   cli_value_id(info->pid), cli_value_text(pgqrs_slice_of(info->data_dir)),
+                                   cli_value_id(info->pid),
+                                   cli_value_text(pgqrs_slice_of(info->data_dir)),
                                    cli_value_text(pgqrs_slice_of(info->log_file)),
                                    cli_value_text(pgqrs_slice_of(info->conninfo)) });
     pgqrs_local_info_release(info);
@@ -87,9 +88,11 @@ print_done(cli_context *context, pgqrs_status status, const char *what)
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    snprintf(sentence, sizeof(sentence), "%s the private server \"%.*s\"", what, (int)name.size, name.data);
+    snprintf(sentence, sizeof(sentence), "%s the private server \"%.*s\"", what, (int)name.size,
+             name.data);
     cli_output_result(&context->output, columns,
-                      (cli_value[]){ cli_value_text(name), cli_value_text(pgqrs_slice_of(what)) }, sentence);
+                      (cli_value[]){ cli_value_text(name), cli_value_text(pgqrs_slice_of(what)) },
+                      sentence);
     return CLI_EXIT_OK;
 }
 
@@ -98,7 +101,8 @@ cli_local_start(cli_context *context)
 {
     pgqrs_local_info info = { 0 };
 
-    return print_info(context, pgqrs_local_start(cli_local_name(context), &info, context->err), &info);
+    return print_info(context, pgqrs_local_start(cli_local_name(context), &info, context->err),
+                      &info);
 }
 
 int
@@ -106,7 +110,8 @@ cli_local_status(cli_context *context)
 {
     pgqrs_local_info info = { 0 };
 
-    return print_info(context, pgqrs_local_status(cli_local_name(context), &info, context->err), &info);
+    return print_info(context, pgqrs_local_status(cli_local_name(context), &info, context->err),
+                      &info);
 }
 
 int
@@ -118,7 +123,8 @@ cli_local_stop(cli_context *context)
 int
 cli_local_destroy(cli_context *context)
 {
-    return print_done(context, pgqrs_local_destroy(cli_local_name(context), context->err), "destroyed");
+    return print_done(context, pgqrs_local_destroy(cli_local_name(context), context->err),
+                      "destroyed");
 }
 
 static int
@@ -249,7 +255,8 @@ cli_local_log(cli_context *context)
     size_t size = 0;
 
     if (code == 0 && file == NULL) {
-        cli_log_failure(&context->log, "cannot read the log \"%s\": %s", info.log_file, strerror(errno));
+        cli_log_failure(&context->log, "cannot read the log \"%s\": %s", info.log_file,
+                        strerror(errno));
         code = CLI_EXIT_NOINPUT;
     }
     while (file != NULL && getline(&line, &size, file) >= 0)

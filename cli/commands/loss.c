@@ -9,7 +9,8 @@
 #define UNCOUNTED "all messages (they could not be counted)"
 
 static pgqrs_status
-count_all(cli_context *context, pgqrs_slice name, pgqrs_queue_counts *counts, pgqrs_archive_counts *archived)
+count_all(cli_context *context, pgqrs_slice name, pgqrs_queue_counts *counts,
+          pgqrs_archive_counts *archived)
 {
     pgqrs_status status = pgqrs_queue_count(context->client, name, counts, context->err);
 
@@ -33,14 +34,15 @@ cli_loss_of_queue(cli_context *context, char *text, size_t size)
     pgqrs_status status = count_all(context, name, &counts, &archived);
 
     if (status == PGQRS_ETIMEDOUT)
-        snprintf(text, size, "deletes the queue \"%.*s\" with " UNCOUNTED, (int)name.size, name.data);
+        snprintf(text, size, "deletes the queue \"%.*s\" with " UNCOUNTED, (int)name.size,
+                 name.data);
     else if (status != PGQRS_OK)
         return cli_fail(context, status);
     else
         snprintf(text, size,
                  "deletes the queue \"%.*s\" with %lld %s, %lld of them leased, and %lld archived",
-                 (int)name.size, name.data, COUNTED(sum(&counts), "message"), (long long)counts.leased,
-                 (long long)(archived.done + archived.dead));
+                 (int)name.size, name.data, COUNTED(sum(&counts), "message"),
+                 (long long)counts.leased, (long long)(archived.done + archived.dead));
     return 0;
 }
 
@@ -52,12 +54,14 @@ cli_loss_of_messages(cli_context *context, char *text, size_t size)
     pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
 
     if (status == PGQRS_ETIMEDOUT)
-        snprintf(text, size, "removes " UNCOUNTED " from the queue \"%.*s\"", (int)name.size, name.data);
+        snprintf(text, size, "removes " UNCOUNTED " from the queue \"%.*s\"", (int)name.size,
+                 name.data);
     else if (status != PGQRS_OK)
         return cli_fail(context, status);
     else
         snprintf(text, size, "removes %lld %s, %lld of them leased, from the queue \"%.*s\"",
-                 COUNTED(sum(&counts), "message"), (long long)counts.leased, (int)name.size, name.data);
+                 COUNTED(sum(&counts), "message"), (long long)counts.leased, (int)name.size,
+                 name.data);
     return 0;
 }
 
@@ -90,7 +94,8 @@ cli_loss_of_schema(cli_context *context, char *text, size_t size)
     else if (status != PGQRS_OK)
         return cli_fail(context, status);
     else
-        snprintf(text, size, "drops %lld %s with %lld %s, and %lld archived, from the schema \"%s\"",
+        snprintf(text, size,
+                 "drops %lld %s with %lld %s, and %lld archived, from the schema \"%s\"",
                  COUNTED(queues, "queue"), COUNTED(messages, "message"), archived, schema);
     return 0;
 }
@@ -108,8 +113,8 @@ cli_loss_of_server(cli_context *context, char *text, size_t size)
         pgqrs_local_info_release(&info);
         return cli_fail(context, status);
     }
-    snprintf(text, size, "removes the private server \"%.*s\" with all its data in \"%s\"", (int)name.size,
-             name.data, info.data_dir);
+    snprintf(text, size, "removes the private server \"%.*s\" with all its data in \"%s\"",
+             (int)name.size, name.data, info.data_dir);
     pgqrs_local_info_release(&info);
     return 0;
 }

@@ -10,7 +10,8 @@ cli_message_read_check(cli_context *context)
     if (cli_call_has(call, "archive") &&
         (cli_call_has(call, "lock-time") || cli_call_has(call, "message-type")))
         return cli_fail_usage(
-            context, "--lock-time and --message-type do not go with --archive, which leases nothing");
+            context,
+            "--lock-time and --message-type do not go with --archive, which leases nothing");
     return 0;
 }
 
@@ -19,8 +20,8 @@ read_archive(cli_context *context)
 {
     pgqrs_archive_options options = PGQRS_ARCHIVE_OPTIONS_INIT;
 
-    options.limit = cli_call_number(context->call, "count",
-                                    pgqrs_config_get_int(context->config, "default_max_batch_size"));
+    options.limit = cli_call_number(
+        context->call, "count", pgqrs_config_get_int(context->config, "default_max_batch_size"));
     return cli_archive_print_page(context, &options);
 }
 
@@ -29,8 +30,8 @@ cli_message_read(cli_context *context)
 {
     const cli_call *call = context->call;
     pgqrs_slice queue = cli_call_argument(call, "QUEUE");
-    int64_t count =
-        cli_call_number(call, "count", pgqrs_config_get_int(context->config, "default_max_batch_size"));
+    int64_t count = cli_call_number(
+        call, "count", pgqrs_config_get_int(context->config, "default_max_batch_size"));
     pgqrs_dequeue_options options = PGQRS_DEQUEUE_OPTIONS_INIT;
     pgqrs_consumer *consumer = NULL;
     pgqrs_message_list *list = NULL;
@@ -42,7 +43,8 @@ cli_message_read(cli_context *context)
     options.type = pgqrs_slice_of(cli_call_text(call, "message-type"));
     status = pgqrs_consumer_open(context->client, queue, NULL, &consumer, context->err);
     if (status == PGQRS_OK)
-        status = pgqrs_consumer_dequeue_batch(consumer, (size_t)count, &options, &list, context->err);
+        status =
+            pgqrs_consumer_dequeue_batch(consumer, (size_t)count, &options, &list, context->err);
     if (status == PGQRS_OK)
         cli_message_print_list(&context->output, queue, list);
     pgqrs_message_list_free(list);
@@ -66,7 +68,8 @@ cli_message_dequeue(cli_context *context)
     if (status == PGQRS_OK && pgqrs_message_list_count(list) > 0)
         cli_message_print(&context->output, queue, pgqrs_message_list_at(list, 0));
     else if (status == PGQRS_OK)
-        cli_output_text(&context->output, "%s\n", context->output.json ? "null" : "no message is due");
+        cli_output_text(&context->output, "%s\n",
+                        context->output.json ? "null" : "no message is due");
     pgqrs_message_list_free(list);
     pgqrs_consumer_close(consumer);
     return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
@@ -130,8 +133,8 @@ cli_message_show(cli_context *context)
 
     if (cli_call_has(context->call, "archive"))
         return cli_archive_print_one(context);
-    status = pgqrs_message_get(context->client, queue, cli_call_argument_number(context->call, "ID"), &list,
-                               context->err);
+    status = pgqrs_message_get(context->client, queue,
+                               cli_call_argument_number(context->call, "ID"), &list, context->err);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     cli_message_print(&context->output, queue, pgqrs_message_list_at(list, 0));

@@ -3,16 +3,20 @@
 const cli_column cli_message_columns[] = {
     { "id", CLI_COLUMN_RIGHT, "the message's number, the same as long as it lives" },
     { "queue", CLI_COLUMN_DETAIL, "the queue" },
-    { "state", CLI_COLUMN_DETAIL, "ready: can be claimed; delayed: due at vt; leased: held until vt" },
+    { "state", CLI_COLUMN_DETAIL,
+      "ready: can be claimed; delayed: due at vt; leased: held until vt" },
     { "type", 0, "the kind of work, as its producer calls it" },
     { "priority", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "higher goes first" },
     { "read_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often it was handed out" },
-    { "attempt", CLI_COLUMN_RIGHT, "the number of the attempt under way: failed_ct + crash_ct + 1" },
-    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a consumer reported a failure" },
+    { "attempt", CLI_COLUMN_RIGHT,
+      "the number of the attempt under way: failed_ct + crash_ct + 1" },
+    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "how often a consumer reported a failure" },
     { "crash_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a lease ran out" },
     { "enqueued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was sent" },
     { "dequeued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was handed out last" },
-    { "vt", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "visibility time: when it is due, or its lease ends" },
+    { "vt", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL,
+      "visibility time: when it is due, or its lease ends" },
     { "lease_token", CLI_COLUMN_RIGHT, "proves the lease: for --token" },
     { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that sent it" },
     { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that holds it" },
@@ -28,12 +32,14 @@ const cli_column cli_archived_columns[] = {
     { "type", 0, "the kind of work, as its producer calls it" },
     { "priority", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "higher went first" },
     { "read_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often it was handed out" },
-    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a consumer reported a failure" },
+    { "failed_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "how often a consumer reported a failure" },
     { "crash_ct", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "how often a lease ran out" },
     { "enqueued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was sent" },
     { "dequeued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was handed out last" },
     { "archived_at", CLI_COLUMN_WHOLE, "when it was finished" },
-    { "processing_duration_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "from dequeued_at to archived_at" },
+    { "processing_duration_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "from dequeued_at to archived_at" },
     { "producer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that sent it" },
     { "consumer_worker_id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the worker that finished it" },
     { "headers", CLI_COLUMN_LONG | CLI_COLUMN_DETAIL, "a JSON object" },
@@ -61,7 +67,8 @@ state_name(pgqrs_message_state state)
 }
 
 static void
-message_values(pgqrs_slice queue, const pgqrs_message *message, cli_value values[MESSAGE_COLUMN_COUNT])
+message_values(pgqrs_slice queue, const pgqrs_message *message,
+               cli_value values[MESSAGE_COLUMN_COUNT])
 {
     cli_value *value = values;
 
@@ -85,14 +92,16 @@ message_values(pgqrs_slice queue, const pgqrs_message *message, cli_value values
 }
 
 static void
-archived_values(pgqrs_slice queue, const pgqrs_archived *archived, cli_value values[ARCHIVED_COLUMN_COUNT])
+archived_values(pgqrs_slice queue, const pgqrs_archived *archived,
+                cli_value values[ARCHIVED_COLUMN_COUNT])
 {
     const pgqrs_message *message = archived->message;
     cli_value *value = values;
 
     *value++ = cli_value_number(message->id);
     *value++ = cli_value_text(queue);
-    *value++ = cli_value_text(pgqrs_slice_of(archived->outcome == PGQRS_OUTCOME_DEAD ? "dead" : "done"));
+    *value++ =
+        cli_value_text(pgqrs_slice_of(archived->outcome == PGQRS_OUTCOME_DEAD ? "dead" : "done"));
     *value++ = cli_value_text(message->type);
     *value++ = cli_value_number(message->priority);
     *value++ = cli_value_number(message->read_ct);

@@ -25,7 +25,8 @@ const cli_column cli_counted_columns[] = {
     { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the number in the names of its tables" },
     { "name", 0, "the queue" },
     { "max_attempts", CLI_COLUMN_RIGHT, "failures after which a message is dead" },
-    { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "lost leases after which a message is dead" },
+    { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "lost leases after which a message is dead" },
     { "backoff_base_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "pause after the first failure" },
     { "backoff_max_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "upper bound of that pause" },
     { "created_at", CLI_COLUMN_WHOLE, "when the queue was created" },
@@ -60,13 +61,16 @@ print_done(cli_context *context, const char *what)
 
     snprintf(sentence, sizeof(sentence), "%s the queue \"%.*s\"", what, (int)name.size, name.data);
     cli_output_result(&context->output, columns,
-                      (cli_value[]){ cli_value_text(name), cli_value_text(pgqrs_slice_of(what)) }, sentence);
+                      (cli_value[]){ cli_value_text(name), cli_value_text(pgqrs_slice_of(what)) },
+                      sentence);
 }
 
 int
 cli_queue_create(cli_context *context)
 {
-    static const cli_column columns[] = { { "id", 0 }, { "name", 0 }, { "status", 0 }, { NULL, 0 } };
+    static const cli_column columns[] = {
+        { "id", 0 }, { "name", 0 }, { "status", 0 }, { NULL, 0 }
+    };
     const cli_call *call = context->call;
     pgqrs_queue_options options = PGQRS_QUEUE_OPTIONS_INIT;
     pgqrs_slice name = cli_call_argument(call, "NAME");
@@ -107,7 +111,8 @@ counted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *v
 }
 
 /* Describes a queue in the columns of a table. PGQRS_ENOQUEUE: it is gone. */
-typedef pgqrs_status describe(cli_context *context, const pgqrs_queue_info *queue, cli_value *values);
+typedef pgqrs_status describe(cli_context *context, const pgqrs_queue_info *queue,
+                              cli_value *values);
 
 static pgqrs_status
 uncounted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
@@ -119,8 +124,8 @@ uncounted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value 
 
 /* Each queue is described before the first line is printed: a failure prints nothing. */
 static pgqrs_status
-print_queues(cli_context *context, const pgqrs_queue_list *list, const cli_column *columns, size_t width,
-             describe *values_of)
+print_queues(cli_context *context, const pgqrs_queue_list *list, const cli_column *columns,
+             size_t width, describe *values_of)
 {
     cli_value *values = calloc((pgqrs_queue_list_count(list) + 1) * width, sizeof(*values));
     pgqrs_status status = values != NULL ? PGQRS_OK : PGQRS_ENOMEM;
@@ -167,8 +172,8 @@ int
 cli_queue_get(cli_context *context)
 {
     pgqrs_queue_list *list = NULL;
-    pgqrs_status status =
-        pgqrs_queue_get(context->client, cli_call_argument(context->call, "NAME"), &list, context->err);
+    pgqrs_status status = pgqrs_queue_get(context->client, cli_call_argument(context->call, "NAME"),
+                                          &list, context->err);
     cli_value values[QUEUE_COLUMN_COUNT];
 
     if (status != PGQRS_OK)

@@ -14,7 +14,8 @@ static const cli_option global_options[] = {
       "the configuration file; named here, it is stronger than the environment",
       "pgqrs.yaml or pgqrs.yml in this folder, if there" },
     { "format", 0, CLI_CHOICE, "json|table", 0, 0,
-      "how results are printed; a table that is not for a terminal has a tab between values", "table" },
+      "how results are printed; a table that is not for a terminal has a tab between values",
+      "table" },
     { "wide", 0, CLI_FLAG, NULL, 0, 0,
       "in tables: every column, and nothing cut at the edge of the terminal" },
     { "out", 0, CLI_TEXT, "stdout|FILE", 0, 0, "where results go", "stdout" },
@@ -57,17 +58,20 @@ static const cli_argument work_arguments[] = {
 static const cli_option work_options[] = {
     { "concurrency", 0, CLI_NUMBER, "N", 1, 256, "how many programs run at a time", "1" },
     { "lease", 0, CLI_DURATION, "DURATION", 1000, CLI_SEVEN_DAYS_MS,
-      "how long after this process crashes its messages are handed out again; extended while a program runs",
+      "how long after this process crashes its messages are handed out again; extended while a "
+      "program runs",
       "30s" },
     { "until-empty", 0, CLI_FLAG, NULL, 0, 0,
-      "end when the queues hold no message any more, neither delayed nor leased; the exit code is 1 if this "
+      "end when the queues hold no message any more, neither delayed nor leased; the exit code is "
+      "1 if this "
       "worker gave one up as dead" },
     { "timeout", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS,
       "stop a program that runs longer: the attempt has failed", "none" },
     { "delete", 0, CLI_FLAG, NULL, 0, 0,
       "delete messages that are done, instead of archiving them with their results" },
     { "pass-dsn", 0, CLI_FLAG, NULL, 0, 0,
-      "hand the database to programs, in PGQRS_DSN and PGQRS_SCHEMA; otherwise they get neither PGQRS_DSN "
+      "hand the database to programs, in PGQRS_DSN and PGQRS_SCHEMA; otherwise they get neither "
+      "PGQRS_DSN "
       "nor PGPASSWORD" },
     { "grace", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS,
       "how long running programs may go on after SIGTERM", "30s" },
@@ -77,9 +81,12 @@ static const cli_option work_options[] = {
 CLI_OPTIONS_FIT(work_options);
 
 static const cli_example work_examples[] = {
-    { "pgqrs work thumbnails --concurrency 4 -- ./make-thumbnail", "four programs at a time, until stopped" },
-    { "pgqrs work urgent mails --timeout 1m --delete -- ./send-mail", "two queues; nothing is archived" },
-    { "pgqrs work mails --until-empty -- sh -c 'jq -r .to | xargs send-mail'", "work off what is there" },
+    { "pgqrs work thumbnails --concurrency 4 -- ./make-thumbnail",
+      "four programs at a time, until stopped" },
+    { "pgqrs work urgent mails --timeout 1m --delete -- ./send-mail",
+      "two queues; nothing is archived" },
+    { "pgqrs work mails --until-empty -- sh -c 'jq -r .to | xargs send-mail'",
+      "work off what is there" },
     { NULL },
 };
 
@@ -102,7 +109,8 @@ static const cli_example completion_examples[] = {
 static const cli_node commands[] = {
     { .name = "install",
       .summary = "create pgqrs' tables, or bring them up to date",
-      .details = "The schema must exist, unless --create-schema is given. Installing again is harmless: it "
+      .details = "The schema must exist, unless --create-schema is given. Installing again is "
+                 "harmless: it "
                  "applies what is missing.",
       .options = install_options,
       .examples = install_examples,
@@ -110,7 +118,8 @@ static const cli_node commands[] = {
       .run = cli_install },
     { .name = "uninstall",
       .summary = "drop pgqrs' tables with all queues and messages",
-      .details = "Drops exactly what install created, and leaves the schema. Fails, with nothing dropped, if "
+      .details = "Drops exactly what install created, and leaves the schema. Fails, with nothing "
+                 "dropped, if "
                  "objects of others "
                  "depend on it.",
       .options = uninstall_options,
@@ -119,29 +128,44 @@ static const cli_node commands[] = {
       .run = cli_uninstall },
     { .name = "verify",
       .summary = "check that everything is there and sound",
-      .details = "Looks at tables, grants, owners, publications and settings, for transactions that keep "
-                 "finished messages from being cleared away, and for leases that ran out while no consumer "
-                 "looks. Prints what it found and what to do. The exit code is 1 if there is a problem, 0 if "
-                 "there are warnings only.",
+      .details =
+          "Looks at tables, grants, owners, publications and settings, for transactions that keep "
+          "finished messages from being cleared away, and for leases that ran out while no "
+          "consumer "
+          "looks. Prints what it found and what to do. The exit code is 1 if there is a problem, 0 "
+          "if "
+          "there are warnings only.",
       .columns = cli_finding_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_verify },
-    { .name = "queue", .summary = "create, list and remove queues", .children = cli_queue_commands },
-    { .name = "message", .summary = "send, read and finish messages", .children = cli_message_commands },
-    { .name = "archive", .summary = "look at finished and dead messages", .children = cli_archive_commands },
+    { .name = "queue",
+      .summary = "create, list and remove queues",
+      .children = cli_queue_commands },
+    { .name = "message",
+      .summary = "send, read and finish messages",
+      .children = cli_message_commands },
+    { .name = "archive",
+      .summary = "look at finished and dead messages",
+      .children = cli_archive_commands },
     { .name = "work",
       .summary = "run a program for each message of some queues",
       .details =
-          "Any program is a worker. It gets the payload on its standard input, and PGQRS_MESSAGE_ID, "
-          "PGQRS_QUEUE, PGQRS_ATTEMPT, PGQRS_TYPE, PGQRS_HEADERS (JSON) and PGQRS_LEASE_TOKEN in its "
-          "environment; what the message has not is empty. If it exits with 0 the message is archived, with "
-          "standard output as its result; otherwise the attempt has failed, with the end of standard error "
+          "Any program is a worker. It gets the payload on its standard input, and "
+          "PGQRS_MESSAGE_ID, "
+          "PGQRS_QUEUE, PGQRS_ATTEMPT, PGQRS_TYPE, PGQRS_HEADERS (JSON) and PGQRS_LEASE_TOKEN in "
+          "its "
+          "environment; what the message has not is empty. If it exits with 0 the message is "
+          "archived, with "
+          "standard output as its result; otherwise the attempt has failed, with the end of "
+          "standard error "
           "as its "
           "error, and is repeated with growing pauses until the queue's attempts are used up.\n\n"
           "What a program writes to standard error is passed on too, unless --quiet is given.\n\n"
-          "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A program that a "
+          "SIGTERM finishes what runs and gives the rest back. SIGINT twice stops at once. A "
+          "program that a "
           "signal ends "
-          "while the worker stops is not charged an attempt: its message is given back. Whatever ends the "
+          "while the worker stops is not charged an attempt: its message is given back. Whatever "
+          "ends the "
           "worker, SIGKILL included, ends its programs and what those have started.",
       .arguments = work_arguments,
       .options = work_options,
@@ -151,24 +175,31 @@ static const cli_node commands[] = {
       .run = cli_work },
     { .name = "bench",
       .summary = "measure how fast this server moves messages",
-      .details = "Makes a queue of its own, measures it next to the fewest statements that could move the "
-                 "same rows, "
-                 "and prints JSON.",
+      .details =
+          "Makes a queue of its own, measures it next to the fewest statements that could move the "
+          "same rows, "
+          "and prints JSON.",
       .options = cli_bench_options,
       .needs = CLI_NEEDS_CLIENT,
       .check = cli_bench_check,
       .run = cli_bench },
-    { .name = "local", .summary = "a private PostgreSQL server of your own", .children = cli_local_commands },
+    { .name = "local",
+      .summary = "a private PostgreSQL server of your own",
+      .children = cli_local_commands },
     { .name = "completion",
       .summary = "print a script that completes commands in a shell",
       .arguments = completion_arguments,
       .examples = completion_examples,
       .run = cli_print_completion },
     { .name = "man",
-      .details = "On a terminal man(1) shows it; anything else gets its source, in roff: pgqrs man > pgqrs.1",
+      .details = "On a terminal man(1) shows it; anything else gets its source, in roff: pgqrs man "
+                 "> pgqrs.1",
       .summary = "show the manual page",
       .run = cli_man },
-    { .name = "help", .summary = "explain a command", .arguments = help_arguments, .run = cli_help },
+    { .name = "help",
+      .summary = "explain a command",
+      .arguments = help_arguments,
+      .run = cli_help },
     { .name = "version", .summary = "print the version", .run = cli_version },
     { .name = NULL },
 };

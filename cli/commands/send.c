@@ -20,7 +20,8 @@ int
 cli_message_send_check(cli_context *context)
 {
     const cli_call *call = context->call;
-    int has_file = cli_call_has(call, "file"), has_payload = cli_call_argument(call, "PAYLOAD").data != NULL;
+    int has_file = cli_call_has(call, "file"),
+        has_payload = cli_call_argument(call, "PAYLOAD").data != NULL;
 
     if (!has_file && !has_payload)
         return cli_fail_usage(context, "\"pgqrs message send\" needs PAYLOAD, or --file for many");
@@ -47,10 +48,12 @@ print_sent(cli_context *context, const pgqrs_enqueued *enqueued)
     static const cli_column columns[] = { { "id", 0 }, { "duplicate", 0 }, { NULL, 0 } };
     char id[48];
 
-    snprintf(id, sizeof(id), "%lld%s", (long long)enqueued->id, enqueued->duplicate ? " duplicate" : "");
-    cli_output_result(&context->output, columns,
-                      (cli_value[]){ cli_value_number(enqueued->id), cli_value_boolean(enqueued->duplicate) },
-                      id);
+    snprintf(id, sizeof(id), "%lld%s", (long long)enqueued->id,
+             enqueued->duplicate ? " duplicate" : "");
+    cli_output_result(
+        &context->output, columns,
+        (cli_value[]){ cli_value_number(enqueued->id), cli_value_boolean(enqueued->duplicate) },
+        id);
     if (enqueued->duplicate)
         report_duplicate(context, enqueued);
 }
@@ -66,13 +69,13 @@ cli_message_send(cli_context *context)
 
     if (cli_call_has(call, "file"))
         return cli_message_send_file(context);
-    status =
-        pgqrs_producer_open(context->client, cli_call_argument(call, "QUEUE"), NULL, &producer, context->err);
+    status = pgqrs_producer_open(context->client, cli_call_argument(call, "QUEUE"), NULL, &producer,
+                                 context->err);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     cli_send_options(call, &options);
-    status = pgqrs_producer_enqueue(producer, cli_call_argument(call, "PAYLOAD"), &options, &enqueued,
-                                    context->err);
+    status = pgqrs_producer_enqueue(producer, cli_call_argument(call, "PAYLOAD"), &options,
+                                    &enqueued, context->err);
     pgqrs_producer_close(producer);
     if (status != PGQRS_OK)
         return cli_fail_data(context, status);

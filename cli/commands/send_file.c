@@ -1,4 +1,5 @@
-/* message send --file: every line of a file, in batches, in memory that does not depend on the file's size */
+/* message send --file: every line of a file, in batches, in memory that does not depend on the
+ * file's size */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -46,7 +47,8 @@ open_input(struct upload *upload)
     upload->fd = open(path, O_RDONLY | O_CLOEXEC);
     if (upload->fd >= 0)
         return 0;
-    cli_log_failure(&upload->context->log, "cannot open the file \"%s\": %s", path, strerror(errno));
+    cli_log_failure(&upload->context->log, "cannot open the file \"%s\": %s", path,
+                    strerror(errno));
     return CLI_EXIT_NOINPUT;
 }
 
@@ -79,8 +81,8 @@ refuse_line(struct upload *upload, int64_t line, const char *why)
 
     progress_clear(upload->progress);
     describe_progress(upload, progress, sizeof(progress));
-    cli_log_failure(&upload->context->log, "refused line %" PRId64 " of %s: %s; %s", line, upload->name, why,
-                    progress);
+    cli_log_failure(&upload->context->log, "refused line %" PRId64 " of %s: %s; %s", line,
+                    upload->name, why, progress);
     return CLI_EXIT_DATA;
 }
 
@@ -99,8 +101,9 @@ flush(struct upload *upload)
         return refuse_line(upload, first_line, pgqrs_error_message(err));
     progress_clear(upload->progress);
     describe_progress(upload, progress, sizeof(progress));
-    cli_log_failure(&upload->context->log, "could not send lines %" PRId64 " to %" PRId64 " of %s: %s; %s",
-                    first_line, last_line, upload->name, pgqrs_error_message(err), progress);
+    cli_log_failure(&upload->context->log,
+                    "could not send lines %" PRId64 " to %" PRId64 " of %s: %s; %s", first_line,
+                    last_line, upload->name, pgqrs_error_message(err), progress);
     return cli_exit_of(status);
 }
 
@@ -133,8 +136,8 @@ fail_to_read(struct upload *upload, int problem)
         return code;
     progress_clear(upload->progress);
     describe_progress(upload, progress, sizeof(progress));
-    cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s; %s", line, upload->name,
-                    strerror(problem), progress);
+    cli_log_failure(&upload->context->log, "cannot read line %" PRId64 " of %s: %s; %s", line,
+                    upload->name, strerror(problem), progress);
     return CLI_EXIT_NOINPUT;
 }
 
@@ -171,8 +174,8 @@ refuse_key(struct upload *upload, cli_json_member_result result, size_t length)
         problem = length == 0 ? "that member is empty" : "that member is longer than 255 bytes";
         break;
     }
-    snprintf(why, sizeof(why), "no idempotency key by --key-field \"%.64s\": %s", upload->key_field.data,
-             problem);
+    snprintf(why, sizeof(why), "no idempotency key by --key-field \"%.64s\": %s",
+             upload->key_field.data, problem);
     return flush_and_refuse(upload, why);
 }
 
@@ -187,7 +190,8 @@ find_key(struct upload *upload, pgqrs_slice line, pgqrs_slice *out)
     *out = (pgqrs_slice){ NULL, 0 };
     if (upload->key_field.data == NULL)
         return 0;
-    result = cli_json_member(line, upload->key_field, &upload->member, &upload->member_size, &member.size);
+    result = cli_json_member(line, upload->key_field, &upload->member, &upload->member_size,
+                             &member.size);
     member.data = upload->member;
     if (result == CLI_JSON_MEMBER_FOUND)
         length = cli_key_of_string(member, upload->key);
@@ -268,14 +272,17 @@ print_summary(cli_context *context, const cli_batch *batch)
     static const cli_column columns[] = { { "sent", 0 }, { "duplicates", 0 }, { NULL, 0 } };
     char sentence[100];
 
-    snprintf(sentence, sizeof(sentence), "sent %" PRId64 " message%s, dropped %" PRId64 " duplicate%s",
-             batch->sent, batch->sent == 1 ? "" : "s", batch->duplicates, batch->duplicates == 1 ? "" : "s");
-    cli_output_result(&context->output, columns,
-                      (cli_value[]){ cli_value_number(batch->sent), cli_value_number(batch->duplicates) },
-                      sentence);
+    snprintf(sentence, sizeof(sentence),
+             "sent %" PRId64 " message%s, dropped %" PRId64 " duplicate%s", batch->sent,
+             batch->sent == 1 ? "" : "s", batch->duplicates, batch->duplicates == 1 ? "" : "s");
+    cli_output_result(
+        &context->output, columns,
+        (cli_value[]){ cli_value_number(batch->sent), cli_value_number(batch->duplicates) },
+        sentence);
     if (batch->duplicates > 0)
         cli_log_write(&context->log, CLI_LOG_WARN,
-                      "did not store %" PRId64 " of %" PRId64 " messages: their keys were sent before",
+                      "did not store %" PRId64 " of %" PRId64
+                      " messages: their keys were sent before",
                       batch->duplicates, batch->sent + batch->duplicates);
 }
 
@@ -310,15 +317,16 @@ int
 cli_message_send_file(cli_context *context)
 {
     struct upload upload = { .context = context,
-                             .key_field = pgqrs_slice_of(cli_call_text(context->call, "key-field")) };
+                             .key_field =
+                                 pgqrs_slice_of(cli_call_text(context->call, "key-field")) };
     pgqrs_producer *producer = NULL;
     pgqrs_status status;
     int code = open_input(&upload);
 
     if (code != 0)
         return code;
-    status = pgqrs_producer_open(context->client, cli_call_argument(context->call, "QUEUE"), NULL, &producer,
-                                 context->err);
+    status = pgqrs_producer_open(context->client, cli_call_argument(context->call, "QUEUE"), NULL,
+                                 &producer, context->err);
     if (status == PGQRS_OK)
         code = send_all(&upload, producer);
     else

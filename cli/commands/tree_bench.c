@@ -56,7 +56,8 @@ const cli_option cli_bench_options[] = {
       .argument = "N",
       .min = 1,
       .max = 256,
-      .description = "compare so many threads that enqueue one message a call with as many connections" },
+      .description =
+          "compare so many threads that enqueue one message a call with as many connections" },
     { .name = "threads",
       .kind = CLI_NUMBER,
       .argument = "N",

@@ -22,7 +22,8 @@ static const cli_argument send_arguments[] = {
 };
 
 static const cli_option send_options[] = {
-    { "delay", 0, CLI_DURATION, "DURATION", 0, CLI_TEN_YEARS_MS, "deliver no sooner than this", "0" },
+    { "delay", 0, CLI_DURATION, "DURATION", 0, CLI_TEN_YEARS_MS, "deliver no sooner than this",
+      "0" },
     { "priority", 0, CLI_NUMBER, "N", -100, 100, "higher goes first", "0" },
     { "key", 0, CLI_TEXT, "KEY", 0, 0,
       "idempotency key: the same key stores one message, however often it is sent" },
@@ -31,7 +32,8 @@ static const cli_option send_options[] = {
     { "file", 0, CLI_TEXT, "FILE", 0, 0,
       "send every line of this file, which holds one JSON value a line; - is standard input" },
     { "key-field", 0, CLI_TEXT, "NAME", 0, 0,
-      "with --file: the idempotency key is this member of each line, so that the same file can be sent again "
+      "with --file: the idempotency key is this member of each line, so that the same file can be "
+      "sent again "
       "after an interruption; 17 and 17.0 are one key, \"17\" is another" },
     { "batch", 0, CLI_NUMBER, "N", 1, 10000, "with --file: messages in one transaction", "1000" },
     { NULL },
@@ -41,13 +43,16 @@ CLI_OPTIONS_FIT(send_options);
 static const cli_example send_examples[] = {
     { "pgqrs message send mails '{\"to\": \"ada@example.org\"}'",
       "prints the id, and \"duplicate\" if the key was sent before" },
-    { "pgqrs message send mails '{}' --delay 30s --key welcome-17", "in half a minute, and only once" },
-    { "pgqrs message send mails --file mails.ndjson --key-field id", "many; interrupted, just run it again" },
+    { "pgqrs message send mails '{}' --delay 30s --key welcome-17",
+      "in half a minute, and only once" },
+    { "pgqrs message send mails --file mails.ndjson --key-field id",
+      "many; interrupted, just run it again" },
     { NULL },
 };
 
 static const cli_option read_options[] = {
-    { "count", 0, CLI_NUMBER, "N", 1, 10000, "the most to lease", "the setting default_max_batch_size" },
+    { "count", 0, CLI_NUMBER, "N", 1, 10000, "the most to lease",
+      "the setting default_max_batch_size" },
     { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS, "how long they are leased",
       "the setting default_lock_time_seconds" },
     { "message-type", 0, CLI_TEXT, "TYPE", 0, 0, "only messages of this type" },
@@ -74,18 +79,20 @@ static const cli_option archive_flag_options[] = {
 };
 CLI_OPTIONS_FIT(archive_flag_options);
 
-#define OPTION_TOKEN                                                                                         \
-    {                                                                                                        \
-        "token", 0, CLI_NUMBER, "TOKEN", 1, INT64_MAX,                                                       \
-            "the lease_token that came with the message: proves the lease"                                   \
+#define OPTION_TOKEN                                                                               \
+    {                                                                                              \
+        "token", 0, CLI_NUMBER, "TOKEN", 1, INT64_MAX,                                             \
+            "the lease_token that came with the message: proves the lease"                         \
     }
-#define OPTION_FORCE                                                                                         \
-    {                                                                                                        \
-        "force", 0, CLI_FLAG, NULL, 0, 0, "without a token: take the message away from its consumer"         \
+#define OPTION_FORCE                                                                               \
+    {                                                                                              \
+        "force", 0, CLI_FLAG, NULL, 0, 0,                                                          \
+            "without a token: take the message away from its consumer"                             \
     }
-#define LEASE_DETAILS                                                                                        \
-    "With --token it acts for the holder of the lease and is refused once the lease is lost. Without a "     \
-    "token "                                                                                                 \
+#define LEASE_DETAILS                                                                              \
+    "With --token it acts for the holder of the lease and is refused once the lease is lost. "     \
+    "Without a "                                                                                   \
+    "token "                                                                                       \
     "it acts for an administrator, and touches a leased message only with --force."
 
 static const cli_option delete_options[] = {
@@ -106,8 +113,8 @@ CLI_OPTIONS_FIT(archive_options);
 static const cli_option extend_options[] = {
     OPTION_TOKEN,
     OPTION_FORCE,
-    { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS, "how long the lease lasts, from now on",
-      "the setting default_lock_time_seconds" },
+    { "lock-time", 0, CLI_DURATION, "DURATION", 1, CLI_SEVEN_DAYS_MS,
+      "how long the lease lasts, from now on", "the setting default_lock_time_seconds" },
     { NULL },
 };
 CLI_OPTIONS_FIT(extend_options);
@@ -134,11 +141,12 @@ CLI_OPTIONS_FIT(fail_options);
 const cli_node cli_message_commands[] = {
     { .name = "send",
       .summary = "put a message, or a file of messages, into a queue",
-      .details = "Prints the id. With --file it prints how many were sent, and how many were dropped as "
-                 "duplicates of an "
-                 "idempotency key. Lines are sent in transactions of --batch; blank ones are skipped. A "
-                 "refused line ends "
-                 "the command: the lines before it are sent, those after it are not.",
+      .details =
+          "Prints the id. With --file it prints how many were sent, and how many were dropped as "
+          "duplicates of an "
+          "idempotency key. Lines are sent in transactions of --batch; blank ones are skipped. A "
+          "refused line ends "
+          "the command: the lines before it are sent, those after it are not.",
       .arguments = send_arguments,
       .options = send_options,
       .examples = send_examples,
@@ -155,9 +163,10 @@ const cli_node cli_message_commands[] = {
       .run = cli_message_read },
     { .name = "dequeue",
       .summary = "lease one message and show it",
-      .details = "When no message is due it says so; in JSON it prints null. That is not a failure.\n\n"
-                 "In JSON the lease_token is a string, since many readers of JSON lose digits of a number "
-                 "that long.",
+      .details =
+          "When no message is due it says so; in JSON it prints null. That is not a failure.\n\n"
+          "In JSON the lease_token is a string, since many readers of JSON lose digits of a number "
+          "that long.",
       .arguments = queue_arguments,
       .options = dequeue_options,
       .examples = dequeue_examples,
@@ -166,8 +175,9 @@ const cli_node cli_message_commands[] = {
       .run = cli_message_dequeue },
     { .name = "delete",
       .summary = "remove a message",
-      .details = LEASE_DETAILS " Without a token the message is as if it had never been sent, and its "
-                               "idempotency key can be used again.",
+      .details =
+          LEASE_DETAILS " Without a token the message is as if it had never been sent, and its "
+                        "idempotency key can be used again.",
       .arguments = id_arguments,
       .options = delete_options,
       .needs = CLI_NEEDS_CLIENT,
@@ -195,7 +205,8 @@ const cli_node cli_message_commands[] = {
       .run = cli_message_release },
     { .name = "fail",
       .summary = "report a failed attempt",
-      .details = "The message is due again after a pause, or archived as dead if that was its last attempt.",
+      .details = "The message is due again after a pause, or archived as dead if that was its last "
+                 "attempt.",
       .arguments = id_arguments,
       .options = fail_options,
       .needs = CLI_NEEDS_CLIENT,

@@ -15,16 +15,19 @@ static const cli_argument name_arguments[] = {
 };
 
 static const cli_argument metrics_arguments[] = {
-    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0, "the queue; all if it is left out", CLI_COMPLETES_QUEUES },
+    { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0, "the queue; all if it is left out",
+      CLI_COMPLETES_QUEUES },
     { NULL },
 };
 
 static const cli_option create_options[] = {
     { "max-attempts", 0, CLI_NUMBER, "N", 1, 1000, "failures after which a message is dead", "20" },
-    { "max-crashes", 0, CLI_NUMBER, "N", 1, 1000, "lost leases after which a message is dead", "3" },
+    { "max-crashes", 0, CLI_NUMBER, "N", 1, 1000, "lost leases after which a message is dead",
+      "3" },
     { "backoff-base", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000),
       "pause after the first failure, doubled by each further one", "1s" },
-    { "backoff-max", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000), "upper bound of that pause", "1h" },
+    { "backoff-max", 0, CLI_DURATION, "DURATION", 1, INT64_C(2592000000),
+      "upper bound of that pause", "1h" },
     { NULL },
 };
 CLI_OPTIONS_FIT(create_options);
@@ -53,8 +56,9 @@ const cli_node cli_queue_commands[] = {
       .run = cli_queue_create },
     { .name = "list",
       .summary = "list all queues",
-      .details = "With --wide it counts what each queue holds, in JSON too. That reads every message: "
-                 "seconds for millions of them.",
+      .details =
+          "With --wide it counts what each queue holds, in JSON too. That reads every message: "
+          "seconds for millions of them.",
       .columns = cli_counted_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_list },
@@ -120,7 +124,8 @@ const cli_node cli_archive_commands[] = {
 
 static const cli_argument local_arguments[] = {
     { "NAME", CLI_OPTIONAL, CLI_TEXT, NULL, 0, 0,
-      "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN names, else "
+      "the server: 1 to 32 of a-z, 0-9, - and _; if it is left out, the one that the DSN names, "
+      "else "
       "\"default\"",
       CLI_COMPLETES_SERVERS },
     { NULL },
@@ -135,12 +140,14 @@ static const cli_example start_examples[] = {
 const cli_node cli_local_commands[] = {
     { .name = "start",
       .summary = "make the server if it is not there, and start it",
-      .details =
-          "The server is an ordinary PostgreSQL that listens on a unix socket only. Its data lies below "
-          "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs if that variable "
-          "is not set. The DSN local: "
-          "or local:NAME names it. Every command starts it then; programs that use the library connect to it "
-          "only while it runs.",
+      .details = "The server is an ordinary PostgreSQL that listens on a unix socket only. Its "
+                 "data lies below "
+                 "$XDG_DATA_HOME/pgqrs, usually ~/.local/share/pgqrs; root's below /var/lib/pgqrs "
+                 "if that variable "
+                 "is not set. The DSN local: "
+                 "or local:NAME names it. Every command starts it then; programs that use the "
+                 "library connect to it "
+                 "only while it runs.",
       .arguments = local_arguments,
       .examples = start_examples,
       .needs = CLI_NEEDS_SERVER,

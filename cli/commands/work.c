@@ -39,8 +39,8 @@ is_variable(const char *entry, const char *name)
     return strncmp(entry, name, length) == 0 && entry[length] == '=';
 }
 
-/* This process's environment without the database and its password, or with --pass-dsn with the very database
- * that is worked on. 0, or -1 when out of memory. */
+/* This process's environment without the database and its password, or with --pass-dsn with the
+ * very database that is worked on. 0, or -1 when out of memory. */
 static int
 make_environment(struct environment *made, const cli_context *context)
 {

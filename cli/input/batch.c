@@ -6,7 +6,8 @@
 #define TEXT_BYTES ((size_t)4 << 20)
 
 int
-cli_batch_init(cli_batch *batch, pgqrs_producer *producer, const pgqrs_enqueue_options *options, size_t max)
+cli_batch_init(cli_batch *batch, pgqrs_producer *producer, const pgqrs_enqueue_options *options,
+               size_t max)
 {
     memset(batch, 0, sizeof(*batch));
     batch->producer = producer;
@@ -19,8 +20,8 @@ cli_batch_init(cli_batch *batch, pgqrs_producer *producer, const pgqrs_enqueue_o
     batch->pointers = calloc(max, sizeof(*batch->pointers));
     batch->results = calloc(max, sizeof(*batch->results));
     batch->lines = calloc(max, sizeof(*batch->lines));
-    return batch->text != NULL && batch->payloads != NULL && batch->each != NULL && batch->pointers != NULL &&
-                   batch->results != NULL && batch->lines != NULL
+    return batch->text != NULL && batch->payloads != NULL && batch->each != NULL &&
+                   batch->pointers != NULL && batch->results != NULL && batch->lines != NULL
                ? 0
                : -1;
 }
@@ -40,7 +41,8 @@ cli_batch_release(cli_batch *batch)
 int
 cli_batch_has_room(const cli_batch *batch, size_t bytes)
 {
-    return batch->count == 0 || (batch->count < batch->max && bytes <= batch->text_size - batch->text_used);
+    return batch->count == 0 ||
+           (batch->count < batch->max && bytes <= batch->text_size - batch->text_used);
 }
 
 static pgqrs_slice
@@ -83,12 +85,12 @@ send_range(cli_batch *batch, size_t first, size_t end, pgqrs_error *err)
     pgqrs_status status;
 
     if (end - first == 1)
-        status = pgqrs_producer_enqueue(batch->producer, batch->payloads[first], batch->pointers[first],
-                                        &batch->results[first], err);
+        status = pgqrs_producer_enqueue(batch->producer, batch->payloads[first],
+                                        batch->pointers[first], &batch->results[first], err);
     else
-        status =
-            pgqrs_producer_enqueue_batch(batch->producer, batch->payloads + first, batch->pointers + first,
-                                         end - first, batch->results + first, err);
+        status = pgqrs_producer_enqueue_batch(batch->producer, batch->payloads + first,
+                                              batch->pointers + first, end - first,
+                                              batch->results + first, err);
     if (status != PGQRS_OK)
         return status;
     for (size_t i = first; i < end; i++) {
@@ -98,11 +100,12 @@ send_range(cli_batch *batch, size_t first, size_t end, pgqrs_error *err)
     return status;
 }
 
-/* Sends the messages from `first` to before `end`. A batch with a refused message is refused as a whole: it
- * is halved until that message stands alone, so that all before it get through. *stop is where it failed, to
- * before *stop_end. */
+/* Sends the messages from `first` to before `end`. A batch with a refused message is refused as a
+ * whole: it is halved until that message stands alone, so that all before it get through. *stop is
+ * where it failed, to before *stop_end. */
 static pgqrs_status
-send_or_halve(cli_batch *batch, size_t first, size_t end, size_t *stop, size_t *stop_end, pgqrs_error *err)
+send_or_halve(cli_batch *batch, size_t first, size_t end, size_t *stop, size_t *stop_end,
+              pgqrs_error *err)
 {
     size_t middle = first + (end - first) / 2;
     pgqrs_status status = send_range(batch, first, end, err);

@@ -8,8 +8,8 @@
 
 static volatile sig_atomic_t came;
 
-/* Somebody who has just looked at `came` and is about to wait would miss a signal; a byte in a pipe waits for
- * him. */
+/* Somebody who has just looked at `came` and is about to wait would miss a signal; a byte in a pipe
+ * waits for him. */
 static int wake_fds[2];
 
 static void

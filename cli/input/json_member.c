@@ -121,8 +121,8 @@ hex4(const char *p, const char *end)
     return code;
 }
 
-/* Decodes the \uXXXX whose digits are at *p, with its second half if it needs one, and moves *p after it. 0
- * if it is malformed. */
+/* Decodes the \uXXXX whose digits are at *p, with its second half if it needs one, and moves *p
+ * after it. 0 if it is malformed. */
 static size_t
 decode_unicode(const char **p, const char *end, char *out)
 {
@@ -143,8 +143,8 @@ decode_unicode(const char **p, const char *end, char *out)
     return cli_utf8_encode((uint32_t)code, out);
 }
 
-/* Decodes the escape behind the backslash at *p and moves *p after it. Returns the bytes written to `out`,
- * at most 4; 0 if it is malformed. */
+/* Decodes the escape behind the backslash at *p and moves *p after it. Returns the bytes written to
+ * `out`, at most 4; 0 if it is malformed. */
 static size_t
 decode_escape(const char **p, const char *end, char *out)
 {
@@ -165,8 +165,8 @@ decode_escape(const char **p, const char *end, char *out)
     return 1;
 }
 
-/* Decodes what stands between quotes into `out`, which has room for as many bytes; decoding never makes it
- * longer. */
+/* Decodes what stands between quotes into `out`, which has room for as many bytes; decoding never
+ * makes it longer. */
 static int
 decode(pgqrs_slice inside, char *out, size_t *length)
 {
@@ -231,7 +231,8 @@ is_named(pgqrs_slice inside, pgqrs_slice name, char *scratch)
 
     if (memchr(inside.data, '\\', inside.size) == NULL)
         return inside.size == name.size && memcmp(inside.data, name.data, name.size) == 0;
-    return decode(inside, scratch, &length) && length == name.size && memcmp(scratch, name.data, length) == 0;
+    return decode(inside, scratch, &length) && length == name.size &&
+           memcmp(scratch, name.data, length) == 0;
 }
 
 cli_json_member_result
@@ -246,7 +247,8 @@ cli_json_member(pgqrs_slice text, pgqrs_slice name, char **out, size_t *size, si
         return CLI_JSON_MEMBER_NOT_OBJECT;
     if (!take(&cursor, '}')) {
         do {
-            if (!take_string(&cursor, &inside) || !take(&cursor, ':') || !take_value(&cursor, &value))
+            if (!take_string(&cursor, &inside) || !take(&cursor, ':') ||
+                !take_value(&cursor, &value))
                 return CLI_JSON_MEMBER_NOT_OBJECT;
             if (is_named(inside, name, *out))
                 found = value;

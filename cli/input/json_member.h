@@ -1,6 +1,6 @@
 /*
- * One member of a JSON object, found without building anything: enough to take an idempotency key out of a
- * line.
+ * One member of a JSON object, found without building anything: enough to take an idempotency key
+ * out of a line.
  */
 #ifndef PGQRS_CLI_JSON_MEMBER_H
 #define PGQRS_CLI_JSON_MEMBER_H
@@ -19,10 +19,10 @@ typedef enum cli_json_member_result {
 } cli_json_member_result;
 
 /**
- * Finds the top-level member `name` of the object `text`. A string is decoded, a number is taken as it is
- * spelled. Of several members of this name the last one counts, as in the database. Any text is safe to hand
- * in; text that is not JSON may go unnoticed. *out (capacity *size, which grows) is the caller's to free,
- * *length is written on FOUND and NUMBER.
+ * Finds the top-level member `name` of the object `text`. A string is decoded, a number is taken as
+ * it is spelled. Of several members of this name the last one counts, as in the database. Any text
+ * is safe to hand in; text that is not JSON may go unnoticed. *out (capacity *size, which grows) is
+ * the caller's to free, *length is written on FOUND and NUMBER.
  */
 cli_json_member_result cli_json_member(pgqrs_slice text, pgqrs_slice name, char **out, size_t *size,
                                        size_t *length);

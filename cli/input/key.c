@@ -47,8 +47,8 @@ cli_key_of_string(pgqrs_slice text, char out[CLI_KEY_MAX_BYTES])
     return key.size;
 }
 
-/* A number is `digits`, of which the first and the last are not zero, times ten to the power of `exponent`.
- */
+/* A number is `digits`, of which the first and the last are not zero, times ten to the power of
+ * `exponent`. */
 struct decimal {
     int is_negative;
     char digits[CLI_KEY_MAX_BYTES];

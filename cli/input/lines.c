@@ -8,8 +8,8 @@
 
 #define BLOCK ((size_t)64 << 10)
 
-/* Programs of Windows put a byte order mark at the start of UTF-8. JSON has none (RFC 8259), and lets readers
- * ignore it. */
+/* Programs of Windows put a byte order mark at the start of UTF-8. JSON has none (RFC 8259), and
+ * lets readers ignore it. */
 #define BOM "\xef\xbb\xbf"
 #define BOM_BYTES ((size_t)3)
 
@@ -123,7 +123,8 @@ cli_lines_next(cli_lines *lines, pgqrs_slice *out)
     for (;;) {
         size_t length = lines->end - lines->start;
         const char *line = lines->buffer + lines->start;
-        const char *end = length > searched ? memchr(line + searched, '\n', length - searched) : NULL;
+        const char *end =
+            length > searched ? memchr(line + searched, '\n', length - searched) : NULL;
 
         if (end != NULL)
             return hand_out(lines, (size_t)(end - line), 1, out);

@@ -1,6 +1,6 @@
 /*
- * Lines of a file, one after the other, in memory that does not depend on the file: a line longer than
- * allowed is refused without being gathered.
+ * Lines of a file, one after the other, in memory that does not depend on the file: a line longer
+ * than allowed is refused without being gathered.
  */
 #ifndef PGQRS_CLI_LINES_H
 #define PGQRS_CLI_LINES_H
@@ -30,13 +30,14 @@ typedef enum cli_lines_result {
     CLI_LINES_FAILED = 3    /* errno says why; EINTR: wake_fd became readable */
 } cli_lines_result;
 
-/** Reads lines of at most `max_bytes` from `fd`, which stays the caller's. 0, or -1 with errno set. */
+/** Reads lines of at most `max_bytes` from `fd`, which stays the caller's. 0, or -1 with errno
+ * set. */
 int cli_lines_init(cli_lines *lines, int fd, size_t max_bytes);
 
 void cli_lines_release(cli_lines *lines);
 
-/** The next line, without its end and without a byte order mark at the start of the file ("\n" or "\r\n"),
- * valid until the next call. */
+/** The next line, without its end and without a byte order mark at the start of the file ("\n" or
+ * "\r\n"), valid until the next call. */
 cli_lines_result cli_lines_next(cli_lines *lines, pgqrs_slice *out);
 
 #endif

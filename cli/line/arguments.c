@@ -69,8 +69,8 @@ path_text(const cli_call *call, char *text, size_t size)
 
     text[0] = '\0';
     for (int i = 0; i < call->depth && length < size; i++)
-        length +=
-            (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? " " : "", call->path[i]->name);
+        length += (size_t)snprintf(text + length, size - length, "%s%s", i > 0 ? " " : "",
+                                   call->path[i]->name);
     return text;
 }
 
@@ -99,8 +99,8 @@ refuse_command(const cli_call *call, const char *word)
         cli_suggest_consider(&suggest, child->name);
     path_text(call, path, sizeof(path));
     if (suggest.best != NULL)
-        cli_log_failure(NULL, "there is no command \"%s %s\": did you mean \"%s %s\"?", path, word, path,
-                        suggest.best);
+        cli_log_failure(NULL, "there is no command \"%s %s\": did you mean \"%s %s\"?", path, word,
+                        path, suggest.best);
     else
         cli_log_failure(NULL, "there is no command \"%s %s\": see %s --help", path, word, path);
     return CLI_EXIT_USAGE;
@@ -147,7 +147,8 @@ refuse_long_option(const cli_call *call, const char *text)
     if (call->depth > 1)
         consider_options(&suggest, cli_call_node(call)->options);
     if (suggest.best != NULL)
-        cli_log_failure(NULL, "\"%s\" has no option --%s: did you mean --%s?", path, name, suggest.best);
+        cli_log_failure(NULL, "\"%s\" has no option --%s: did you mean --%s?", path, name,
+                        suggest.best);
     else
         cli_log_failure(NULL, "\"%s\" has no option --%s: see %s --help", path, name, path);
     return CLI_EXIT_USAGE;
@@ -163,13 +164,14 @@ refuse_option(const cli_call *call, char *const *argv)
         return refuse_long_option(call, text);
     path_text(call, path, sizeof(path));
     cli_log_failure(
-        NULL, "\"%s\" has no option -%c: see %s --help, and put -- before an argument that begins with -",
+        NULL,
+        "\"%s\" has no option -%c: see %s --help, and put -- before an argument that begins with -",
         path, optopt >= ' ' && optopt <= '~' ? optopt : '?', path);
     return CLI_EXIT_USAGE;
 }
 
-/* The option that getopt names by `code`: a place in one of the lists, or a letter. *given: where its value
- * goes. */
+/* The option that getopt names by `code`: a place in one of the lists, or a letter. *given: where
+ * its value goes. */
 static const cli_option *
 find_option(cli_call *call, int code, cli_given **given)
 {
@@ -205,7 +207,8 @@ refuse_without_value(cli_call *call, const char *text)
     const cli_option *option = find_option(call, optopt, &given);
 
     if (option != NULL && option->kind == CLI_CHOICE)
-        cli_log_failure(NULL, "the option %s needs a value: give one of %s", text, option->argument);
+        cli_log_failure(NULL, "the option %s needs a value: give one of %s", text,
+                        option->argument);
     else
         cli_log_failure(NULL, "the option %s needs a value", text);
     return CLI_EXIT_USAGE;
@@ -291,12 +294,12 @@ describe_range(cli_kind kind, int64_t min, int64_t max, char *text, size_t size)
 }
 
 static int
-check_number(const char *dashes, const char *name, cli_kind kind, int64_t min, int64_t max, const char *text,
-             int64_t *out)
+check_number(const char *dashes, const char *name, cli_kind kind, int64_t min, int64_t max,
+             const char *text, int64_t *out)
 {
     char want[160];
-    int bad =
-        kind == CLI_NUMBER ? cli_number_parse(text, min, max, out) : cli_duration_parse(text, min, max, out);
+    int bad = kind == CLI_NUMBER ? cli_number_parse(text, min, max, out)
+                                 : cli_duration_parse(text, min, max, out);
 
     if (!bad)
         return 0;
@@ -308,7 +311,9 @@ check_number(const char *dashes, const char *name, cli_kind kind, int64_t min, i
 static int
 is_shown(const cli_option *option)
 {
-    static const char *const shown[] = { "schema", "config", "out", "log-dest", "file", "key-field" };
+    static const char *const shown[] = {
+        "schema", "config", "out", "log-dest", "file", "key-field"
+    };
 
     for (size_t i = 0; i < sizeof(shown) / sizeof(shown[0]); i++)
         if (strcmp(option->name, shown[i]) == 0)
@@ -325,8 +330,8 @@ check_options(const cli_option *options, cli_given *given)
         if (given[i].text == NULL) {
             if (!option->required)
                 continue;
-            cli_log_failure(NULL, "the option --%s %s is missing: %s", option->name, option->argument,
-                            option->description);
+            cli_log_failure(NULL, "the option --%s %s is missing: %s", option->name,
+                            option->argument, option->description);
             return CLI_EXIT_USAGE;
         }
         if (is_shown(option) && cli_dsn_may_hold_password(given[i].text))
@@ -335,8 +340,8 @@ check_options(const cli_option *options, cli_given *given)
             return refuse_choice("--", option->name, given[i].text, option->argument);
         if (option->kind != CLI_NUMBER && option->kind != CLI_DURATION)
             continue;
-        failed = check_number("--", option->name, option->kind, option->min, option->max, given[i].text,
-                              &given[i].number);
+        failed = check_number("--", option->name, option->kind, option->min, option->max,
+                              given[i].text, &given[i].number);
         if (failed)
             return failed;
     }
@@ -359,7 +364,8 @@ check_word(const cli_argument *argument, const char *text, int64_t *out_number)
     if (argument->kind == CLI_CHOICE && !is_choice(argument->choices, text))
         return refuse_choice("", argument->name, text, argument->choices);
     if (argument->kind == CLI_NUMBER)
-        return check_number("", argument->name, CLI_NUMBER, argument->min, argument->max, text, out_number);
+        return check_number("", argument->name, CLI_NUMBER, argument->min, argument->max, text,
+                            out_number);
     return 0;
 }
 
@@ -423,7 +429,8 @@ check_words(cli_call *call)
     if (cli_dsn_may_hold_password(call->words[i]))
         return refuse_secret("", "an argument");
     path_text(call, path, sizeof(path));
-    cli_log_failure(NULL, "\"%s\" takes no argument \"%s\": see %s --help", path, call->words[i], path);
+    cli_log_failure(NULL, "\"%s\" takes no argument \"%s\": see %s --help", path, call->words[i],
+                    path);
     return CLI_EXIT_USAGE;
 }
 

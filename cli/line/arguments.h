@@ -1,6 +1,6 @@
 /*
- * The command line, taken apart by the command tree: which command, its arguments, its options. Everything is
- * checked, numbers included, before anything is opened or connected.
+ * The command line, taken apart by the command tree: which command, its arguments, its options.
+ * Everything is checked, numbers included, before anything is opened or connected.
  */
 #ifndef PGQRS_CLI_ARGUMENTS_H
 #define PGQRS_CLI_ARGUMENTS_H
@@ -28,13 +28,14 @@ typedef struct cli_call {
     cli_given local[CLI_MAX_OPTIONS];  /* in the order of the command's options */
     char **words;                      /* the arguments, ended by NULL */
     int word_count;
-    int behind;                            /* words[behind] is the first one after "--"; -1: there was none */
+    /* words[behind] is the first one after "--"; -1: there was none */
+    int behind;
     int64_t word_numbers[CLI_MAX_OPTIONS]; /* of those arguments that are numbers */
 } cli_call;
 
 /**
- * Takes `argv`, which must outlive *out, apart. 0, or an exit code after a line on standard error. Release
- * *out in either case.
+ * Takes `argv`, which must outlive *out, apart. 0, or an exit code after a line on standard error.
+ * Release *out in either case.
  */
 int cli_call_parse(cli_call *out, int argc, char **argv);
 

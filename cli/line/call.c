@@ -1,5 +1,5 @@
-/* What handlers ask of a parsed command line. A name that the tree does not have is a mistake in this
- * program. */
+/* What handlers ask of a parsed command line. A name that the tree does not have is a mistake in
+ * this program. */
 #include "line/arguments.h"
 
 #include <stdio.h>

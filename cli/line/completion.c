@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-/* The word at the cursor is a prefix of each candidate, which bash wants without what it takes for a word of
- * its own: up to the last "=" or ":". */
+/* The word at the cursor is a prefix of each candidate, which bash wants without what it takes for
+ * a word of its own: up to the last "=" or ":". */
 static const char bash_script[] =
     "# bash completion for pgqrs, printed by: pgqrs completion bash\n"
     "_pgqrs() {\n"
@@ -29,25 +29,25 @@ static const char bash_script[] =
     "}\n"
     "complete -F _pgqrs pgqrs\n";
 
-static const char zsh_script[] =
-    "#compdef pgqrs\n"
-    "# zsh completion for pgqrs, printed by: pgqrs completion zsh\n"
-    "_pgqrs() {\n"
-    "    local line\n"
-    "    local -a names texts\n"
-    "    for line in \"${(@f)$(${~words[1]} __complete \"${(@Q)words[2,CURRENT]}\" 2>/dev/null)}\"; do\n"
-    "        [[ $line != :files ]] || { _files; return }\n"
-    "        [[ -n $line ]] || continue\n"
-    "        names+=(\"${line%%$'\\t'*}\")\n"
-    "        texts+=(\"${line//$'\\t'/  -- }\")\n"
-    "    done\n"
-    "    compadd -l -d texts -a names\n"
-    "}\n"
-    "if [ \"${funcstack[1]}\" = _pgqrs ]; then\n"
-    "    _pgqrs \"$@\"\n"
-    "else\n"
-    "    compdef _pgqrs pgqrs\n"
-    "fi\n";
+static const char zsh_script[] = "#compdef pgqrs\n"
+                                 "# zsh completion for pgqrs, printed by: pgqrs completion zsh\n"
+                                 "_pgqrs() {\n"
+                                 "    local line\n"
+                                 "    local -a names texts\n"
+                                 "    for line in \"${(@f)$(${~words[1]} __complete "
+                                 "\"${(@Q)words[2,CURRENT]}\" 2>/dev/null)}\"; do\n"
+                                 "        [[ $line != :files ]] || { _files; return }\n"
+                                 "        [[ -n $line ]] || continue\n"
+                                 "        names+=(\"${line%%$'\\t'*}\")\n"
+                                 "        texts+=(\"${line//$'\\t'/  -- }\")\n"
+                                 "    done\n"
+                                 "    compadd -l -d texts -a names\n"
+                                 "}\n"
+                                 "if [ \"${funcstack[1]}\" = _pgqrs ]; then\n"
+                                 "    _pgqrs \"$@\"\n"
+                                 "else\n"
+                                 "    compdef _pgqrs pgqrs\n"
+                                 "fi\n";
 
 static const char fish_script[] =
     "# fish completion for pgqrs, printed by: pgqrs completion fish\n"
@@ -83,8 +83,9 @@ cli_completion_offer(const cli_completion *completion, pgqrs_slice name, const c
 
     if (name.size < typed || memcmp(name.data, completion->typed, typed) != 0)
         return;
-    cli_output_text(completion->output, "%.*s%.*s%s%s\n", (int)completion->before_size, completion->before,
-                    (int)name.size, name.data, meaning != NULL ? "\t" : "", meaning != NULL ? meaning : "");
+    cli_output_text(completion->output, "%.*s%.*s%s%s\n", (int)completion->before_size,
+                    completion->before, (int)name.size, name.data, meaning != NULL ? "\t" : "",
+                    meaning != NULL ? meaning : "");
 }
 
 /* The words of "json|table". */
@@ -113,7 +114,8 @@ offer_options(const cli_completion *word, const cli_option *options)
 
     name.before = "--";
     name.before_size = 2;
-    name.typed = word->typed + (word->typed[0] == '-') + (word->typed[0] == '-' && word->typed[1] == '-');
+    name.typed =
+        word->typed + (word->typed[0] == '-') + (word->typed[0] == '-' && word->typed[1] == '-');
     for (; options != NULL && options->name != NULL; options++)
         cli_completion_offer(&name, pgqrs_slice_of(options->name), options->description);
 }
@@ -159,7 +161,8 @@ offer_argument(cli_completion *completion, const cli_call *call)
     completion->kind = argument->completes;
 }
 
-/* The option of a list that `name`, `length` bytes, means: a beginning is enough. NULL if there is none. */
+/* The option of a list that `name`, `length` bytes, means: a beginning is enough. NULL if there is
+ * none. */
 static const cli_option *
 find_long(const cli_option *options, const char *name, size_t length, int *out_index)
 {
@@ -183,8 +186,8 @@ find_letter(const cli_option *options, char letter, int *out_index)
     return NULL;
 }
 
-/* The option of `word` that takes a value, *out_value, which is NULL if it is the next word; else NULL.
- * *out_given: where the value of an option of the root belongs, or NULL. */
+/* The option of `word` that takes a value, *out_value, which is NULL if it is the next word; else
+ * NULL. *out_given: where the value of an option of the root belongs, or NULL. */
 static const cli_option *
 find_valued(cli_call *call, char *word, char **out_value, cli_given **out_given)
 {
@@ -213,8 +216,8 @@ find_valued(cli_call *call, char *word, char **out_value, cli_given **out_given)
     return option != NULL && option->kind != CLI_FLAG ? option : NULL;
 }
 
-/* Takes one word before the cursor. Returns the option whose value the next word is, or NULL; *out_given as
- * above. */
+/* Takes one word before the cursor. Returns the option whose value the next word is, or NULL;
+ * *out_given as above. */
 static const cli_option *
 take_word(cli_call *call, char *word, cli_given **out_given)
 {
@@ -250,7 +253,8 @@ offer_dashes(cli_completion *completion, cli_call *call, char *word)
 {
     cli_given *given;
     char *value = NULL;
-    const cli_option *option = strchr(word, '=') != NULL ? find_valued(call, word, &value, &given) : NULL;
+    const cli_option *option =
+        strchr(word, '=') != NULL ? find_valued(call, word, &value, &given) : NULL;
 
     if (option == NULL || value == NULL) {
         offer_options(completion, call->depth > 1 ? cli_call_node(call)->options : NULL);
@@ -264,7 +268,8 @@ offer_dashes(cli_completion *completion, cli_call *call, char *word)
 }
 
 void
-cli_completion_find(cli_completion *out, cli_output *output, cli_call *call, char **words, int count)
+cli_completion_find(cli_completion *out, cli_output *output, cli_call *call, char **words,
+                    int count)
 {
     static char nothing[1];
     const cli_option *pending = NULL;

@@ -1,8 +1,8 @@
 /*
- * Completion in shells. The scripts that `pgqrs completion` prints hold no words of their own: at each Tab
- * they run `pgqrs __complete WORD...` with the words of the line after the command, the last one being the
- * one at the cursor. Each line of its output is a candidate and, after a tab, what it means; the one line
- * ":files" asks for files instead.
+ * Completion in shells. The scripts that `pgqrs completion` prints hold no words of their own: at
+ * each Tab they run `pgqrs __complete WORD...` with the words of the line after the command, the
+ * last one being the one at the cursor. Each line of its output is a candidate and, after a tab,
+ * what it means; the one line ":files" asks for files instead.
  */
 #ifndef PGQRS_CLI_COMPLETION_H
 #define PGQRS_CLI_COMPLETION_H
@@ -19,11 +19,12 @@ typedef struct cli_completion {
 } cli_completion;
 
 /**
- * Prints the candidates that the command tree has for the last of `words`. What those before it say is in
- * *call: the command that was reached, and the options of the root, unchecked. The names that the caller may
- * look up besides are in *out.
+ * Prints the candidates that the command tree has for the last of `words`. What those before it say
+ * is in *call: the command that was reached, and the options of the root, unchecked. The names that
+ * the caller may look up besides are in *out.
  */
-void cli_completion_find(cli_completion *out, cli_output *output, cli_call *call, char **words, int count);
+void cli_completion_find(cli_completion *out, cli_output *output, cli_call *call, char **words,
+                         int count);
 
 /** Prints the candidate `name` if it begins as the word does; `meaning` may be NULL. */
 void cli_completion_offer(const cli_completion *completion, pgqrs_slice name, const char *meaning);

@@ -19,7 +19,8 @@ struct cli_context {
     cli_output output;
     cli_log log;
     int is_application_dsn; /* the DSN is that of DATABASE_URL */
-    char *title; /* the command line in memory, title_size bytes, for a process that is to have another one */
+    /* the command line in memory, title_size bytes, for a process that is to have another one */
+    char *title;
     size_t title_size;
     char **environment; /* as it was at the start; the entries are not owned */
 };
@@ -34,6 +35,7 @@ int cli_fail_memory(cli_context *context);
 int cli_fail_data(cli_context *context, pgqrs_status status);
 
 /** Reports wrong usage that the tree alone cannot find, and returns CLI_EXIT_USAGE. */
-int cli_fail_usage(cli_context *context, const char *format, ...) __attribute__((format(printf, 2, 3)));
+int cli_fail_usage(cli_context *context, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -42,7 +42,8 @@ cli_dsn_may_hold_password(const char *text)
     query = strchr(authority, '?');
     if (user_end != NULL && colon != NULL && colon < user_end)
         return 1;
-    return cli_dsn_is_postgres_uri(text) && query != NULL && strchr(query, '%') != NULL; /* %70assword= */
+    /* %70assword= */
+    return cli_dsn_is_postgres_uri(text) && query != NULL && strchr(query, '%') != NULL;
 }
 
 static void
@@ -51,8 +52,8 @@ overwrite(char *text)
     memset(text, 'x', strlen(text));
 }
 
-/* The place of the value in an argument that is --dsn or a beginning of it; its length if the value is the
- * next argument; 0 if it is no such option. */
+/* The place of the value in an argument that is --dsn or a beginning of it; its length if the value
+ * is the next argument; 0 if it is no such option. */
 static size_t
 find_long_value(const char *argument)
 {
@@ -72,15 +73,16 @@ find_short_value(const char *argument)
     return letter != NULL ? (size_t)(letter - argument) + 1 : 0;
 }
 
-/* Whether what follows is for another program. After an option "--" may as well be that option's value. */
+/* Whether what follows is for another program. After an option "--" may as well be that option's
+ * value. */
 static int
 ends_options(char *const *copies, int i)
 {
     return strcmp(copies[i], "--") == 0 && copies[i - 1][0] != '-';
 }
 
-/* Which argument is the value of which option only the parser knows, so whatever could be --dsn is taken for
- * it, be it the value of another option. */
+/* Which argument is the value of which option only the parser knows, so whatever could be --dsn is
+ * taken for it, be it the value of another option. */
 static void
 hide(int argc, char **argv, char *const *copies)
 {

@@ -15,7 +15,8 @@
 #define LEFT_MAX 28
 
 /* Appends to the text in `text`, as far as there is room. */
-static void append(char *text, size_t size, const char *format, ...) __attribute__((format(printf, 3, 4)));
+static void append(char *text, size_t size, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 static void
 append(char *text, size_t size, const char *format, ...)
@@ -63,7 +64,8 @@ cli_help_usage(const cli_node *const *path, int depth, char *text, size_t size)
         append(text, size, " COMMAND");
         return;
     }
-    for (; argument != NULL && argument->name != NULL && argument->presence != CLI_REST_BEHIND; argument++)
+    for (; argument != NULL && argument->name != NULL && argument->presence != CLI_REST_BEHIND;
+         argument++)
         append_argument(text, size, argument);
     if (node->options != NULL)
         append(text, size, " [OPTION...]");
@@ -81,8 +83,8 @@ help_width(void)
     return width < MAX_WIDTH ? width : MAX_WIDTH;
 }
 
-/* Prints `text` in lines that fit the terminal; all but the first begin with `indent` spaces. `column` is
- * where the first one begins. */
+/* Prints `text` in lines that fit the terminal; all but the first begin with `indent` spaces.
+ * `column` is where the first one begins. */
 static void
 print_wrapped(cli_output *output, const char *text, size_t indent, size_t column)
 {
@@ -186,7 +188,8 @@ print_options(cli_output *output, const cli_option *options, const char *title)
     cli_output_text(output, "\n%s:\n", title);
     for (const cli_option *option = options; option->name != NULL; option++) {
         option_text(option, left, sizeof(left));
-        snprintf(right, sizeof(right), "%s%s", option->description, option->required ? " (required)" : "");
+        snprintf(right, sizeof(right), "%s%s", option->description,
+                 option->required ? " (required)" : "");
         if (option->default_text != NULL)
             append(right, sizeof(right), " (default: %s)", option->default_text);
         print_row(output, left, width, right);
@@ -214,11 +217,13 @@ print_columns(cli_output *output, const cli_column *columns)
         return;
     for (size_t i = 0; columns[i].name != NULL; i++)
         width = widen(width, columns[i].name);
-    cli_output_text(output, "\nColumns, those in brackets only with --wide, in JSON or of a single item:\n");
+    cli_output_text(
+        output, "\nColumns, those in brackets only with --wide, in JSON or of a single item:\n");
     for (size_t i = 0; columns[i].name != NULL; i++) {
         char name[40];
 
-        snprintf(name, sizeof(name), columns[i].flags & CLI_COLUMN_DETAIL ? "[%s]" : "%s", columns[i].name);
+        snprintf(name, sizeof(name), columns[i].flags & CLI_COLUMN_DETAIL ? "[%s]" : "%s",
+                 columns[i].name);
         print_row(output, name, width + 2, columns[i].meaning);
     }
 }
@@ -239,7 +244,8 @@ print_summary(cli_output *output, const cli_node *node)
 {
     char sentence[160];
 
-    snprintf(sentence, sizeof(sentence), "%c%s.", node->summary[0] - ('a' - 'A'), node->summary + 1);
+    snprintf(sentence, sizeof(sentence), "%c%s.", node->summary[0] - ('a' - 'A'),
+             node->summary + 1);
     print_wrapped(output, sentence, 0, 0);
     if (node->details == NULL)
         return;
@@ -269,8 +275,9 @@ cli_help_print(cli_output *output, const cli_call *call)
     }
     cli_output_text(output, "\n");
     print_wrapped(output,
-                  call->is_short ? "Options, the database among them: see pgqrs --help"
-                                 : "Options for every command, such as --dsn and --format: see pgqrs --help",
+                  call->is_short
+                      ? "Options, the database among them: see pgqrs --help"
+                      : "Options for every command, such as --dsn and --format: see pgqrs --help",
                   0, 0);
 }
 
@@ -284,7 +291,8 @@ cli_help(cli_context *context)
         const cli_node *child = cli_node_child(cli_call_node(&about), *words);
 
         if (child == NULL)
-            return cli_fail_usage(context, "there is no command \"%s\" to explain: see pgqrs --help", *words);
+            return cli_fail_usage(
+                context, "there is no command \"%s\" to explain: see pgqrs --help", *words);
         about.path[about.depth++] = child;
     }
     cli_help_print(&context->output, &about);

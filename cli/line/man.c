@@ -9,8 +9,8 @@
 #include "line/become.h"
 #include "line/help.h"
 
-/* How roff wants a character that would mean something to it, or be printed as a nicer one that a shell does
- * not know; NULL: as it is. */
+/* How roff wants a character that would mean something to it, or be printed as a nicer one that a
+ * shell does not know; NULL: as it is. */
 static const char *
 escape_of(char character)
 {
@@ -32,8 +32,8 @@ escape_of(char character)
     }
 }
 
-/* Prints text, whose paragraphs an empty line separates. With `markup` "_" begins and ends a word that is set
- * off. */
+/* Prints text, whose paragraphs an empty line separates. With `markup` "_" begins and ends a word
+ * that is set off. */
 static void
 print_text(cli_output *output, const char *text, int markup)
 {
@@ -114,13 +114,13 @@ print_columns(cli_output *output, const cli_column *columns)
 {
     if (columns == NULL)
         return;
-    cli_output_text(
-        output,
-        ".PP\nColumns, those in brackets only with \\fB\\-\\-wide\\fR, in JSON or of a single item:\n");
+    cli_output_text(output, ".PP\nColumns, those in brackets only with \\fB\\-\\-wide\\fR, in JSON "
+                            "or of a single item:\n");
     for (; columns->name != NULL; columns++) {
         int is_detail = (columns->flags & CLI_COLUMN_DETAIL) != 0;
 
-        cli_output_text(output, ".TP\n%s%s%s\n", is_detail ? "[" : "", columns->name, is_detail ? "]" : "");
+        cli_output_text(output, ".TP\n%s%s%s\n", is_detail ? "[" : "", columns->name,
+                        is_detail ? "]" : "");
         print_text(output, columns->meaning, 0);
         cli_output_text(output, "\n");
     }
@@ -156,7 +156,8 @@ print_commands(cli_output *output)
 
         if (node->children == NULL)
             print_command(output, path, 2);
-        for (const cli_node *child = node->children; child != NULL && child->name != NULL; child++) {
+        for (const cli_node *child = node->children; child != NULL && child->name != NULL;
+             child++) {
             path[2] = child;
             print_command(output, path, 3);
         }
@@ -168,14 +169,16 @@ print_settings(cli_output *output)
 {
     const pgqrs_setting *setting;
 
-    cli_output_text(output,
-                    ".SH CONFIGURATION\n"
-                    "A setting is taken from the command line, else from the file that \\fB\\-\\-config\\fR "
-                    "names, else from its variable in\nthe environment, else from the file that "
-                    "\\fBPGQRS_CONFIG_FILE\\fR names or that lies in this folder, else it has its\n"
-                    "default. The file is YAML, one line for a setting: \\fBname: value\\fR.\n");
+    cli_output_text(
+        output,
+        ".SH CONFIGURATION\n"
+        "A setting is taken from the command line, else from the file that \\fB\\-\\-config\\fR "
+        "names, else from its variable in\nthe environment, else from the file that "
+        "\\fBPGQRS_CONFIG_FILE\\fR names or that lies in this folder, else it has its\n"
+        "default. The file is YAML, one line for a setting: \\fBname: value\\fR.\n");
     for (size_t i = 0; (setting = pgqrs_config_setting(i)) != NULL; i++) {
-        cli_output_text(output, ".TP\n\\fB%s\\fR, \\fB%s\\fR\n", setting->name, setting->environment);
+        cli_output_text(output, ".TP\n\\fB%s\\fR, \\fB%s\\fR\n", setting->name,
+                        setting->environment);
         print_text(output, setting->description, 0);
         print_default(output, setting->default_value);
         cli_output_text(output, "\n");
@@ -185,14 +188,17 @@ print_settings(cli_output *output)
 static const char environment[] =
     ".SH ENVIRONMENT\n"
     ".TP\n\\fBPGQRS_CONFIG_FILE\\fR\n"
-    "The configuration file, if \\fB\\-\\-config\\fR names none. It is weaker than the variables above.\n"
-    ".TP\n\\fBPGHOST\\fR, \\fBPGPORT\\fR, \\fBPGDATABASE\\fR, \\fBPGUSER\\fR, \\fBPGSERVICE\\fR and the "
+    "The configuration file, if \\fB\\-\\-config\\fR names none. It is weaker than the variables "
+    "above.\n"
+    ".TP\n\\fBPGHOST\\fR, \\fBPGPORT\\fR, \\fBPGDATABASE\\fR, \\fBPGUSER\\fR, \\fBPGSERVICE\\fR "
+    "and the "
     "others of "
     "libpq\n"
     "Complete the connection string; without any DSN they are enough. Passwords are best kept in "
     "\\fI~/.pgpass\\fR.\n"
     ".TP\n\\fBDATABASE_URL\\fR\n"
-    "A URI of PostgreSQL, used when neither a DSN nor \\fBPGHOST\\fR, \\fBPGHOSTADDR\\fR, \\fBPGDATABASE\\fR "
+    "A URI of PostgreSQL, used when neither a DSN nor \\fBPGHOST\\fR, \\fBPGHOSTADDR\\fR, "
+    "\\fBPGDATABASE\\fR "
     "or "
     "\\fBPGSERVICE\\fR is given.\n"
     ".TP\n\\fBNO_COLOR\\fR\n"
@@ -215,21 +221,24 @@ print_exit_codes(cli_output *output)
 static void
 print_page(cli_output *output)
 {
-    cli_output_text(output,
-                    ".TH pgqrs 1 \"\" \"pgqrs %s\"\n.SH NAME\npgqrs \\- %s\n.SH SYNOPSIS\n\\fBpgqrs\\fR "
-                    "[\\fIOPTION\\fR...] \\fICOMMAND\\fR [\\fIARGUMENT\\fR...]\n",
-                    pgqrs_version(), cli_root.summary);
+    cli_output_text(
+        output,
+        ".TH pgqrs 1 \"\" \"pgqrs %s\"\n.SH NAME\npgqrs \\- %s\n.SH SYNOPSIS\n\\fBpgqrs\\fR "
+        "[\\fIOPTION\\fR...] \\fICOMMAND\\fR [\\fIARGUMENT\\fR...]\n",
+        pgqrs_version(), cli_root.summary);
     cli_output_text(
         output,
         ".SH DESCRIPTION\n"
         "Puts messages into queues in a PostgreSQL database, takes them out under leases, and runs "
         "programs for them.\n.PP\n"
-        "Results go to standard output: tables for people, or with \\fB\\-\\-format json\\fR one object "
+        "Results go to standard output: tables for people, or with \\fB\\-\\-format json\\fR one "
+        "object "
         "for one item and one array\nfor a list, and nothing else. In JSON, times are RFC 3339 in "
         "UTC, and a lease_token is a string, since many\nreaders of JSON lose digits of a number "
         "that long.\n");
-    cli_output_text(output, ".SH OPTIONS\nThey may stand anywhere on the line. A \\fIDURATION\\fR is written "
-                            "as " CLI_DURATION_FORM ".\n");
+    cli_output_text(
+        output, ".SH OPTIONS\nThey may stand anywhere on the line. A \\fIDURATION\\fR is written "
+                "as " CLI_DURATION_FORM ".\n");
     print_options(output, cli_root.options);
     cli_output_text(output, ".SH COMMANDS\n");
     print_commands(output);

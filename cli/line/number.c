@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Adds one decimal digit. Counting downward covers INT64_MIN, which has no positive twin. 0, or -1 on
- * overflow. */
+/* Adds one decimal digit. Counting downward covers INT64_MIN, which has no positive twin. 0, or -1
+ * on overflow. */
 static int
 append_digit(int64_t *negative, int digit)
 {
@@ -67,8 +67,8 @@ unit_ms(const char *text)
     return 0;
 }
 
-/* Reads a number with at most three decimals, in thousandths and negative; returns what follows it, NULL if
- * there is no such number. */
+/* Reads a number with at most three decimals, in thousandths and negative; returns what follows it,
+ * NULL if there is no such number. */
 static const char *
 read_thousandths(const char *p, int64_t *negative)
 {

@@ -6,12 +6,14 @@
 
 #include <stdint.h>
 
-/** Reads a whole number from `min` to `max`: an optional "-", then digits. 0, or -1 with *out untouched. */
+/** Reads a whole number from `min` to `max`: an optional "-", then digits. 0, or -1 with *out
+ * untouched. */
 int cli_number_parse(const char *text, int64_t min, int64_t max, int64_t *out);
 
 /**
- * Reads a duration, such as "250ms", "1.5s", "5m", "1h", "7d" or, in seconds, "90" or "0.25", as milliseconds
- * from `min` to `max`. A number has at most three decimals. 0, or -1 with *out untouched.
+ * Reads a duration, such as "250ms", "1.5s", "5m", "1h", "7d" or, in seconds, "90" or "0.25", as
+ * milliseconds from `min` to `max`. A number has at most three decimals. 0, or -1 with *out
+ * untouched.
  */
 int cli_duration_parse(const char *text, int64_t min, int64_t max, int64_t *out);
 

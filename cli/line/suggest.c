@@ -12,7 +12,8 @@ least(unsigned a, unsigned b, unsigned c)
     return smaller < c ? smaller : c;
 }
 
-/* How many letters must be put in, left out, changed or swapped with a neighbour. Both at most MAX_LENGTH. */
+/* How many letters must be put in, left out, changed or swapped with a neighbour. Both at most
+ * MAX_LENGTH. */
 static unsigned
 distance_between(const char *a, const char *b)
 {
@@ -25,8 +26,8 @@ distance_between(const char *a, const char *b)
                 cost[i][j] = (unsigned)(i + j);
                 continue;
             }
-            cost[i][j] =
-                least(cost[i - 1][j] + 1, cost[i][j - 1] + 1, cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
+            cost[i][j] = least(cost[i - 1][j] + 1, cost[i][j - 1] + 1,
+                               cost[i - 1][j - 1] + (a[i - 1] != b[j - 1]));
             if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
                 cost[i - 2][j - 2] + 1 < cost[i][j])
                 cost[i][j] = cost[i - 2][j - 2] + 1;

@@ -11,9 +11,9 @@ typedef struct cli_suggest {
     unsigned distance;
 } cli_suggest;
 
-#define CLI_SUGGEST_INIT(text)                                                                               \
-    {                                                                                                        \
-        (text), (const char *)0, ~0u                                                                         \
+#define CLI_SUGGEST_INIT(text)                                                                     \
+    {                                                                                              \
+        (text), (const char *)0, ~0u                                                               \
     }
 
 /** Considers `name`, which must outlive `suggest`. */

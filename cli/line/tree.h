@@ -1,7 +1,7 @@
 /*
- * The command tree, as data. What a command is called, takes, does and looks like is written down once, here;
- * the parser (arguments.c), the help (help.c), the manual page (man.c) and the completions (completion.c) all
- * read it.
+ * The command tree, as data. What a command is called, takes, does and looks like is written down
+ * once, here; the parser (arguments.c), the help (help.c), the manual page (man.c) and the
+ * completions (completion.c) all read it.
  */
 #ifndef PGQRS_CLI_TREE_H
 #define PGQRS_CLI_TREE_H
@@ -75,7 +75,8 @@ typedef struct cli_example {
 typedef enum cli_needs {
     CLI_NEEDS_NOTHING = 0,
     CLI_NEEDS_CLIENT = 1, /* connected before `run` is called */
-    CLI_NEEDS_SERVER = 2, /* the settings, for the name of a private server, unless an argument names it */
+    /* the settings, for the name of a private server, unless an argument names it */
+    CLI_NEEDS_SERVER = 2,
 } cli_needs;
 
 /** A command or a group of commands; a list of them ends with one whose name is NULL. */
@@ -90,33 +91,38 @@ struct cli_node {
     const cli_column *columns; /* of the table that it prints; NULL: none that needs a word */
     cli_needs needs;
     int (*tell_loss)(cli_context *context, char *text,
-                     size_t size); /* writes what is lost for good, to be asked about unless --yes; returns 0
-                                      or the exit code of a failure; NULL: nothing is lost */
+                     /* writes what is lost for good, to be asked about unless --yes; returns 0 or
+                      * the exit code of a failure; NULL: nothing is lost */
+                     size_t size);
     int (*check)(
-        cli_context *context); /* what options alone cannot say, before anything is opened; NULL: nothing */
+        /* what options alone cannot say, before anything is opened; NULL: nothing */
+        cli_context *context);
     int (*run)(cli_context *context); /* returns the exit code */
 };
 
-/** The tree: a node whose children are the commands, and whose options may stand anywhere on the line. */
+/** The tree: a node whose children are the commands, and whose options may stand anywhere on the
+ * line. */
 extern const cli_node cli_root;
 
 /** How many options the root, and how many one command may have. */
 #define CLI_MAX_OPTIONS 24
 
 /** Fails to compile if `options`, an array that ends with an empty one, holds more. */
-#define CLI_OPTIONS_FIT(options)                                                                             \
-    _Static_assert(sizeof(options) / sizeof((options)[0]) <= CLI_MAX_OPTIONS + 1, "raise CLI_MAX_OPTIONS")
+#define CLI_OPTIONS_FIT(options)                                                                   \
+    _Static_assert(sizeof(options) / sizeof((options)[0]) <= CLI_MAX_OPTIONS + 1,                  \
+                   "raise CLI_MAX_OPTIONS")
 
 /** The most that tell_loss writes. */
 #define CLI_LOSS_SIZE 600
 
 /** --yes, the same for all that ask. */
-#define CLI_OPTION_YES                                                                                       \
-    {                                                                                                        \
-        .name = "yes", .letter = 'y', .kind = CLI_FLAG, .description = "do not ask"                          \
+#define CLI_OPTION_YES                                                                             \
+    {                                                                                              \
+        .name = "yes", .letter = 'y', .kind = CLI_FLAG, .description = "do not ask"                \
     }
 
-/** The number of milliseconds in ten years, the longest delay, and in seven days, the longest lease. */
+/** The number of milliseconds in ten years, the longest delay, and in seven days, the longest
+ * lease. */
 #define CLI_TEN_YEARS_MS INT64_C(315360000000)
 #define CLI_SEVEN_DAYS_MS INT64_C(604800000)
 

@@ -47,8 +47,8 @@ cli_json_string(FILE *stream, pgqrs_slice text)
     return ferror(stream) ? -1 : 0;
 }
 
-/* JSON is put out as it is, but for DEL and what else would drive a terminal or mislead a reader, which may
- * stand in its strings. */
+/* JSON is put out as it is, but for DEL and what else would drive a terminal or mislead a reader,
+ * which may stand in its strings. */
 static void
 write_json(FILE *stream, pgqrs_slice json)
 {

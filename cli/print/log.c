@@ -126,7 +126,8 @@ struct line {
     char *owned; /* NULL when out of memory */
 };
 
-static struct line make_line(const char *format, va_list args) __attribute__((format(printf, 1, 0)));
+static struct line make_line(const char *format, va_list args)
+    __attribute__((format(printf, 1, 0)));
 
 static struct line
 make_line(const char *format, va_list args)

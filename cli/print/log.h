@@ -1,7 +1,7 @@
 /*
- * What the command says besides its results: failures, one line each on standard error, and the log, which
- * goes to standard error or, with --log-dest, to a file. On standard error a log line has a time unless that
- * is a terminal. Neither ever holds a connection string.
+ * What the command says besides its results: failures, one line each on standard error, and the
+ * log, which goes to standard error or, with --log-dest, to a file. On standard error a log line
+ * has a time unless that is a terminal. Neither ever holds a connection string.
  */
 #ifndef PGQRS_CLI_LOG_H
 #define PGQRS_CLI_LOG_H
@@ -24,8 +24,8 @@ typedef struct cli_log {
     int json; /* each line is an object with time, level and message; failures too */
 } cli_log;
 
-/** Directs `log` to the file `path`, appending to it. It never waits for the reader of a FIFO. 0, or -1 with
- * errno set: ENXIO if nobody reads a FIFO. */
+/** Directs `log` to the file `path`, appending to it. It never waits for the reader of a FIFO. 0,
+ * or -1 with errno set: ENXIO if nobody reads a FIFO. */
 int cli_log_open(cli_log *log, const char *path);
 
 /** Closes the file of `log`, if it has one. */
@@ -43,9 +43,10 @@ void cli_log_vwrite(cli_log *log, cli_log_level level, const char *format, va_li
 /** Writes "pgqrs: ..." on standard error, for an answer to be typed after it. */
 void cli_log_prompt(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/** Writes "pgqrs: ..." on standard error, one line whatever the text, and to the file of `log`, which may be
- * NULL. */
+/** Writes "pgqrs: ..." on standard error, one line whatever the text, and to the file of `log`,
+ * which may be NULL. */
 void cli_log_failure(cli_log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
-void cli_log_vfailure(cli_log *log, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+void cli_log_vfailure(cli_log *log, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 
 #endif

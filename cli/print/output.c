@@ -13,7 +13,8 @@
 #include "print/table.h"
 #include "print/utf8.h"
 
-/* Notes the first failure of a write; the command goes on, because its work is done in the database. */
+/* Notes the first failure of a write; the command goes on, because its work is done in the
+ * database. */
 static void
 check(cli_output *output, int failed)
 {
@@ -134,8 +135,8 @@ cli_output_text(cli_output *output, const char *format, ...)
     free(text);
 }
 
-/* What did not print through us, as the benchmark, has overwritten what was there; what is left after it
- * goes. */
+/* What did not print through us, as the benchmark, has overwritten what was there; what is left
+ * after it goes. */
 static void
 settle_file(cli_output *output, int succeeded)
 {

@@ -112,8 +112,8 @@ format_line(const struct progress *progress, int64_t done, const char *note, int
         format_amount((double)progress->total, total, sizeof(total));
         if (rate > 0 && done < progress->total)
             format_time_left((double)(progress->total - done) / rate, left, sizeof(left));
-        snprintf(out, size, "%s [%s] %3d%%  %s of %s  %s/s  %s  %s", progress->title, bar, (int)(share * 100),
-                 amount, total, speed, left, note);
+        snprintf(out, size, "%s [%s] %3d%%  %s of %s  %s/s  %s  %s", progress->title, bar,
+                 (int)(share * 100), amount, total, speed, left, note);
     } else {
         snprintf(out, size, "%s  %s  %s/s  %s", progress->title, amount, speed, note);
     }
@@ -129,7 +129,8 @@ terminal_width(void)
     return 80;
 }
 
-/* Cuts to `width` characters, not in the middle of one: every byte of UTF-8 but the followers counts. */
+/* Cuts to `width` characters, not in the middle of one: every byte of UTF-8 but the followers
+ * counts. */
 static void
 cut(char *line, size_t width)
 {

@@ -25,8 +25,8 @@ struct cli_table {
     size_t rows, capacity;
 };
 
-/* The text of `value` for people, "" for null; NULL with errno set when out of memory. The caller frees it.
- */
+/* The text of `value` for people, "" for null; NULL with errno set when out of memory. The caller
+ * frees it. */
 static char *
 text_of(const cli_value *value)
 {
@@ -57,7 +57,8 @@ cli_table_new(const cli_column *columns, int is_wide)
 {
     struct cli_table *table = calloc(1, sizeof(*table));
 
-    for (size_t i = 0; table != NULL && columns[i].name != NULL && table->columns < MAX_COLUMNS; i++)
+    for (size_t i = 0; table != NULL && columns[i].name != NULL && table->columns < MAX_COLUMNS;
+         i++)
         if (is_wide || (columns[i].flags & CLI_COLUMN_DETAIL) == 0) {
             table->shown[table->columns] = &columns[i];
             table->places[table->columns++] = i;
@@ -127,7 +128,8 @@ width_of(const char *text, size_t limit)
     return width;
 }
 
-/* The bytes of `text` that fit into `width` cells, and in *out_cells how many of those they take. */
+/* The bytes of `text` that fit into `width` cells, and in *out_cells how many of those they
+ * take. */
 static size_t
 fitting(const char *text, size_t width, size_t *out_cells)
 {
@@ -163,8 +165,8 @@ print_cell(FILE *stream, const char *text, size_t width, int is_right, int is_la
         fprintf(stream, "%*s", (int)(is_right ? GAP : width - cells + GAP), "");
 }
 
-/* The widest column that may become narrower, of those with all of `flags`; the number of columns if there is
- * none. */
+/* The widest column that may become narrower, of those with all of `flags`; the number of columns
+ * if there is none. */
 static size_t
 find_widest(const struct cli_table *table, const size_t *widths, unsigned flags)
 {
@@ -182,7 +184,8 @@ find_widest(const struct cli_table *table, const size_t *widths, unsigned flags)
     return widest;
 }
 
-/* How wide each column is to be. What cannot be cut enough is left to the terminal, which wraps it. */
+/* How wide each column is to be. What cannot be cut enough is left to the terminal, which wraps
+ * it. */
 static void
 fit(const struct cli_table *table, size_t *widths, size_t limit)
 {
@@ -217,8 +220,8 @@ print_padded(const struct cli_table *table, FILE *stream)
     fit(table, widths, table->is_wide ? SIZE_MAX - 1 : cli_terminal_width(fileno(stream)));
     fputs(is_plain ? "" : "\033[1m", stream);
     for (size_t i = 0; i <= last; i++)
-        print_cell(stream, table->shown[i]->name, widths[i], (table->shown[i]->flags & CLI_COLUMN_RIGHT) != 0,
-                   i == last);
+        print_cell(stream, table->shown[i]->name, widths[i],
+                   (table->shown[i]->flags & CLI_COLUMN_RIGHT) != 0, i == last);
     fputs(is_plain ? "\n" : "\033[0m\n", stream);
     for (size_t row = 0; row < table->rows; row++) {
         for (size_t i = 0; i <= last; i++)

@@ -1,8 +1,8 @@
 /*
- * Tables for people. On a terminal columns are padded, and cut with an ellipsis until the lines fit: long
- * texts first, then other texts, numbers and times never. Anywhere else one tab stands between two values,
- * and nothing is cut. Control characters are escaped, so a value cannot drive a terminal, and is always on
- * one line.
+ * Tables for people. On a terminal columns are padded, and cut with an ellipsis until the lines
+ * fit: long texts first, then other texts, numbers and times never. Anywhere else one tab stands
+ * between two values, and nothing is cut. Control characters are escaped, so a value cannot drive a
+ * terminal, and is always on one line.
  */
 #ifndef PGQRS_CLI_TABLE_H
 #define PGQRS_CLI_TABLE_H
@@ -13,8 +13,8 @@
 
 struct cli_table;
 
-/** An empty table; unless `is_wide` it leaves out the detail columns of `columns`, and what is too wide is
- * cut. NULL with errno set when out of memory. Free it. */
+/** An empty table; unless `is_wide` it leaves out the detail columns of `columns`, and what is too
+ * wide is cut. NULL with errno set when out of memory. Free it. */
 struct cli_table *cli_table_new(const cli_column *columns, int is_wide);
 
 /** Adds one row; values[i] belongs to columns[i]. 0, or -1 with errno set. */

@@ -79,8 +79,8 @@ cli_utf8_encode(uint32_t code, char *out)
     return 4;
 }
 
-/* Writes what stands for the character at `p`, `length` bytes or 0 if it is not UTF-8, to `out`; 0 if it may
- * stand for itself. */
+/* Writes what stands for the character at `p`, `length` bytes or 0 if it is not UTF-8, to `out`; 0
+ * if it may stand for itself. */
 static int
 escape(const unsigned char *p, size_t length, int is_line, char *out)
 {

@@ -1,8 +1,8 @@
 /*
  * What results are made of: columns, and a value for each.
  *
- * Times are RFC 3339 in UTC with milliseconds. JSON of users (payloads, headers, results) is put out as it
- * is.
+ * Times are RFC 3339 in UTC with milliseconds. JSON of users (payloads, headers, results) is put
+ * out as it is.
  */
 #ifndef PGQRS_CLI_VALUE_H
 #define PGQRS_CLI_VALUE_H

@@ -117,7 +117,8 @@ keep_err(struct child *child, const char *bytes, size_t size)
         size = CHILD_ERR_KEEP_BYTES;
     }
     if (child->err_size + size > 2 * CHILD_ERR_KEEP_BYTES) {
-        memmove(child->err, child->err + child->err_size - CHILD_ERR_KEEP_BYTES, CHILD_ERR_KEEP_BYTES);
+        memmove(child->err, child->err + child->err_size - CHILD_ERR_KEEP_BYTES,
+                CHILD_ERR_KEEP_BYTES);
         child->err_size = CHILD_ERR_KEEP_BYTES;
     }
     memcpy(child->err + child->err_size, bytes, size);
@@ -176,9 +177,11 @@ child_reap(struct child *child, const struct child_program *program, int kill_gr
 
     if (child->pid == 0)
         return 1;
-    /* As long as it is not reaped its number belongs to nobody else, so the group is still the right one. */
+    /* As long as it is not reaped its number belongs to nobody else, so the group is still the
+     * right one. */
     memset(&info, 0, sizeof(info));
-    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0)
+    if (waitid(P_PID, (id_t)child->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+        info.si_pid == 0)
         return 0;
     if (kill_group)
         kill(-child->pid, SIGKILL);

@@ -14,17 +14,21 @@
 
 #include "work/guard.h"
 
-/* Open files besides those of the children: the database, the terminal, files that were open before. */
+/* Open files besides those of the children: the database, the terminal, files that were open
+ * before. */
 #define SPARE_FILES 64
 
-/* What fork needs on top of three ends for each running child: the other three and the two of the report. */
+/* What fork needs on top of three ends for each running child: the other three and the two of the
+ * report. */
 #define FILES_A_CHILD 3
 
 static int
 is_own_variable(const char *entry)
 {
-    static const char *const names[] = { "PGQRS_MESSAGE_ID=", "PGQRS_QUEUE=",   "PGQRS_ATTEMPT=",
-                                         "PGQRS_TYPE=",       "PGQRS_HEADERS=", "PGQRS_LEASE_TOKEN=" };
+    static const char *const names[] = {
+        "PGQRS_MESSAGE_ID=", "PGQRS_QUEUE=",   "PGQRS_ATTEMPT=",
+        "PGQRS_TYPE=",       "PGQRS_HEADERS=", "PGQRS_LEASE_TOKEN="
+    };
 
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
         if (strncmp(entry, names[i], strlen(names[i])) == 0)
@@ -45,8 +49,8 @@ check_file(const char *path)
     return access(path, X_OK) == 0 ? 0 : errno;
 }
 
-/* Looks for the program as execvp does, so that a misspelt command is refused before any message is claimed.
- */
+/* Looks for the program as execvp does, so that a misspelt command is refused before any message is
+ * claimed. */
 static int
 find_program(const char *name)
 {
@@ -127,8 +131,8 @@ child_program_release(struct child_program *program)
     program->environment = NULL;
 }
 
-/* The ends get numbers above 2: the child moves them to 0, 1 and 2 and must not step on one that it still
- * needs, which could happen if this process was started with one of those closed. */
+/* The ends get numbers above 2: the child moves them to 0, 1 and 2 and must not step on one that it
+ * still needs, which could happen if this process was started with one of those closed. */
 static int
 open_pipe(int ends[2])
 {
@@ -161,8 +165,9 @@ close_fd(int *fd)
     *fd = -1;
 }
 
-/* The pipes of a child that is about to start: `theirs` are the ends that become its 0, 1 and 2, and one more
- * that reports, by the errno written to it, that exec failed, and by closing that it did not. */
+/* The pipes of a child that is about to start: `theirs` are the ends that become its 0, 1 and 2,
+ * and one more that reports, by the errno written to it, that exec failed, and by closing that it
+ * did not. */
 struct plumbing {
     int ours[CHILD_FDS + 1];
     int theirs[CHILD_FDS + 1];
@@ -200,11 +205,11 @@ open_plumbing(struct plumbing *plumbing)
     return problem;
 }
 
-/* In the child, between vfork and exec: nothing but system calls, and no variable of the parent's changes but
- * errno. */
+/* In the child, between vfork and exec: nothing but system calls, and no variable of the parent's
+ * changes but errno. */
 static void __attribute__((noreturn))
-become_program(const struct child_program *program, const struct plumbing *plumbing, char **environment,
-               pid_t parent)
+become_program(const struct child_program *program, const struct plumbing *plumbing,
+               char **environment, pid_t parent)
 {
     int report = plumbing->theirs[CHILD_FDS];
     int problem;
@@ -243,11 +248,12 @@ await_exec(int report)
     return got == (ssize_t)sizeof(problem) ? problem : 0;
 }
 
-/* A function of its own, because the child must not return from it. vfork, since copying the page tables for
- * each job costs this process more than all else that it does for one. The signals that it handles are
- * blocked here. */
+/* A function of its own, because the child must not return from it. vfork, since copying the page
+ * tables for each job costs this process more than all else that it does for one. The signals that
+ * it handles are blocked here. */
 static pid_t
-fork_program(const struct child_program *program, const struct plumbing *plumbing, char **environment)
+fork_program(const struct child_program *program, const struct plumbing *plumbing,
+             char **environment)
 {
     pid_t parent = getpid();
     pid_t pid = vfork();

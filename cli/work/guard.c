@@ -38,8 +38,8 @@ note(struct groups *groups, pid_t told)
         groups->list[i] = groups->list[--groups->count];
 }
 
-/* The guard, from its first line to its last. Records are shorter than what a pipe takes as a whole, so none
- * is ever torn. */
+/* The guard, from its first line to its last. Records are shorter than what a pipe takes as a
+ * whole, so none is ever torn. */
 static _Noreturn void
 be_guard(void)
 {

@@ -27,7 +27,8 @@
 /* A queue that was deleted may be made again: the work ends if it is not by then. */
 #define GONE_PATIENCE_MS 5000
 
-/* Looking whether the queue is empty reads all of it: at most this part of the time, nor all the time. */
+/* Looking whether the queue is empty reads all of it: at most this part of the time, nor all the
+ * time. */
 #define COUNT_SHARE 10
 #define COUNT_PAUSE_MS 250
 
@@ -90,10 +91,10 @@ give_up(struct work_loop *loop, pgqrs_status status, const char *why)
     enter(loop, WORK_STOPPING);
 }
 
-/* Whether a failure cannot pass without anybody doing something about this process or its queue. All others
- * can: a password that is being changed (EAUTH), a server that is being replaced, a message that the server
- * refuses (EINVAL and the like). A missing privilege shows before anything is claimed; later on a single
- * message can be refused for that reason, by row security. */
+/* Whether a failure cannot pass without anybody doing something about this process or its queue.
+ * All others can: a password that is being changed (EAUTH), a server that is being replaced, a
+ * message that the server refuses (EINVAL and the like). A missing privilege shows before anything
+ * is claimed; later on a single message can be refused for that reason, by row security. */
 static int
 may_end_work(const struct work_loop *loop, pgqrs_status status)
 {
@@ -127,9 +128,10 @@ work_loop_take(pgqrs_job *job, void *arg)
     problem = slot_start(&loop->slots[free_slot], &loop->work, job, &exec_failed);
     if (exec_failed) {
         if (loop->phase == WORK_WORKING)
-            work_report_failure(loop->work.report,
-                                "could not execute \"%s\" for message %lld, which is given back: %s",
-                                loop->options->command[0], id, strerror(problem));
+            work_report_failure(
+                loop->work.report,
+                "could not execute \"%s\" for message %lld, which is given back: %s",
+                loop->options->command[0], id, strerror(problem));
         loop->exit_code = CLI_EXIT_UNAVAILABLE;
         enter(loop, WORK_ENDING);
         pgqrs_job_set_delay(job, GIVE_BACK_MS, NULL);
@@ -137,13 +139,13 @@ work_loop_take(pgqrs_job *job, void *arg)
     }
     if (problem != 0)
         work_report_line(loop->work.report, CLI_LOG_WARN,
-                         "could not start the program for message %lld, which is given back: %s", id,
-                         strerror(problem));
+                         "could not start the program for message %lld, which is given back: %s",
+                         id, strerror(problem));
     return PGQRS_JOB_PENDING;
 }
 
-/* The lease is good for the margin beyond the moment when the worker noticed, which is no earlier than this
- * turn was due: a process that slept meanwhile kills at once. */
+/* The lease is good for the margin beyond the moment when the worker noticed, which is no earlier
+ * than this turn was due: a process that slept meanwhile kills at once. */
 static int64_t
 term_ms(const struct work_loop *loop, int64_t now_ms)
 {
@@ -187,8 +189,8 @@ is_settled(const pgqrs_event *event)
     }
 }
 
-/* A trigger of the archive can fail for one message as if there were no table, so the queue itself is asked
- * (look_into_doubt). A privilege is not: looking at the queue needs others. */
+/* A trigger of the archive can fail for one message as if there were no table, so the queue itself
+ * is asked (look_into_doubt). A privilege is not: looking at the queue needs others. */
 static void
 doubt(struct work_loop *loop, const pgqrs_event *event)
 {
@@ -274,8 +276,9 @@ advance(struct work_loop *loop)
     look_into_doubt(loop, now);
     work_report_reminder(loop->work.report, now);
     if (loop->phase == WORK_ENDING && now >= loop->phase_end_ms) {
-        work_report_line(loop->work.report, CLI_LOG_WARN, "stopped %zu program%s that had not ended in time",
-                         count_children(loop), count_children(loop) == 1 ? "" : "s");
+        work_report_line(loop->work.report, CLI_LOG_WARN,
+                         "stopped %zu program%s that had not ended in time", count_children(loop),
+                         count_children(loop) == 1 ? "" : "s");
         enter(loop, WORK_STOPPING);
     }
 }
@@ -316,9 +319,10 @@ work_loop_guard(struct work_loop *loop)
     problem = work_guard_start(&loop->guard);
     loop->work.program.guard_fd = loop->guard.fd;
     if (problem != 0)
-        work_report_line(loop->work.report, CLI_LOG_WARN,
-                         "could not start the process that ends programs after a crash of this one: %s",
-                         strerror(problem));
+        work_report_line(
+            loop->work.report, CLI_LOG_WARN,
+            "could not start the process that ends programs after a crash of this one: %s",
+            strerror(problem));
     for (size_t i = 0; i < loop->slot_count; i++)
         if (slot_has_child(&loop->slots[i]))
             work_guard_tell(loop->guard.fd, loop->slots[i].child.pid);
@@ -335,8 +339,9 @@ reap_slot(struct work_loop *loop, pid_t pid)
     return 0;
 }
 
-/* Not only programs: the first process of a container is given all orphans, which stay zombies until it waits
- * for them. Each child is looked at before it is waited for, so that none is taken from its slot. */
+/* Not only programs: the first process of a container is given all orphans, which stay zombies
+ * until it waits for them. Each child is looked at before it is waited for, so that none is taken
+ * from its slot. */
 static void
 reap(struct work_loop *loop)
 {
@@ -372,7 +377,8 @@ take_signals(struct work_loop *loop)
     }
 }
 
-/* Sleeps until there is something to do or something happens, and handles what does not need the server. */
+/* Sleeps until there is something to do or something happens, and handles what does not need the
+ * server. */
 static void
 wait_for_events(struct work_loop *loop)
 {
@@ -402,8 +408,8 @@ work_loop_init(struct work_loop *loop)
     return 0;
 }
 
-/* The exit code of a worker that has reported everything. A script that waits for the queue to be empty wants
- * to know whether what was in it is done. */
+/* The exit code of a worker that has reported everything. A script that waits for the queue to be
+ * empty wants to know whether what was in it is done. */
 static int
 judge(struct work_loop *loop)
 {
@@ -415,9 +421,10 @@ judge(struct work_loop *loop)
         return loop->exit_code;
     if (loop->options->queue_count == 1)
         queue = loop->options->queues[0];
-    work_report_failure(loop->work.report,
-                        "%lld message%s failed for good: see pgqrs archive list %.*s --outcome dead",
-                        (long long)counts.dead, counts.dead == 1 ? "" : "s", (int)queue.size, queue.data);
+    work_report_failure(
+        loop->work.report,
+        "%lld message%s failed for good: see pgqrs archive list %.*s --outcome dead",
+        (long long)counts.dead, counts.dead == 1 ? "" : "s", (int)queue.size, queue.data);
     return CLI_EXIT_FAILED;
 }
 

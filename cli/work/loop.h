@@ -7,7 +7,8 @@
  *         | the queue is empty              | the worker is over       | the same, or waited enough
  *         +-------------> ENDING            v                          v
  *
- * A second signal leads from anywhere to a sudden end: children are killed and their messages given back.
+ * A second signal leads from anywhere to a sudden end: children are killed and their messages given
+ * back.
  */
 #ifndef PGQRS_CLI_WORK_LOOP_H
 #define PGQRS_CLI_WORK_LOOP_H
@@ -18,14 +19,17 @@
 #include "work/guard.h"
 #include "work/slot.h"
 
-/** After the grace, what children and the server get to end. The worker's grace must be longer by this. */
+/** After the grace, what children and the server get to end. The worker's grace must be longer by
+ * this. */
 #define WORK_STOPPING_MS 7000
 
 enum work_phase {
-    WORK_WORKING,  /* The first phase; left at a signal, a fatal failure, or the end of the work */
-    WORK_ENDING,   /* the worker was told to stop and waits for what runs. Left when the grace is over */
-    WORK_STOPPING, /* children were told to end. Entered when the grace is over, or at a fatal failure */
-    WORK_SUDDEN,   /* children were killed. Entered at the second signal */
+    WORK_WORKING, /* The first phase; left at a signal, a fatal failure, or the end of the work */
+    /* the worker was told to stop and waits for what runs. Left when the grace is over */
+    WORK_ENDING,
+    /* children were told to end. Entered when the grace is over, or at a fatal failure */
+    WORK_STOPPING,
+    WORK_SUDDEN, /* children were killed. Entered at the second signal */
 };
 
 struct work_loop {
@@ -45,11 +49,12 @@ struct work_loop {
     int64_t unsettled;    /* messages of which the server does not know what became */
     int64_t count_ms;     /* no look whether the queue is empty before this */
     pgqrs_status
-        doubt;        /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
-    int64_t doubt_ms; /* no such look before this */
-    int64_t gone_ms;  /* the queue was deleted: until when it is waited for; 0: it is there */
-    int misses_queue; /* 1: some queues are gone, others are there */
-    int has_begun;    /* 1: a message was claimed, so the role has its privileges */
+        /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
+        doubt;
+    int64_t doubt_ms;   /* no such look before this */
+    int64_t gone_ms;    /* the queue was deleted: until when it is waited for; 0: it is there */
+    int misses_queue;   /* 1: some queues are gone, others are there */
+    int has_begun;      /* 1: a message was claimed, so the role has its privileges */
     pgqrs_status fatal; /* PGQRS_OK, or why there is no point in going on */
     int exit_code;
 };
@@ -57,8 +62,8 @@ struct work_loop {
 /** Gets ready: only options, client, work and signal_fd must be set. 0, or an errno. */
 int work_loop_init(struct work_loop *loop);
 
-/** Starts the guard, or another one in place of one that was killed, and tells it what runs. Without a guard
- * the work goes on, after a warning. */
+/** Starts the guard, or another one in place of one that was killed, and tells it what runs.
+ * Without a guard the work goes on, after a warning. */
 void work_loop_guard(struct work_loop *loop);
 
 /** The handler of the worker: starts a child for `job`. `loop` is a struct work_loop. */

@@ -17,12 +17,13 @@
 /** What to do. */
 struct work_options {
     const pgqrs_slice *queues;
-    size_t queue_count;   /* at least 1 */
-    int concurrency;      /* children at a time, 1 to WORK_CONCURRENCY_MAX */
-    int64_t lease_ms;     /* of each message; extended as long as its child runs */
-    int64_t timeout_ms;   /* of one program; 0: none */
-    int deletes;          /* 1: a message that is done is deleted, not archived */
-    int until_empty;      /* 1: return when the queues hold no message any more, neither delayed nor leased */
+    size_t queue_count; /* at least 1 */
+    int concurrency;    /* children at a time, 1 to WORK_CONCURRENCY_MAX */
+    int64_t lease_ms;   /* of each message; extended as long as its child runs */
+    int64_t timeout_ms; /* of one program; 0: none */
+    int deletes;        /* 1: a message that is done is deleted, not archived */
+    /* 1: return when the queues hold no message any more, neither delayed nor leased */
+    int until_empty;
     char *const *command; /* program and arguments, NULL at the end; found by PATH; no shell */
     int progress;         /* 1: a progress line if standard error is a terminal */
     int quiet;            /* 1: what programs write to standard error is not passed on to ours */

@@ -3,7 +3,8 @@
 #include <pgqrs/queue.h>
 
 pgqrs_status
-work_queues_look(pgqrs_client *client, const struct work_options *options, int *out_misses, pgqrs_error *err)
+work_queues_look(pgqrs_client *client, const struct work_options *options, int *out_misses,
+                 pgqrs_error *err)
 {
     size_t gone = 0;
 
@@ -21,7 +22,8 @@ work_queues_look(pgqrs_client *client, const struct work_options *options, int *
 }
 
 pgqrs_status
-work_queues_count(pgqrs_client *client, const struct work_options *options, int64_t *out, pgqrs_error *err)
+work_queues_count(pgqrs_client *client, const struct work_options *options, int64_t *out,
+                  pgqrs_error *err)
 {
     size_t gone = 0;
 

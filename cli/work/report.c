@@ -12,7 +12,8 @@
 /* How often an outage that lasts is mentioned. */
 #define REMIND_MS 60000
 
-/* So many failed messages are shown in such a time, so that a queue of bad ones does not flood a log. */
+/* So many failed messages are shown in such a time, so that a queue of bad ones does not flood a
+ * log. */
 #define FAILURES_SHOWN 10
 #define FAILURES_MS 10000
 
@@ -50,8 +51,8 @@ work_report_failure(struct work_report *report, const char *format, ...)
     va_end(args);
 }
 
-/* A pipe that is ready has room for PIPE_BUF bytes; a whole chunk could wait for its reader, and leases do
- * not wait. */
+/* A pipe that is ready has room for PIPE_BUF bytes; a whole chunk could wait for its reader, and
+ * leases do not wait. */
 void
 work_report_pass_on(struct work_report *report, const char *bytes, size_t size)
 {
@@ -94,9 +95,10 @@ work_report_signal(struct work_report *report, int number, int is_second, size_t
         work_report_line(report, level, "claiming no more after SIG%s: no program runs",
                          sigabbrev_np(number));
     else
-        work_report_line(report, level,
-                         "claiming no more after SIG%s: waiting for %zu %s; a second signal stops %s",
-                         sigabbrev_np(number), running, noun, running == 1 ? "it" : "them");
+        work_report_line(
+            report, level,
+            "claiming no more after SIG%s: waiting for %zu %s; a second signal stops %s",
+            sigabbrev_np(number), running, noun, running == 1 ? "it" : "them");
 }
 
 void
@@ -110,7 +112,8 @@ work_report_cancellation(struct work_report *report, long long id, pgqrs_job_can
         [PGQRS_JOB_STOPPING] = "the worker stops",
     };
 
-    work_report_line(report, CLI_LOG_WARN, "stopped the program of message %lld: %s", id, texts[why]);
+    work_report_line(report, CLI_LOG_WARN, "stopped the program of message %lld: %s", id,
+                     texts[why]);
 }
 
 static void
@@ -128,8 +131,8 @@ say_hidden(struct work_report *report)
 {
     if (report->failures_hidden > 0)
         work_report_line(report, CLI_LOG_WARN, "%lld more message%s failed in the last %d s",
-                         (long long)report->failures_hidden, report->failures_hidden == 1 ? "" : "s",
-                         FAILURES_MS / 1000);
+                         (long long)report->failures_hidden,
+                         report->failures_hidden == 1 ? "" : "s", FAILURES_MS / 1000);
     report->failures_hidden = 0;
 }
 
@@ -188,19 +191,22 @@ work_report_event(struct work_report *report, const pgqrs_event *event, int64_t 
     switch (event->kind) {
     case PGQRS_EVENT_FAILED:
         if (is_shown(report, now_ms))
-            work_report_line(report, CLI_LOG_WARN, "message %lld failed and will be tried again: %.200s", id,
+            work_report_line(report, CLI_LOG_WARN,
+                             "message %lld failed and will be tried again: %.200s", id,
                              event->message);
         break;
     case PGQRS_EVENT_DEAD:
         if (is_shown(report, now_ms))
             work_report_line(report, CLI_LOG_WARN,
-                             "message %lld failed for the last time and is dead: %.200s", id, event->message);
+                             "message %lld failed for the last time and is dead: %.200s", id,
+                             event->message);
         break;
     case PGQRS_EVENT_LOST:
-        work_report_line(report, CLI_LOG_WARN,
-                         "lost the lease of message %lld: another consumer has it, or it is gone; dropped "
-                         "its outcome",
-                         id);
+        work_report_line(
+            report, CLI_LOG_WARN,
+            "lost the lease of message %lld: another consumer has it, or it is gone; dropped "
+            "its outcome",
+            id);
         break;
     case PGQRS_EVENT_DISCONNECTED:
         begin_outage(report, event->message, now_ms);
@@ -225,8 +231,8 @@ work_report_progress(struct work_report *report, pgqrs_worker *worker, int runni
     if (report->progress == NULL)
         return;
     pgqrs_worker_count(worker, &counts);
-    snprintf(note, sizeof(note), "done %lld  failed %lld  dead %lld  running %d", (long long)counts.done,
-             (long long)counts.failed, (long long)counts.dead, running);
+    snprintf(note, sizeof(note), "done %lld  failed %lld  dead %lld  running %d",
+             (long long)counts.done, (long long)counts.failed, (long long)counts.dead, running);
     progress_update(report->progress, counts.done + counts.failed + counts.dead, note);
 }
 
@@ -238,8 +244,8 @@ work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms
     cli_log log = *report->log;
     int64_t handled;
 
-    /* Somebody who has watched the progress line, or pressed Ctrl-C, wants to know how it ended, whatever the
-     * level. */
+    /* Somebody who has watched the progress line, or pressed Ctrl-C, wants to know how it ended,
+     * whatever the level. */
     if ((report->progress != NULL || report->is_watched) && log.level < CLI_LOG_INFO)
         log.level = CLI_LOG_INFO;
     say_hidden(report);
@@ -253,9 +259,10 @@ work_report_sum(struct work_report *report, pgqrs_worker *worker, int64_t now_ms
             (long long)report->lost_bytes);
     pgqrs_worker_count(worker, &counts);
     handled = counts.done + counts.failed + counts.dead;
-    cli_log_write(&log, CLI_LOG_INFO,
-                  "%lld done, %lld failed, %lld dead, %lld lost, %lld released in %.1f s (%.1f a second)",
-                  (long long)counts.done, (long long)counts.failed, (long long)counts.dead,
-                  (long long)counts.lost, (long long)(counts.snoozed + counts.released), seconds,
-                  seconds > 0 ? (double)handled / seconds : 0.0);
+    cli_log_write(
+        &log, CLI_LOG_INFO,
+        "%lld done, %lld failed, %lld dead, %lld lost, %lld released in %.1f s (%.1f a second)",
+        (long long)counts.done, (long long)counts.failed, (long long)counts.dead,
+        (long long)counts.lost, (long long)(counts.snoozed + counts.released), seconds,
+        seconds > 0 ? (double)handled / seconds : 0.0);
 }

@@ -35,12 +35,12 @@ void work_report_line(struct work_report *report, cli_log_level level, const cha
 void work_report_failure(struct work_report *report, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/** Passes on what a program wrote to standard error. Never waits: what nobody reads in time is lost, and
- * counted. */
+/** Passes on what a program wrote to standard error. Never waits: what nobody reads in time is
+ * lost, and counted. */
 void work_report_pass_on(struct work_report *report, const char *bytes, size_t size);
 
-/** Says that signal `number` was taken, and what happens to `running` programs now; `is_second`: they are
- * killed. */
+/** Says that signal `number` was taken, and what happens to `running` programs now; `is_second`:
+ * they are killed. */
 void work_report_signal(struct work_report *report, int number, int is_second, size_t running);
 
 /** Says why the program of message `id` is stopped. */

@@ -12,19 +12,19 @@
 
 #include "work/text.h"
 
-/* How long to wait for the outputs of a child that has ended: what it wrote itself is in the pipes by then.
- */
+/* How long to wait for the outputs of a child that has ended: what it wrote itself is in the pipes
+ * by then. */
 #define DRAIN_MS 200
 
-/* How long after the end of a child by a signal to wait for the same signal: whoever ends a whole service
- * signals its processes one after the other. */
+/* How long after the end of a child by a signal to wait for the same signal: whoever ends a whole
+ * service signals its processes one after the other. */
 #define SHARED_SIGNAL_MS 500
 
 /* A message whose child could not be started is kept so long. */
 #define PAUSE_MS 1000
 
-/* A string is cut to this, and when the server's limit (max_payload_bytes) is lower, to half of it and half
- * of that, until it fits or is not worth keeping. */
+/* A string is cut to this, and when the server's limit (max_payload_bytes) is lower, to half of it
+ * and half of that, until it fits or is not worth keeping. */
 #define RESULT_MAX_BYTES CHILD_OUT_MAX_BYTES
 #define RESULT_MIN_BYTES ((size_t)64)
 
@@ -74,7 +74,8 @@ struct variables {
     int problem; /* 0, or an errno */
 };
 
-static void add(struct variables *variables, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void add(struct variables *variables, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 static void
 add(struct variables *variables, const char *format, ...)
@@ -125,8 +126,8 @@ slot_start(struct slot *slot, const struct slot_work *work, pgqrs_job *job, int 
     make_variables(&variables, work, job);
     problem = variables.problem;
     if (problem == 0)
-        problem = child_start(&slot->child, &work->program, pgqrs_job_message(job)->payload, variables.list,
-                              variables.count, out_exec);
+        problem = child_start(&slot->child, &work->program, pgqrs_job_message(job)->payload,
+                              variables.list, variables.count, out_exec);
     for (size_t i = 0; i < variables.count; i++)
         free(variables.list[i]);
     if (*out_exec)
@@ -166,8 +167,9 @@ set_result(struct slot *slot, const struct slot_work *work)
     while (status == PGQRS_EINVAL && size / 2 >= RESULT_MIN_BYTES) {
         char *text = work_text_to_json(output, size / 2, &size);
 
-        status = text == NULL ? PGQRS_ENOMEM
-                              : pgqrs_job_set_result(slot->job, (pgqrs_slice){ text, size }, work->err);
+        status = text == NULL
+                     ? PGQRS_ENOMEM
+                     : pgqrs_job_set_result(slot->job, (pgqrs_slice){ text, size }, work->err);
         free(text);
     }
     if (status != PGQRS_OK)
@@ -189,8 +191,8 @@ set_error(struct slot *slot, const struct slot_work *work)
     free(text);
 }
 
-/* Whether the child was ended from outside: by a signal that asks for it, or, in a shell, by the end of what
- * it ran by such a signal. */
+/* Whether the child was ended from outside: by a signal that asks for it, or, in a shell, by the
+ * end of what it ran by such a signal. */
 static int
 was_told_to_end(int status)
 {
@@ -207,9 +209,10 @@ conclude(struct slot *slot, const struct slot_work *work)
     int is_success = WIFEXITED(slot->child.status) && WEXITSTATUS(slot->child.status) == 0;
 
     if (work->is_stopping && was_told_to_end(slot->child.status)) {
-        work_report_line(work->report, CLI_LOG_INFO,
-                         "gave back message %lld: its program was ended by a signal as the worker stops",
-                         (long long)pgqrs_job_message(slot->job)->id);
+        work_report_line(
+            work->report, CLI_LOG_INFO,
+            "gave back message %lld: its program was ended by a signal as the worker stops",
+            (long long)pgqrs_job_message(slot->job)->id);
         end_job(slot, PGQRS_JOB_SNOOZED);
         return;
     }
@@ -244,13 +247,15 @@ slot_handle(struct slot *slot, const struct slot_work *work, const struct pollfd
 void
 slot_reap(struct slot *slot, const struct slot_work *work, int64_t now_ms)
 {
-    if (!slot_has_child(slot) || !child_reap(&slot->child, &work->program, slot->state == SLOT_KILLING))
+    if (!slot_has_child(slot) ||
+        !child_reap(&slot->child, &work->program, slot->state == SLOT_KILLING))
         return;
     if (slot->state == SLOT_KILLING) {
         end_job(slot, PGQRS_JOB_SNOOZED);
         return;
     }
-    change(slot, SLOT_DRAINING, now_ms + (was_told_to_end(slot->child.status) ? SHARED_SIGNAL_MS : DRAIN_MS));
+    change(slot, SLOT_DRAINING,
+           now_ms + (was_told_to_end(slot->child.status) ? SHARED_SIGNAL_MS : DRAIN_MS));
     conclude_if_complete(slot, work);
 }
 

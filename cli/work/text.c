@@ -26,9 +26,11 @@ work_text_may_be_json(pgqrs_slice output)
     size_t first = 0, last = output.size;
     char begin, end;
 
-    while (first < last && strchr(" \t\r\n", output.data[first]) != NULL && output.data[first] != '\0')
+    while (first < last && strchr(" \t\r\n", output.data[first]) != NULL &&
+           output.data[first] != '\0')
         first++;
-    while (last > first && strchr(" \t\r\n", output.data[last - 1]) != NULL && output.data[last - 1] != '\0')
+    while (last > first && strchr(" \t\r\n", output.data[last - 1]) != NULL &&
+           output.data[last - 1] != '\0')
         last--;
     if (first == last)
         return 0;
@@ -51,10 +53,11 @@ work_text_may_be_json(pgqrs_slice output)
     }
 }
 
-/* Writes the character at `p`, or what stands for it, to `out`; no character is longer than the longest
- * escape. Returns how many bytes it took and sets how many it gave. */
+/* Writes the character at `p`, or what stands for it, to `out`; no character is longer than the
+ * longest escape. Returns how many bytes it took and sets how many it gave. */
 static size_t
-copy_character(const unsigned char *p, size_t left, char out[CLI_JSON_ESCAPE_SIZE], size_t *out_size)
+copy_character(const unsigned char *p, size_t left, char out[CLI_JSON_ESCAPE_SIZE],
+               size_t *out_size)
 {
     size_t length = cli_utf8_length(p, left);
 
@@ -117,7 +120,8 @@ static int
 print_ending(int status, char *out, size_t size)
 {
     if (WIFSIGNALED(status))
-        return snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return snprintf(out, size, "killed by signal %d (%s)", WTERMSIG(status),
+                        strsignal(WTERMSIG(status)));
     return snprintf(out, size, "exit status %d", WEXITSTATUS(status));
 }
 
@@ -146,8 +150,8 @@ work_text_of_failure(int status, pgqrs_slice tail)
         size += 2;
     }
     for (size_t taken = 0; taken < tail.size; size += given)
-        taken +=
-            copy_character((const unsigned char *)tail.data + taken, tail.size - taken, text + size, &given);
+        taken += copy_character((const unsigned char *)tail.data + taken, tail.size - taken,
+                                text + size, &given);
     text[size] = '\0';
     return text;
 }

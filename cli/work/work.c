@@ -16,8 +16,8 @@ struct signals {
     struct sigaction child, pipe;
 };
 
-/* Signals that are ignored, as nohup ignores SIGHUP and a shell SIGINT for what it starts in the background,
- * stay so. */
+/* Signals that are ignored, as nohup ignores SIGHUP and a shell SIGINT for what it starts in the
+ * background, stay so. */
 static int
 take_over_signals(struct signals *before)
 {
@@ -71,7 +71,8 @@ add_queue(struct work_loop *loop, pgqrs_slice name)
     queue.done = loop->options->deletes ? PGQRS_DONE_DELETE : PGQRS_DONE_ARCHIVE;
     status = pgqrs_worker_add_queue(loop->worker, name, &queue, loop->work.err);
     if (status == PGQRS_OK)
-        status = pgqrs_worker_handle(loop->worker, name, all_types, work_loop_take, loop, loop->work.err);
+        status = pgqrs_worker_handle(loop->worker, name, all_types, work_loop_take, loop,
+                                     loop->work.err);
     return status;
 }
 
@@ -132,8 +133,8 @@ work_run(pgqrs_client *client, const struct work_options *options)
     int problem, exit_code;
 
     if (options->concurrency < 1 || options->concurrency > WORK_CONCURRENCY_MAX) {
-        work_report_failure(&report, "refused a concurrency of %d: give 1 to %d", options->concurrency,
-                            WORK_CONCURRENCY_MAX);
+        work_report_failure(&report, "refused a concurrency of %d: give 1 to %d",
+                            options->concurrency, WORK_CONCURRENCY_MAX);
         return CLI_EXIT_USAGE;
     }
     report.is_quiet = options->quiet;
@@ -146,8 +147,8 @@ work_run(pgqrs_client *client, const struct work_options *options)
     loop.signal_fd = take_over_signals(&before);
     problem = loop.signal_fd < 0
                   ? errno
-                  : child_program_prepare(&loop.work.program, options->command, options->environment,
-                                          &before.mask, options->concurrency);
+                  : child_program_prepare(&loop.work.program, options->command,
+                                          options->environment, &before.mask, options->concurrency);
     exit_code = problem == 0 ? work(&loop) : refuse_program(&report, options, problem);
     child_program_release(&loop.work.program);
     pgqrs_error_free(loop.work.err);

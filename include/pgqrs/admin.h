@@ -23,9 +23,9 @@ typedef struct pgqrs_installed {
     int32_t version_now;
 } pgqrs_installed;
 
-#define PGQRS_INSTALLED_INIT                                                                                 \
-    {                                                                                                        \
-        sizeof(pgqrs_installed), 0, 0                                                                        \
+#define PGQRS_INSTALLED_INIT                                                                       \
+    {                                                                                              \
+        sizeof(pgqrs_installed), 0, 0                                                              \
     }
 
 typedef enum pgqrs_severity {
@@ -53,7 +53,8 @@ PGQRS_API int32_t pgqrs_schema_version(void);
  * missing migrations in one transaction. The schema must exist. `out` may be NULL. PGQRS_ENEWSCHEMA
  * if the installed version is newer.
  */
-PGQRS_API pgqrs_status pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_admin_install(pgqrs_client *client, pgqrs_installed *out,
+                                           pgqrs_error *err);
 
 /** Creates the client's schema if the database has none of that name. Blocks at most
  * `operation_timeout_ms`. PGQRS_EDENIED without the CREATE privilege on the database.
@@ -72,7 +73,8 @@ PGQRS_API pgqrs_status pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *
  * PGQRS_ENOTINSTALLED, PGQRS_EOLDSCHEMA, PGQRS_ENEWSCHEMA. Blocks at most `operation_timeout_ms`
  * for each queue, and once more for the rest.
  */
-PGQRS_API pgqrs_status pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_admin_verify(pgqrs_client *client, pgqrs_report **out,
+                                          pgqrs_error *err);
 
 /** The number of findings; 0 for NULL. Any thread. */
 PGQRS_API size_t pgqrs_report_count(const pgqrs_report *report);

@@ -42,9 +42,9 @@ typedef struct pgqrs_archive_counts {
     int64_t dead;
 } pgqrs_archive_counts;
 
-#define PGQRS_ARCHIVE_COUNTS_INIT                                                                            \
-    {                                                                                                        \
-        sizeof(pgqrs_archive_counts), 0, 0                                                                   \
+#define PGQRS_ARCHIVE_COUNTS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(pgqrs_archive_counts), 0, 0                                                         \
     }
 
 /** Which rows to list. Zero means the default. */
@@ -56,15 +56,15 @@ typedef struct pgqrs_archive_options {
     int64_t limit;     /* rows in a page, 1 to 10,000; default 100 */
 } pgqrs_archive_options;
 
-#define PGQRS_ARCHIVE_OPTIONS_INIT                                                                           \
-    {                                                                                                        \
-        sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0                                               \
+#define PGQRS_ARCHIVE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pgqrs_archive_options), PGQRS_OUTCOME_ANY, 0, 0                                     \
     }
 
 /** Reads one page of `queue`'s archive. `options` may be NULL. The caller frees *out. */
 PGQRS_API pgqrs_status pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue,
-                                          const pgqrs_archive_options *options, pgqrs_archive_list **out,
-                                          pgqrs_error *err);
+                                          const pgqrs_archive_options *options,
+                                          pgqrs_archive_list **out, pgqrs_error *err);
 
 /** Reads the archived message `id`; *out then holds exactly one row. PGQRS_ENOMESSAGE. The caller
  * frees *out. */
@@ -72,8 +72,8 @@ PGQRS_API pgqrs_status pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue
                                          pgqrs_archive_list **out, pgqrs_error *err);
 
 /** Counts the rows of `queue`'s archive. Reads every row: takes seconds for tens of millions. */
-PGQRS_API pgqrs_status pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out,
-                                           pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue,
+                                           pgqrs_archive_counts *out, pgqrs_error *err);
 
 /** The number of rows in `list`; 0 for NULL. Any thread. */
 PGQRS_API size_t pgqrs_archive_list_count(const pgqrs_archive_list *list);

@@ -33,7 +33,8 @@ typedef struct pgqrs_client pgqrs_client;
  * PGQRS_EAUTH, PGQRS_ETIMEDOUT, PGQRS_ESERVER, PGQRS_ESYSTEM or PGQRS_ENOMEM. Any thread. Blocks at
  * most `connection_timeout_seconds` (name resolution excepted).
  */
-PGQRS_API pgqrs_status pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_client_open(const pgqrs_config *config, pgqrs_client **out,
+                                         pgqrs_error *err);
 
 /**
  * pgqrs_client_open with the settings of the environment (PGQRS_DSN and others). `dsn`, if not

@@ -44,9 +44,9 @@ typedef struct pgqrs_consumer_options {
     int64_t worker_id; /* stored as consumer_worker_id; default 0: none */
 } pgqrs_consumer_options;
 
-#define PGQRS_CONSUMER_OPTIONS_INIT                                                                          \
-    {                                                                                                        \
-        sizeof(pgqrs_consumer_options), 0, 0                                                                 \
+#define PGQRS_CONSUMER_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(pgqrs_consumer_options), 0, 0                                                       \
     }
 
 /** Options of pgqrs_consumer_dequeue_batch. Zero means the default. */
@@ -56,12 +56,12 @@ typedef struct pgqrs_dequeue_options {
     pgqrs_slice type; /* only this type; reads past all others: not for a hot loop; default: all */
 } pgqrs_dequeue_options;
 
-#define PGQRS_DEQUEUE_OPTIONS_INIT                                                                           \
-    {                                                                                                        \
-        sizeof(pgqrs_dequeue_options), 0,                                                                    \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+#define PGQRS_DEQUEUE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pgqrs_dequeue_options), 0,                                                          \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
     }
 
 typedef enum pgqrs_fail_mode {
@@ -81,12 +81,12 @@ typedef struct pgqrs_fail_options {
     pgqrs_slice error; /* UTF-8 text, archived with a dead message, cut to 64 KiB; default: none */
 } pgqrs_fail_options;
 
-#define PGQRS_FAIL_OPTIONS_INIT                                                                              \
-    {                                                                                                        \
-        sizeof(pgqrs_fail_options), PGQRS_FAIL_RETRY, 0,                                                     \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+#define PGQRS_FAIL_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(pgqrs_fail_options), PGQRS_FAIL_RETRY, 0,                                           \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
     }
 
 typedef enum pgqrs_lease_mode {
@@ -99,8 +99,8 @@ PGQRS_API const char *pgqrs_lease_mode_name(pgqrs_lease_mode mode);
 
 /** Opens `queue` for dequeueing. `options` may be NULL. The caller closes *out. */
 PGQRS_API pgqrs_status pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue,
-                                           const pgqrs_consumer_options *options, pgqrs_consumer **out,
-                                           pgqrs_error *err);
+                                           const pgqrs_consumer_options *options,
+                                           pgqrs_consumer **out, pgqrs_error *err);
 
 /** Frees `consumer`; NULL is fine. Leases stay until they expire: release them first. */
 PGQRS_API void pgqrs_consumer_close(pgqrs_consumer *consumer);
@@ -117,17 +117,19 @@ PGQRS_API pgqrs_status pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, si
                                                     pgqrs_message_list **out, pgqrs_error *err);
 
 /** Claims message `id`, due or not. PGQRS_ENOMESSAGE, PGQRS_ELEASED. For administration tools. */
-PGQRS_API pgqrs_status pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode,
-                                            pgqrs_message_list **out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id,
+                                            pgqrs_lease_mode mode, pgqrs_message_list **out,
+                                            pgqrs_error *err);
 
 /** Deletes a finished message. PGQRS_ELEASELOST. After PGQRS_EUNKNOWN a second call may return
  * PGQRS_ELEASELOST because the first call deleted the message. */
-PGQRS_API pgqrs_status pgqrs_consumer_delete(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_delete(pgqrs_consumer *consumer, pgqrs_lease lease,
+                                             pgqrs_error *err);
 
 /** Moves a finished message to the archive with `result` (JSON, or { NULL, 0 }). PGQRS_ELEASELOST.
  * A second call with the same lease is harmless. */
-PGQRS_API pgqrs_status pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_slice result,
-                                              pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease,
+                                              pgqrs_slice result, pgqrs_error *err);
 
 /** Extends the lease to `extension_ms` (1 ms to 7 days) from now. PGQRS_ELEASELOST. */
 PGQRS_API pgqrs_status pgqrs_consumer_extend_visibility(pgqrs_consumer *consumer, pgqrs_lease lease,
@@ -135,8 +137,8 @@ PGQRS_API pgqrs_status pgqrs_consumer_extend_visibility(pgqrs_consumer *consumer
 
 /** Releases a message: it is due again after `delay_ms` (0 ms to 10 years), and no attempt is
  * charged. PGQRS_ELEASELOST. */
-PGQRS_API pgqrs_status pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t delay_ms,
-                                              pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease,
+                                              int64_t delay_ms, pgqrs_error *err);
 
 /** Reports a failed attempt. `options` may be NULL. *out_dead says whether the message was archived
  * as dead; `out_dead` may be NULL. PGQRS_ELEASELOST. */
@@ -148,25 +150,29 @@ PGQRS_API pgqrs_status pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease
  * Batches: 1 to 10,000 leases, each message once. On PGQRS_OK results[i] is PGQRS_OK or
  * PGQRS_ELEASELOST for leases[i]. `results` must not be NULL.
  */
-PGQRS_API pgqrs_status pgqrs_consumer_delete_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
-                                                   size_t count, pgqrs_status *results, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_delete_batch(pgqrs_consumer *consumer,
+                                                   const pgqrs_lease *leases, size_t count,
+                                                   pgqrs_status *results, pgqrs_error *err);
 
 /** `archived` is NULL, or holds `count` results to archive with the messages (JSON; each may be {
  * NULL, 0 }). */
-PGQRS_API pgqrs_status pgqrs_consumer_archive_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
+PGQRS_API pgqrs_status pgqrs_consumer_archive_batch(pgqrs_consumer *consumer,
+                                                    const pgqrs_lease *leases,
                                                     const pgqrs_slice *archived, size_t count,
                                                     pgqrs_status *results, pgqrs_error *err);
 
 /** Extends `count` leases to `extension_ms` (1 ms to 7 days) from now with one statement. */
 PGQRS_API pgqrs_status pgqrs_consumer_extend_visibility_batch(pgqrs_consumer *consumer,
-                                                              const pgqrs_lease *leases, size_t count,
-                                                              int64_t extension_ms, pgqrs_status *results,
+                                                              const pgqrs_lease *leases,
+                                                              size_t count, int64_t extension_ms,
+                                                              pgqrs_status *results,
                                                               pgqrs_error *err);
 
 /** Releases `count` messages with one statement; each is due again after `delay_ms` (0 ms to 10
  * years). */
-PGQRS_API pgqrs_status pgqrs_consumer_release_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
-                                                    size_t count, int64_t delay_ms, pgqrs_status *results,
+PGQRS_API pgqrs_status pgqrs_consumer_release_batch(pgqrs_consumer *consumer,
+                                                    const pgqrs_lease *leases, size_t count,
+                                                    int64_t delay_ms, pgqrs_status *results,
                                                     pgqrs_error *err);
 
 #ifdef __cplusplus

@@ -35,9 +35,9 @@ typedef struct pgqrs_producer_options {
     int64_t worker_id;               /* stored as producer_worker_id; default 0: none */
 } pgqrs_producer_options;
 
-#define PGQRS_PRODUCER_OPTIONS_INIT                                                                          \
-    {                                                                                                        \
-        sizeof(pgqrs_producer_options), 0, 0, 0                                                              \
+#define PGQRS_PRODUCER_OPTIONS_INIT                                                                \
+    {                                                                                              \
+        sizeof(pgqrs_producer_options), 0, 0, 0                                                    \
     }
 
 /** Options of one message. Zero means the default. The call copies the slices. */
@@ -50,12 +50,12 @@ typedef struct pgqrs_enqueue_options {
     pgqrs_slice type;            /* 1 to 128 bytes, names the kind of work; default: none */
 } pgqrs_enqueue_options;
 
-#define PGQRS_ENQUEUE_OPTIONS_INIT                                                                           \
-    {                                                                                                        \
-        sizeof(pgqrs_enqueue_options), 0, 0, { 0, 0 }, { 0, 0 },                                             \
-        {                                                                                                    \
-            0, 0                                                                                             \
-        }                                                                                                    \
+#define PGQRS_ENQUEUE_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pgqrs_enqueue_options), 0, 0, { 0, 0 }, { 0, 0 },                                   \
+        {                                                                                          \
+            0, 0                                                                                   \
+        }                                                                                          \
     }
 
 /** The result of enqueueing one message. This struct does not grow: later versions use
@@ -74,8 +74,8 @@ typedef struct pgqrs_enqueued {
  * `operation_timeout_ms`.
  */
 PGQRS_API pgqrs_status pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue,
-                                           const pgqrs_producer_options *options, pgqrs_producer **out,
-                                           pgqrs_error *err);
+                                           const pgqrs_producer_options *options,
+                                           pgqrs_producer **out, pgqrs_error *err);
 
 /** Frees `producer`; NULL is fine. No call on it may be running. */
 PGQRS_API void pgqrs_producer_close(pgqrs_producer *producer);
@@ -94,8 +94,8 @@ PGQRS_API void pgqrs_producer_close(pgqrs_producer *producer);
  * the same idempotency key). Any thread. Blocks at most `operation_timeout_ms`.
  */
 PGQRS_API pgqrs_status pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload,
-                                              const pgqrs_enqueue_options *options, pgqrs_enqueued *out,
-                                              pgqrs_error *err);
+                                              const pgqrs_enqueue_options *options,
+                                              pgqrs_enqueued *out, pgqrs_error *err);
 
 /** pgqrs_producer_enqueue with `delay_ms` and otherwise default options. */
 PGQRS_API pgqrs_status pgqrs_producer_enqueue_delayed(pgqrs_producer *producer, pgqrs_slice payload,
@@ -112,9 +112,11 @@ PGQRS_API pgqrs_status pgqrs_producer_enqueue_delayed(pgqrs_producer *producer, 
  * Returns and blocks as pgqrs_producer_enqueue. On PGQRS_EINVAL the error names the first bad
  * message.
  */
-PGQRS_API pgqrs_status pgqrs_producer_enqueue_batch(pgqrs_producer *producer, const pgqrs_slice *payloads,
-                                                    const pgqrs_enqueue_options *const *options, size_t count,
-                                                    pgqrs_enqueued *out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_producer_enqueue_batch(pgqrs_producer *producer,
+                                                    const pgqrs_slice *payloads,
+                                                    const pgqrs_enqueue_options *const *options,
+                                                    size_t count, pgqrs_enqueued *out,
+                                                    pgqrs_error *err);
 
 #ifdef __cplusplus
 }

@@ -36,9 +36,9 @@ typedef struct pgqrs_queue_options {
     int64_t backoff_max_ms;  /* longest pause, at most 30 days; default 3,600,000 ms */
 } pgqrs_queue_options;
 
-#define PGQRS_QUEUE_OPTIONS_INIT                                                                             \
-    {                                                                                                        \
-        sizeof(pgqrs_queue_options), 0, 0, 0, 0                                                              \
+#define PGQRS_QUEUE_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(pgqrs_queue_options), 0, 0, 0, 0                                                    \
     }
 
 /** A queue as it is stored. The list owns the name. */
@@ -63,9 +63,9 @@ typedef struct pgqrs_queue_counts {
                                     none */
 } pgqrs_queue_counts;
 
-#define PGQRS_QUEUE_COUNTS_INIT                                                                              \
-    {                                                                                                        \
-        sizeof(pgqrs_queue_counts), 0, 0, 0, 0                                                               \
+#define PGQRS_QUEUE_COUNTS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(pgqrs_queue_counts), 0, 0, 0, 0                                                     \
     }
 
 typedef struct pgqrs_queue_list pgqrs_queue_list;
@@ -78,16 +78,17 @@ PGQRS_API pgqrs_status pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name
 
 /** Looks up one queue; *out, which the caller frees, then holds exactly one. PGQRS_ENOQUEUE if it
  * does not exist. */
-PGQRS_API pgqrs_status pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_list **out,
-                                       pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name,
+                                       pgqrs_queue_list **out, pgqrs_error *err);
 
 /** Lists all queues by name. The caller frees *out. */
-PGQRS_API pgqrs_status pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out,
+                                            pgqrs_error *err);
 
 /** Counts the messages of `name`. Reads every message: takes seconds for millions.
  * PGQRS_ENOQUEUE. */
-PGQRS_API pgqrs_status pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_counts *out,
-                                         pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_queue_count(pgqrs_client *client, pgqrs_slice name,
+                                         pgqrs_queue_counts *out, pgqrs_error *err);
 
 /** Deletes queue `name`, all its messages, even leased ones, and its archive. PGQRS_ENOQUEUE. */
 PGQRS_API pgqrs_status pgqrs_queue_delete(pgqrs_client *client, pgqrs_slice name, pgqrs_error *err);

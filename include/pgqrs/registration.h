@@ -19,14 +19,15 @@ extern "C" {
 #endif
 
 /** Registers this process (host name and process id) as a worker of `queue`. PGQRS_ENOQUEUE. */
-PGQRS_API pgqrs_status pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t *out_id,
-                                              pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_registration_add(pgqrs_client *client, pgqrs_slice queue,
+                                              int64_t *out_id, pgqrs_error *err);
 
 /** Records that worker `id` is alive. Does nothing if the row is gone. */
 PGQRS_API pgqrs_status pgqrs_registration_touch(pgqrs_client *client, int64_t id, pgqrs_error *err);
 
 /** Deletes the row of worker `id`. Does nothing if the row is gone. */
-PGQRS_API pgqrs_status pgqrs_registration_remove(pgqrs_client *client, int64_t id, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_registration_remove(pgqrs_client *client, int64_t id,
+                                                 pgqrs_error *err);
 
 #ifdef __cplusplus
 }

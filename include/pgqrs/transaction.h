@@ -24,8 +24,9 @@ extern "C" {
 struct pg_conn; /* PGconn of <libpq-fe.h> */
 
 /** pgqrs_producer_enqueue in your transaction. */
-PGQRS_API pgqrs_status pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection,
-                                                 pgqrs_slice payload, const pgqrs_enqueue_options *options,
+PGQRS_API pgqrs_status pgqrs_producer_enqueue_on(pgqrs_producer *producer,
+                                                 struct pg_conn *connection, pgqrs_slice payload,
+                                                 const pgqrs_enqueue_options *options,
                                                  pgqrs_enqueued *out, pgqrs_error *err);
 
 /** Wakes workers that sleep on the producer's queue. Call it after your commit, which the library
@@ -35,12 +36,14 @@ PGQRS_API void pgqrs_producer_wake(pgqrs_producer *producer);
 
 /** pgqrs_consumer_delete in your transaction: other effects of the transaction happen exactly once.
  * On PGQRS_ELEASELOST nothing was changed; roll back, because another consumer has the message. */
-PGQRS_API pgqrs_status pgqrs_consumer_delete_on(pgqrs_consumer *consumer, struct pg_conn *connection,
-                                                pgqrs_lease lease, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_delete_on(pgqrs_consumer *consumer,
+                                                struct pg_conn *connection, pgqrs_lease lease,
+                                                pgqrs_error *err);
 
 /** pgqrs_consumer_archive in your transaction. Otherwise as pgqrs_consumer_delete_on. */
-PGQRS_API pgqrs_status pgqrs_consumer_archive_on(pgqrs_consumer *consumer, struct pg_conn *connection,
-                                                 pgqrs_lease lease, pgqrs_slice result, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_consumer_archive_on(pgqrs_consumer *consumer,
+                                                 struct pg_conn *connection, pgqrs_lease lease,
+                                                 pgqrs_slice result, pgqrs_error *err);
 
 #ifdef __cplusplus
 }

@@ -61,9 +61,9 @@ typedef struct pgqrs_worker_options {
     void *event_arg;
 } pgqrs_worker_options;
 
-#define PGQRS_WORKER_OPTIONS_INIT                                                                            \
-    {                                                                                                        \
-        sizeof(pgqrs_worker_options), 8, 0, 0, 0, NULL, NULL                                                 \
+#define PGQRS_WORKER_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(pgqrs_worker_options), 8, 0, 0, 0, NULL, NULL                                       \
     }
 
 typedef enum pgqrs_retry_policy {
@@ -99,9 +99,10 @@ typedef struct pgqrs_worker_queue_options {
     int64_t retry_max_ms;  /* at most 30 days; default 3,600,000 ms */
 } pgqrs_worker_queue_options;
 
-#define PGQRS_WORKER_QUEUE_OPTIONS_INIT                                                                      \
-    {                                                                                                        \
-        sizeof(pgqrs_worker_queue_options), 0, 0, 0, 0, PGQRS_RETRY_QUEUE, PGQRS_DONE_ARCHIVE, 0, 0          \
+#define PGQRS_WORKER_QUEUE_OPTIONS_INIT                                                            \
+    {                                                                                              \
+        sizeof(pgqrs_worker_queue_options), 0, 0, 0, 0, PGQRS_RETRY_QUEUE, PGQRS_DONE_ARCHIVE, 0,  \
+            0                                                                                      \
     }
 
 /** What a worker has done since it was made. */
@@ -116,9 +117,9 @@ typedef struct pgqrs_worker_counts {
     int64_t prefetched; /* messages waiting for a handler */
 } pgqrs_worker_counts;
 
-#define PGQRS_WORKER_COUNTS_INIT                                                                             \
-    {                                                                                                        \
-        sizeof(pgqrs_worker_counts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                                      \
+#define PGQRS_WORKER_COUNTS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(pgqrs_worker_counts), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0                            \
     }
 
 /** Makes a worker that uses `client`, which must outlive it. `options` may be NULL. The caller
@@ -131,19 +132,21 @@ PGQRS_API pgqrs_status pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker
  * the queue was added before or an option is out of range. Blocks and fails as
  * pgqrs_consumer_open. */
 PGQRS_API pgqrs_status pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice queue,
-                                              const pgqrs_worker_queue_options *options, pgqrs_error *err);
+                                              const pgqrs_worker_queue_options *options,
+                                              pgqrs_error *err);
 
 /** Sets the handler for one message type of an added queue. With `type` { NULL, 0 } it handles all
  * messages that no other handler matches. Call it before the start. The handler receives `arg`. A
  * message without a handler counts as a failed attempt. PGQRS_EINVAL if the type has a handler, or
  * the queue was not added. */
-PGQRS_API pgqrs_status pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue, pgqrs_slice type,
-                                           pgqrs_job_handler handler, void *arg, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue,
+                                           pgqrs_slice type, pgqrs_job_handler handler, void *arg,
+                                           pgqrs_error *err);
 
 /** Adds middleware that wraps every handler. The first one added is called first; each calls
  * pgqrs_job_next. Call it before the start. */
-PGQRS_API pgqrs_status pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware, void *arg,
-                                        pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_worker_use(pgqrs_worker *worker, pgqrs_job_handler middleware,
+                                        void *arg, pgqrs_error *err);
 
 /** Starts the threads. Does not wait for the server. PGQRS_EINVAL if no queue was added, a queue
  * has no handler, or the worker was started before; PGQRS_ESYSTEM. */
@@ -156,7 +159,8 @@ PGQRS_API void pgqrs_worker_stop(pgqrs_worker *worker);
 /** Waits until the worker has ended, at most `timeout_ms` (-1: no limit). Returns PGQRS_OK or
  * PGQRS_ETIMEDOUT. A worker ends soon after its grace, even if a handler has not returned or the
  * server is unreachable. Unreported messages are then due again when their leases expire. */
-PGQRS_API pgqrs_status pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms, pgqrs_error *err);
+PGQRS_API pgqrs_status pgqrs_worker_wait(pgqrs_worker *worker, int64_t timeout_ms,
+                                         pgqrs_error *err);
 
 /** Stops the worker without grace, waits for all handlers to return, and frees it; NULL is fine. Do
  * not call it from a handler, or before pgqrs_job_finish for every pending job. */

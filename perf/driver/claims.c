@@ -22,7 +22,8 @@ collect(const bench_side *side, int64_t since_ns, int64_t before_ns, double *out
 }
 
 double
-driver_print_claims(const bench_side *side, int64_t since_ns, int64_t before_ns, int depth, FILE *out)
+driver_print_claims(const bench_side *side, int64_t since_ns, int64_t before_ns, int depth,
+                    FILE *out)
 {
     double *times = calloc((size_t)atomic_load(&side->claimed) + 1, sizeof(double)), p99 = NAN;
     size_t count = times != NULL ? collect(side, since_ns, before_ns, times) : 0;

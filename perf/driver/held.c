@@ -1,10 +1,10 @@
 /*
- * A fixed rate for a fixed time while somebody holds a transaction open, so that no dead row can be removed.
- * A queue that walks over them slows down from second to second.
+ * A fixed rate for a fixed time while somebody holds a transaction open, so that no dead row can be
+ * removed. A queue that walks over them slows down from second to second.
  *
- * Each producer has a schedule: its batches are due at fixed moments. One that is late sends at once, but
- * never more than one batch late: what it could not send in time is skipped and counted, so that a server
- * that cannot keep up shows as a lower rate and not as a burst later.
+ * Each producer has a schedule: its batches are due at fixed moments. One that is late sends at
+ * once, but never more than one batch late: what it could not send in time is skipped and counted,
+ * so that a server that cannot keep up shows as a lower rate and not as a burst later.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -44,8 +44,8 @@ work(bench_side *side, size_t thread)
     return count;
 }
 
-/* Batch number `thread`, `thread` + callers, ... are this producer's. The last one says how many there are.
- */
+/* Batch number `thread`, `thread` + callers, ... are this producer's. The last one says how many
+ * there are. */
 static void
 produce(size_t thread)
 {
@@ -90,7 +90,8 @@ take_part(void *shared, size_t index, int64_t start_ns)
 static void
 prove_held(bench_run *run)
 {
-    PGresult *result = bench_query(run, run->observer, PERF_SQL(HOLD_PROOF), "look at the held transaction");
+    PGresult *result =
+        bench_query(run, run->observer, PERF_SQL(HOLD_PROOF), "look at the held transaction");
 
     if (result != NULL && bench_integer(result, 0) != 1)
         bench_fail(run, EXIT_FAILURE, "the transaction was not held open: nothing was measured");
@@ -146,7 +147,8 @@ print_course(FILE *out)
     fputc(']', out);
 }
 
-/* Waits until the server's statistics show what was done: sessions report ten seconds later at the latest. */
+/* Waits until the server's statistics show what was done: sessions report ten seconds later at the
+ * latest. */
 static void
 print_table(bench_run *run, int64_t finished, FILE *out)
 {
@@ -158,7 +160,8 @@ print_table(bench_run *run, int64_t finished, FILE *out)
     const char *sql;
     char table[300];
 
-    snprintf(table, sizeof(table), "%s.pgqrs_messages_%lld_ready", run->schema, (long long)queue->id);
+    snprintf(table, sizeof(table), "%s.pgqrs_messages_%lld_ready", run->schema,
+             (long long)queue->id);
     sql = bench_for_table(run, PERF_SQL(UPDATES), table);
     do {
         PQclear(result);
@@ -174,8 +177,8 @@ bool
 driver_held_run(bench_run *run, const driver_numbers *numbers, FILE *out)
 {
     const bench_options *options = &run->options;
-    int64_t batches = numbers->rate * numbers->seconds / options->batch + 1 + options->callers, finished,
-            archived;
+    int64_t batches = numbers->rate * numbers->seconds / options->batch + 1 + options->callers,
+            finished, archived;
     bench_way way = bench_batches;
     bench_usage usage = { 0 };
     PGconn *holder;
@@ -199,7 +202,8 @@ driver_held_run(bench_run *run, const driver_numbers *numbers, FILE *out)
         print_course(out);
         bench_print(out, 1, "finished", (double)finished, 0);
         bench_print(out, 1, "skipped", (double)atomic_load(&held.skipped), 0);
-        bench_print(out, 1, "empty_claim_longest_ms", (double)atomic_load(&held.longest_empty_ns) / 1e6, 3);
+        bench_print(out, 1, "empty_claim_longest_ms",
+                    (double)atomic_load(&held.longest_empty_ns) / 1e6, 3);
         bench_usage_print(out, 1, &usage, 1, (double)finished);
         print_table(run, finished, out);
         is_right = bench_side_is_right(&held.side) && finished == held.side.jobs &&

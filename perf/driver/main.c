@@ -3,14 +3,16 @@
  *
  *   perf-driver MODE NAME=VALUE...
  *
- *   life, threads, pickup    as `pgqrs bench`, and server_cpu_us_per_job; WAY=pgqrs, plain or plain-unflushed
+ *   life, threads, pickup    as `pgqrs bench`, and server_cpu_us_per_job; WAY=pgqrs, plain or
+ *                            plain-unflushed
  *   wake-ups                 enqueue with wake-ups on and off
- *   held                     a fixed rate, RATE messages a second for SECONDS, while a transaction is open
+ *   held                     a fixed rate, RATE messages a second for SECONDS, while a transaction
+ *                            is open
  *   twins                    a claim with BACKLOG waiting or DELAYED delayed messages in the queue
  *
- * Other names: jobs, batch, callers, workers, rounds, warm-up. PGQRS_DSN says where the database is, with
- * pgqrs installed; PERF_SERVER_PID which process the server is. Prints one JSON object; exit code 1 after a
- * failure.
+ * Other names: jobs, batch, callers, workers, rounds, warm-up. PGQRS_DSN says where the database
+ * is, with pgqrs installed; PERF_SERVER_PID which process the server is. Prints one JSON object;
+ * exit code 1 after a failure.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -123,10 +125,11 @@ open_client(const struct command *command, const char *wake_ups)
     if (status == PGQRS_OK)
         status = pgqrs_config_load_environment(config, err);
     if (status == PGQRS_OK)
-        status =
-            pgqrs_config_set(config, pgqrs_slice_of("max_connections"), pgqrs_slice_of(connections), err);
+        status = pgqrs_config_set(config, pgqrs_slice_of("max_connections"),
+                                  pgqrs_slice_of(connections), err);
     if (status == PGQRS_OK)
-        status = pgqrs_config_set(config, pgqrs_slice_of("wake_ups"), pgqrs_slice_of(wake_ups), err);
+        status =
+            pgqrs_config_set(config, pgqrs_slice_of("wake_ups"), pgqrs_slice_of(wake_ups), err);
     if (status == PGQRS_OK)
         status = pgqrs_client_open(config, &client, err);
     if (status != PGQRS_OK)

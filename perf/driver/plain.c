@@ -1,7 +1,7 @@
 /*
- * The queue that one would write without a library, as fast as plain libpq goes: one statement to claim and
- * one to finish, prepared, in binary, on a connection that each thread has for itself. No fencing, retries,
- * delays, priorities or queues.
+ * The queue that one would write without a library, as fast as plain libpq goes: one statement to
+ * claim and one to finish, prepared, in binary, on a connection that each thread has for itself. No
+ * fencing, retries, delays, priorities or queues.
  */
 #include <endian.h>
 #include <stdlib.h>
@@ -11,7 +11,8 @@
 
 #define OID_INT8 20
 
-/* How a payload with a number begins, the room for the number, and what comes before it in a batch. */
+/* How a payload with a number begins, the room for the number, and what comes before it in a
+ * batch. */
 #define NUMBER "{\"n\": "
 #define NUMBER_SIZE 12
 #define BATCH_HEAD 25
@@ -105,7 +106,8 @@ enqueue(bench_side *side, size_t thread, int64_t first, bench_record *record)
     }
     PQclear(bench_execute(side->run, plain->connections[thread],
                           plain->sleepers != NULL ? "enqueue and notify" : "enqueue",
-                          plain->sleepers != NULL ? PERF_SQL(PLAIN_ENQUEUE_NOTIFY) : PERF_SQL(PLAIN_ENQUEUE),
+                          plain->sleepers != NULL ? PERF_SQL(PLAIN_ENQUEUE_NOTIFY)
+                                                  : PERF_SQL(PLAIN_ENQUEUE),
                           1, (const char *const[]){ batch.bytes }, &batch.size));
 }
 
@@ -123,8 +125,8 @@ claim(bench_side *side, PGconn *connection, int64_t count)
 static size_t
 finish(bench_side *side, PGconn *connection, const PGresult *claimed)
 {
-    const uint32_t head[] = { htobe32(1), 0, htobe32(OID_INT8), htobe32((uint32_t)PQntuples(claimed)),
-                              htobe32(1) };
+    const uint32_t head[] = { htobe32(1), 0, htobe32(OID_INT8),
+                              htobe32((uint32_t)PQntuples(claimed)), htobe32(1) };
     const uint32_t length = htobe32(8);
     size_t count = (size_t)PQntuples(claimed);
     char *bytes = malloc(sizeof(head) + count * 12), *at = bytes;
@@ -209,7 +211,8 @@ count(bench_side *side, int64_t *archived)
     int64_t jobs;
 
     PQclear(bench_query(run, run->observer, PERF_SQL(PLAIN_ANALYZE), "analyze the plain table"));
-    result = bench_query(run, run->observer, PERF_SQL(PLAIN_COUNT), "count the jobs of the plain table");
+    result =
+        bench_query(run, run->observer, PERF_SQL(PLAIN_COUNT), "count the jobs of the plain table");
     jobs = bench_integer(result, 0);
     PQclear(result);
     *archived = 0;

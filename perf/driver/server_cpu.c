@@ -1,5 +1,6 @@
 /*
- * Processor time of the server, as /proc shows it: its first process, that one's children, and ended ones.
+ * Processor time of the server, as /proc shows it: its first process, that one's children, and
+ * ended ones.
  */
 #include <math.h>
 #include <stdlib.h>

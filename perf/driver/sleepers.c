@@ -1,6 +1,6 @@
 /*
- * Workers of the plain queue that sleep until NOTIFY wakes them, with one connection that listens for all of
- * them.
+ * Workers of the plain queue that sleep until NOTIFY wakes them, with one connection that listens
+ * for all of them.
  */
 #include <poll.h>
 #include <semaphore.h>
@@ -56,7 +56,8 @@ listen_for_jobs(struct driver_sleepers *sleepers, PGconn *connection)
         if (poll(&wanted, 1, LISTEN_MS) > 0 && PQconsumeInput(connection) == 0)
             bench_fail(sleepers->side->run, EXIT_FAILURE, "could not wait for jobs: %s",
                        PQerrorMessage(connection));
-        for (PGnotify *notice = PQnotifies(connection); notice != NULL; notice = PQnotifies(connection)) {
+        for (PGnotify *notice = PQnotifies(connection); notice != NULL;
+             notice = PQnotifies(connection)) {
             PQfreemem(notice);
             wake(sleepers);
         }

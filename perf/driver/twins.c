@@ -7,8 +7,8 @@
 #define FILL_BATCH 10000
 #define PAUSE_NS 1000000
 
-/* Puts in, in large batches, what the other twin does not have. Nothing is written down of the delayed ones:
- * none of them may come out. */
+/* Puts in, in large batches, what the other twin does not have. Nothing is written down of the
+ * delayed ones: none of them may come out. */
 static void
 fill(bench_side *side, const driver_numbers *numbers, int64_t jobs)
 {
@@ -31,8 +31,8 @@ fill(bench_side *side, const driver_numbers *numbers, int64_t jobs)
         continue;
 }
 
-/* Enqueues a batch, claims one and finishes it: an empty queue is empty before and afterwards, a full one is
- * as full. */
+/* Enqueues a batch, claims one and finishes it: an empty queue is empty before and afterwards, a
+ * full one is as full. */
 static void
 turn(bench_side *side)
 {
@@ -72,7 +72,8 @@ print_twin(bench_side *side, const char *name, FILE *out)
 {
     double p99;
 
-    fprintf(out, ",\n  \"%s\": {\n    \"finished\": %lld", name, (long long)atomic_load(&side->finished));
+    fprintf(out, ",\n  \"%s\": {\n    \"finished\": %lld", name,
+            (long long)atomic_load(&side->finished));
     p99 = driver_print_claims(side, 0, INT64_MAX, 2, out);
     fputs("\n  }", out);
     return p99;
@@ -103,7 +104,8 @@ driver_twins_run(bench_run *run, const driver_numbers *numbers, FILE *out)
     for (size_t i = 0; i < 2; i++) {
         int64_t left = i == 0 ? 0 : numbers->backlog + numbers->delayed;
 
-        is_right = is_right && bench_side_is_right(&twins[i]) && atomic_load(&twins[i].finished) == jobs &&
+        is_right = is_right && bench_side_is_right(&twins[i]) &&
+                   atomic_load(&twins[i].finished) == jobs &&
                    bench_batches.count(&twins[i], &archived) == left;
         bench_side_close(&twins[i]);
     }

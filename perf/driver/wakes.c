@@ -40,8 +40,8 @@ driver_wakes_run(bench_run *run, pgqrs_client *quiet, FILE *out)
     bench_side_open(&sides[0], run, &bench_jobs);
     bench_side_open(&sides[1], run, &quiet_way);
     bench_checkpoint(run);
-    /* The first pair is for connections and statements, and measured again. The one that goes first is
-     * another one each time. */
+    /* The first pair is for connections and statements, and measured again. The one that goes first
+     * is another one each time. */
     for (int64_t pair = -1; pair < slices && !bench_stopped(run); pair++) {
         double rates[2];
 
@@ -53,7 +53,8 @@ driver_wakes_run(bench_run *run, pgqrs_client *quiet, FILE *out)
     }
     expected = (slices + 1) * (run->options.jobs / slices);
     for (int i = 0; i < 2; i++) {
-        is_right = is_right && !bench_stopped(run) && bench_jobs.count(&sides[i], &archived) == expected;
+        is_right =
+            is_right && !bench_stopped(run) && bench_jobs.count(&sides[i], &archived) == expected;
         bench_side_close(&sides[i]);
     }
     if (is_right) {

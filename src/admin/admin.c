@@ -14,8 +14,8 @@
 /* Waiting for another process that installs is part of it. */
 #define INSTALL_TIMEOUT_MS 60000
 
-/* How long the lock of those that install is waited for. Any session may hold it: afterwards one goes on
- * without. */
+/* How long the lock of those that install is waited for. Any session may hold it: afterwards one
+ * goes on without. */
 #define TURN_TIMEOUT_MS 20000
 
 /* How long the lock of a table is waited for, and how often that is tried. */
@@ -29,8 +29,8 @@
 /* A lease that ran out this long ago should have been taken up by a consumer. */
 #define EXPIRED_MS 60000
 
-/* The findings and what owns their text: the answer of verify, and one more for each queue that was found to
- * be neglected. */
+/* The findings and what owns their text: the answer of verify, and one more for each queue that was
+ * found to be neglected. */
 struct pgqrs_report {
     pgqrsi_rows *rows;
     pgqrsi_rows **neglected;
@@ -46,16 +46,18 @@ pgqrs_schema_version(void)
     return PGQRSI_MIGRATION_COUNT;
 }
 
-/* For each migration, the lowest version of a library that may use the schema after it: its own, unless it
- * only adds what older libraries do not look at. */
+/* For each migration, the lowest version of a library that may use the schema after it: its own,
+ * unless it only adds what older libraries do not look at. */
 static const int32_t oldest_libraries[PGQRSI_MIGRATION_COUNT] = { 1 };
 
 /* One statement of the client's schema, on the transaction's connection. */
 static pgqrs_status
-step(pgqrs_client *client, pgqrsi_conn *conn, pgqrsi_sql sql, const pgqrsi_params *params, pgqrs_error *err)
+step(pgqrs_client *client, pgqrsi_conn *conn, pgqrsi_sql sql, const pgqrsi_params *params,
+     pgqrs_error *err)
 {
     return pgqrsi_client_run(
-        client, &(pgqrsi_call){ .conn = conn, .sql = sql, .effect = PGQRSI_WRITES, .params = params },
+        client,
+        &(pgqrsi_call){ .conn = conn, .sql = sql, .effect = PGQRSI_WRITES, .params = params },
         pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, NULL, err);
 }
 
@@ -86,8 +88,8 @@ static pgqrs_status
 install(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
     pgqrsi_installed installed = { 0, 0 };
-    pgqrs_status status =
-        pgqrsi_client_read_installed(client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
+    pgqrs_status status = pgqrsi_client_read_installed(
+        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_client_check_newer(client->scope.schema, &installed, err);
@@ -103,13 +105,13 @@ static pgqrs_status
 check_removable(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
     pgqrsi_installed installed = { 0, 0 };
-    pgqrs_status status =
-        pgqrsi_client_read_installed(client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
+    pgqrs_status status = pgqrsi_client_read_installed(
+        client, conn, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &installed, err);
 
     out->version_before = installed.version;
     if (status == PGQRS_OK && out->version_before == 0)
-        status = pgqrsi_error_set(err, PGQRS_ENOTINSTALLED, "pgqrs is not installed in schema \"%s\"",
-                                  client->scope.schema);
+        status = pgqrsi_error_set(err, PGQRS_ENOTINSTALLED,
+                                  "pgqrs is not installed in schema \"%s\"", client->scope.schema);
     if (status == PGQRS_OK && out->version_before != pgqrs_schema_version())
         status = pgqrsi_error_set(
             err, out->version_before > pgqrs_schema_version() ? PGQRS_ENEWSCHEMA : PGQRS_EOLDSCHEMA,
@@ -119,7 +121,8 @@ check_removable(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, p
     return status;
 }
 
-/* Before the first queue goes: what others built on the tables would keep the last step from being taken. */
+/* Before the first queue goes: what others built on the tables would keep the last step from being
+ * taken. */
 static pgqrs_status
 check_dependents(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs_error *err)
 {
@@ -127,18 +130,20 @@ check_dependents(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, 
     pgqrs_status status = check_removable(client, conn, out, err);
 
     if (status == PGQRS_OK)
-        status = pgqrsi_client_run(
-            client,
-            &(pgqrsi_call){ .conn = conn, .sql = PGQRSI_SQL_ADMIN_DEPENDENTS, .effect = PGQRSI_READS },
-            pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &rows, err);
+        status = pgqrsi_client_run(client,
+                                   &(pgqrsi_call){ .conn = conn,
+                                                   .sql = PGQRSI_SQL_ADMIN_DEPENDENTS,
+                                                   .effect = PGQRSI_READS },
+                                   pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, &rows, err);
     if (status == PGQRS_OK && pgqrsi_rows_count(rows) > 0) {
         pgqrs_slice first = pgqrsi_rows_text(rows, 0, 0);
 
-        status = pgqrsi_error_set(err, PGQRS_ESERVER,
-                                  "uninstalling pgqrs from schema \"%s\" was refused: others depend on its "
-                                  "tables (%d, the first is %.*s): "
-                                  "drop them first",
-                                  client->scope.schema, pgqrsi_rows_count(rows), PGQRS_SLICE_ARG(first));
+        status = pgqrsi_error_set(
+            err, PGQRS_ESERVER,
+            "uninstalling pgqrs from schema \"%s\" was refused: others depend on its "
+            "tables (%d, the first is %.*s): "
+            "drop them first",
+            client->scope.schema, pgqrsi_rows_count(rows), PGQRS_SLICE_ARG(first));
         pgqrsi_error_set_sqlstate(err, "2BP01");
     }
     pgqrsi_rows_free(rows);
@@ -177,14 +182,14 @@ remove_rest(pgqrs_client *client, pgqrsi_conn *conn, pgqrs_installed *out, pgqrs
     if (status != PGQRS_OK)
         return status;
     pgqrsi_client_lock(client);
-    status = pgqrsi_scope_statement(&client->scope, PGQRSI_SQL_ADMIN_UNINSTALL, PGQRSI_LANE_READY, &statement,
-                                    err);
+    status = pgqrsi_scope_statement(&client->scope, PGQRSI_SQL_ADMIN_UNINSTALL, PGQRSI_LANE_READY,
+                                    &statement, err);
     client->schema_checked = 0;
     pgqrsi_client_unlock(client);
     if (status != PGQRS_OK)
         return status;
-    return pgqrsi_conn_script(conn, statement->name, statement->text, pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS,
-                              err);
+    return pgqrsi_conn_script(conn, statement->name, statement->text,
+                              pgqrsi_clock_ms() + INSTALL_TIMEOUT_MS, err);
 }
 
 typedef pgqrs_status (*work)(pgqrs_client *, pgqrsi_conn *, pgqrs_installed *, pgqrs_error *);
@@ -234,9 +239,9 @@ attempt(pgqrs_client *client, work todo, int with_lock, int *out_is_locked, pgqr
     return status;
 }
 
-/* Runs `todo` in a transaction of its own. A connection whose transaction did not end is closed, which rolls
- * it back. While a table is locked, those who need it after us wait for us: so `todo` waits a short time, and
- * is tried again. */
+/* Runs `todo` in a transaction of its own. A connection whose transaction did not end is closed,
+ * which rolls it back. While a table is locked, those who need it after us wait for us: so `todo`
+ * waits a short time, and is tried again. */
 static pgqrs_status
 in_transaction(pgqrs_client *client, work todo, pgqrs_installed *out, pgqrs_error *err)
 {
@@ -251,7 +256,8 @@ in_transaction(pgqrs_client *client, work todo, pgqrs_installed *out, pgqrs_erro
         pgqrsi_error_release(&detail);
         detail = (pgqrs_error)PGQRSI_ERROR_INIT;
         status = attempt(client, todo, with_lock, &is_locked, out, &detail);
-        if (is_locked && (status == PGQRS_OK || strcmp(pgqrs_error_sqlstate(&detail), "55P03") != 0))
+        if (is_locked &&
+            (status == PGQRS_OK || strcmp(pgqrs_error_sqlstate(&detail), "55P03") != 0))
             break;
         with_lock &= is_locked;
         nanosleep(&pause, NULL);
@@ -289,7 +295,8 @@ pgqrs_admin_uninstall(pgqrs_client *client, pgqrs_error *err)
     return status == PGQRS_OK ? in_transaction(client, remove_rest, &installed, err) : status;
 }
 
-/* Whether a queue could not be asked because of what it is, which verify has told, or because of who asks. */
+/* Whether a queue could not be asked because of what it is, which verify has told, or because of
+ * who asks. */
 static int
 is_left_out(const pgqrs_error *err)
 {
@@ -311,11 +318,12 @@ look_for_expired(pgqrs_client *client, pgqrsi_scope *scope, pgqrs_slice name, pg
 
     pgqrsi_params_add_int(&params, EXPIRED_MS);
     pgqrsi_params_add_text(&params, name);
-    status = pgqrsi_client_run(
-        client,
-        &(pgqrsi_call){
-            .scope = scope, .sql = PGQRSI_SQL_ADMIN_EXPIRED, .effect = PGQRSI_READS, .params = &params },
-        pgqrsi_client_deadline(client), &rows, &detail);
+    status = pgqrsi_client_run(client,
+                               &(pgqrsi_call){ .scope = scope,
+                                               .sql = PGQRSI_SQL_ADMIN_EXPIRED,
+                                               .effect = PGQRSI_READS,
+                                               .params = &params },
+                               pgqrsi_client_deadline(client), &rows, &detail);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK && is_left_out(&detail))
         status = PGQRS_OK;
@@ -330,10 +338,11 @@ look_for_expired(pgqrs_client *client, pgqrsi_scope *scope, pgqrs_slice name, pg
     return status;
 }
 
-/* Asks queue by queue: all of them in one statement would take a lock for each table that there is. */
+/* Asks queue by queue: all of them in one statement would take a lock for each table that there
+ * is. */
 static pgqrs_status
-find_neglected(pgqrs_client *client, const pgqrsi_rows *queues, pgqrsi_rows **out, size_t *out_count,
-               pgqrs_error *err)
+find_neglected(pgqrs_client *client, const pgqrsi_rows *queues, pgqrsi_rows **out,
+               size_t *out_count, pgqrs_error *err)
 {
     pgqrsi_scope *scope = malloc(sizeof(*scope));
     pgqrs_status status = PGQRS_OK;
@@ -403,8 +412,8 @@ make_report(pgqrs_client *client, pgqrsi_rows *rows, const pgqrsi_rows *queues, 
 static pgqrs_status
 ask(pgqrs_client *client, pgqrsi_sql sql, int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
 {
-    return pgqrsi_client_run(client, &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_READS }, deadline_ms, out,
-                             err);
+    return pgqrsi_client_run(client, &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_READS },
+                             deadline_ms, out, err);
 }
 
 pgqrs_status

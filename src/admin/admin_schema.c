@@ -8,7 +8,7 @@
 pgqrs_status
 pgqrs_admin_create_schema(pgqrs_client *client, pgqrs_error *err)
 {
-    return pgqrsi_client_run(client,
-                             &(pgqrsi_call){ .sql = PGQRSI_SQL_ADMIN_CREATE_SCHEMA, .effect = PGQRSI_WRITES },
-                             pgqrsi_clock_ms() + client->settings.operation_timeout_ms, NULL, err);
+    return pgqrsi_client_run(
+        client, &(pgqrsi_call){ .sql = PGQRSI_SQL_ADMIN_CREATE_SCHEMA, .effect = PGQRSI_WRITES },
+        pgqrsi_clock_ms() + client->settings.operation_timeout_ms, NULL, err);
 }

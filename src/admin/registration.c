@@ -32,8 +32,8 @@ pgqrsi_registration_params(pgqrsi_params *params, pgqrs_slice queue)
 }
 
 pgqrs_status
-pgqrsi_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t deadline_ms, int64_t *out_id,
-                        pgqrs_error *err)
+pgqrsi_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t deadline_ms,
+                        int64_t *out_id, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_queue *opened = NULL;
@@ -43,17 +43,18 @@ pgqrsi_registration_add(pgqrs_client *client, pgqrs_slice queue, int64_t deadlin
     if (status != PGQRS_OK)
         return status;
     pgqrsi_registration_params(&params, queue);
-    status = pgqrsi_client_run(
-        client,
-        &(pgqrsi_call){ .sql = PGQRSI_SQL_REGISTRATION_REGISTER, .effect = PGQRSI_WRITES, .params = &params },
-        deadline_ms, &rows, err);
+    status = pgqrsi_client_run(client,
+                               &(pgqrsi_call){ .sql = PGQRSI_SQL_REGISTRATION_REGISTER,
+                                               .effect = PGQRSI_WRITES,
+                                               .params = &params },
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_rows_count(rows) == 0)
-        status =
-            pgqrsi_error_set(err, PGQRS_ENOQUEUE,
-                             "registering a worker: queue \"%s\" was deleted in the meantime", opened->name);
+        status = pgqrsi_error_set(err, PGQRS_ENOQUEUE,
+                                  "registering a worker: queue \"%s\" was deleted in the meantime",
+                                  opened->name);
     else
         *out_id = pgqrsi_rows_int(rows, 0, 0);
     pgqrsi_rows_free(rows);
@@ -73,9 +74,9 @@ run_with_id(pgqrs_client *client, pgqrsi_sql sql, int64_t id, pgqrs_error *err)
     pgqrs_status status;
 
     pgqrsi_params_add_int(&params, id);
-    status =
-        pgqrsi_client_run(client, &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES, .params = &params },
-                          pgqrsi_client_deadline(client), NULL, err);
+    status = pgqrsi_client_run(
+        client, &(pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES, .params = &params },
+        pgqrsi_client_deadline(client), NULL, err);
     pgqrsi_params_release(&params);
     return status;
 }

@@ -20,9 +20,9 @@ typedef struct pgqrsi_buffer {
     int failed; /* 1: an append ran out of memory; data is what was there before it */
 } pgqrsi_buffer;
 
-#define PGQRSI_BUFFER_INIT                                                                                   \
-    {                                                                                                        \
-        NULL, 0, 0, 0                                                                                        \
+#define PGQRSI_BUFFER_INIT                                                                         \
+    {                                                                                              \
+        NULL, 0, 0, 0                                                                              \
     }
 
 void pgqrsi_buffer_release(pgqrsi_buffer *buffer);

@@ -14,7 +14,8 @@
 /** Milliseconds of the monotonic clock. */
 int64_t pgqrsi_clock_ms(void);
 
-/** Milliseconds of the clock that goes on while the machine sleeps: how long a lease has been held. */
+/** Milliseconds of the clock that goes on while the machine sleeps: how long a lease has been
+ * held. */
 int64_t pgqrsi_clock_boot_ms(void);
 
 /** Microseconds of the monotonic clock. */

@@ -15,11 +15,15 @@ static const struct row {
     int64_t unit_ms;     /* of a duration: what a number without a unit is; 0: no duration */
 } rows[] = {
     { { "dsn", "PGQRS_DSN", NULL,
-        "PostgreSQL connection string (URI or key=value), or local: or local:NAME for a private server" },
+        "PostgreSQL connection string (URI or key=value), or local: or local:NAME for a private "
+        "server" },
       0,
       0 },
-    { { "schema", "PGQRS_SCHEMA", "public", "schema that holds pgqrs' tables; 1 to 63 bytes" }, 0, 0 },
-    { { "max_connections", "PGQRS_MAX_CONNECTIONS", "16", "most connections of one client, 1 to 1000" },
+    { { "schema", "PGQRS_SCHEMA", "public", "schema that holds pgqrs' tables; 1 to 63 bytes" },
+      0,
+      0 },
+    { { "max_connections", "PGQRS_MAX_CONNECTIONS", "16",
+        "most connections of one client, 1 to 1000" },
       1,
       1000 },
     { { "connection_timeout_seconds", "PGQRS_CONNECTION_TIMEOUT", "30",
@@ -35,7 +39,8 @@ static const struct row {
       NULL,
       1 },
     { { "default_lock_time_seconds", "PGQRS_DEFAULT_LOCK_TIME", "5",
-        "lease of a message if the call names none, in seconds, 1 to 604800, or as 30s, 5m, 1h, 7d" },
+        "lease of a message if the call names none, in seconds, 1 to 604800, or as 30s, 5m, 1h, "
+        "7d" },
       1,
       604800,
       NULL,
@@ -44,11 +49,13 @@ static const struct row {
         "messages in a batch if the call names no number, 1 to 10000" },
       1,
       10000 },
-    { { "max_payload_bytes", "PGQRS_MAX_PAYLOAD", "1048576", "longest payload, in bytes, 1 to 67108864" },
+    { { "max_payload_bytes", "PGQRS_MAX_PAYLOAD", "1048576",
+        "longest payload, in bytes, 1 to 67108864" },
       1,
       67108864 },
     { { "wake_ups", "PGQRS_WAKE_UPS", "true",
-        "whether messages wake the workers that sleep over their queue, true or false; if not, those look by "
+        "whether messages wake the workers that sleep over their queue, true or false; if not, "
+        "those look by "
         "themselves" },
       0,
       0,
@@ -118,10 +125,12 @@ find(pgqrs_slice name)
 static pgqrs_status
 refuse(const char *source, const char *value, const char *wanted, pgqrs_error *err)
 {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-";
+    static const char plain[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 ._+-";
 
     if (value[strspn(value, plain)] == '\0')
-        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": %s", source, value, wanted);
+        return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s = \"%.40s\": %s", source, value,
+                                wanted);
     return pgqrsi_error_set(err, PGQRS_ECONFIG, "refused %s: %s", source, wanted);
 }
 
@@ -149,11 +158,13 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
     long long number;
 
     if (strcmp(row->setting.name, "schema") == 0) {
-        if (pgqrsi_name_check("schema name", pgqrs_slice_of(value), SCHEMA_MAX_BYTES, err) != PGQRS_OK)
-            return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                    "refused %s: a schema name is 1 to 63 bytes of UTF-8 without control "
-                                    "characters",
-                                    source);
+        if (pgqrsi_name_check("schema name", pgqrs_slice_of(value), SCHEMA_MAX_BYTES, err) !=
+            PGQRS_OK)
+            return pgqrsi_error_set(
+                err, PGQRS_ECONFIG,
+                "refused %s: a schema name is 1 to 63 bytes of UTF-8 without control "
+                "characters",
+                source);
         return PGQRS_OK;
     }
     if (row->choices != NULL)
@@ -167,8 +178,8 @@ check_value(const struct row *row, const char *value, const char *source, pgqrs_
     return PGQRS_OK;
 }
 
-/* The number that `text`, such as "5m", is in the unit of `row`; -1 if it is no duration with a unit, or no
- * whole number of those. */
+/* The number that `text`, such as "5m", is in the unit of `row`; -1 if it is no duration with a
+ * unit, or no whole number of those. */
 static long long
 read_duration(const struct row *row, const char *text)
 {
@@ -189,8 +200,8 @@ read_duration(const struct row *row, const char *text)
     return -1;
 }
 
-/* Returns `value`, or in its place, if it is a duration with a unit, the number without; NULL if memory is
- * out. */
+/* Returns `value`, or in its place, if it is a duration with a unit, the number without; NULL if
+ * memory is out. */
 static char *
 settle_duration(const struct row *row, char *value)
 {
@@ -234,7 +245,8 @@ pgqrs_config_set(pgqrs_config *config, pgqrs_slice name, pgqrs_slice value, pgqr
     size_t i = find(name);
 
     if (i == ROW_COUNT)
-        return pgqrsi_error_set(err, PGQRS_ECONFIG, "there is no setting \"%.*s\"", PGQRS_SLICE_ARG(name));
+        return pgqrsi_error_set(err, PGQRS_ECONFIG, "there is no setting \"%.*s\"",
+                                PGQRS_SLICE_ARG(name));
     return set_row(config, i, value, rows[i].setting.name, err);
 }
 

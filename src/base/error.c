@@ -47,8 +47,9 @@ pgqrs_error_sqlstate(const pgqrs_error *err)
     return err != NULL ? err->sqlstate : "";
 }
 
-/* Of the server's own errors: too many connections, disk full, serialization failure, deadlock, lock timeout,
- * cancelled by a timeout, shutting down or starting up, and read-only after a failover. */
+/* Of the server's own errors: too many connections, disk full, serialization failure, deadlock,
+ * lock timeout, cancelled by a timeout, shutting down or starting up, and read-only after a
+ * failover. */
 static int
 is_transient_sqlstate(const char *sqlstate)
 {
@@ -80,8 +81,9 @@ pgqrs_error_is_transient(const pgqrs_error *err)
     }
 }
 
-/* How many bytes a character beyond ASCII has at `p` that would drive a terminal or mislead a reader, else 0:
- * C1 controls, U+2028 and U+2029, which end lines, and those that change the direction of text. */
+/* How many bytes a character beyond ASCII has at `p` that would drive a terminal or mislead a
+ * reader, else 0: C1 controls, U+2028 and U+2029, which end lines, and those that change the
+ * direction of text. */
 static size_t
 harmful_length(const unsigned char *p)
 {

@@ -7,26 +7,26 @@
 #include <pgqrs/error.h>
 #include <pgqrs/slice.h>
 
-/** What users know as an opaque type. Inside, one that outlives no call is a local variable, so that no
- * decision depends on memory for it: PGQRSI_ERROR_INIT, use, pgqrsi_error_release. */
+/** What users know as an opaque type. Inside, one that outlives no call is a local variable, so
+ * that no decision depends on memory for it: PGQRSI_ERROR_INIT, use, pgqrsi_error_release. */
 struct pgqrs_error {
     pgqrs_status status;
     char sqlstate[6];
     char *message; /* NULL when there was no memory for it: the status' text stands in */
 };
 
-#define PGQRSI_ERROR_INIT                                                                                    \
-    {                                                                                                        \
-        .status = PGQRS_OK                                                                                   \
+#define PGQRSI_ERROR_INIT                                                                          \
+    {                                                                                              \
+        .status = PGQRS_OK                                                                         \
     }
 
 /** Frees what `err` holds, not `err`. */
 void pgqrsi_error_release(pgqrs_error *err);
 
 /**
- * Writes `status` and a one-line message, with control characters replaced, into `err` (which may be NULL),
- * and returns `status`, so that a failing path is one statement. Whether a retry makes sense follows from the
- * status.
+ * Writes `status` and a one-line message, with control characters replaced, into `err` (which may
+ * be NULL), and returns `status`, so that a failing path is one statement. Whether a retry makes
+ * sense follows from the status.
  */
 pgqrs_status pgqrsi_error_set(pgqrs_error *err, pgqrs_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

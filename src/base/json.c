@@ -1,14 +1,14 @@
 /*
- * The scanner is a loop over two questions: "which value starts here?" and "what may follow it?". The open
- * arrays and objects are a stack of bits, so no text can make it recurse or allocate.
+ * The scanner is a loop over two questions: "which value starts here?" and "what may follow it?".
+ * The open arrays and objects are a stack of bits, so no text can make it recurse or allocate.
  *
  *      value ---> after ---- , in an array -----> value
  *        ^          |  \---- , in an object ----> key, then value
  *        |          |  \---- ] or } ------------> after
  *        [ or {     \------- nothing is open ---> end of text
  *
- * Where jsonb's limits come from its storage (numeric's weight and scale, memory for one array), they were
- * measured on PostgreSQL 15; tests/db/json_differential.c asks a server again.
+ * Where jsonb's limits come from its storage (numeric's weight and scale, memory for one array),
+ * they were measured on PostgreSQL 15; tests/db/json_differential.c asks a server again.
  */
 #include "base/json.h"
 
@@ -17,13 +17,15 @@
 
 #include "base/name.h"
 
-/* numeric: digits before the decimal point, digits behind it, and what an exponent may be at all. */
+/* numeric: digits before the decimal point, digits behind it, and what an exponent may be at
+ * all. */
 #define NUMERIC_MAX_WEIGHT 131071
 #define NUMERIC_MAX_SCALE 16383
 #define NUMERIC_EXPONENT_BOUND 1073741823
 
-/* Stricter than jsonb, whose own limit on the elements of a container and on its bytes depends on what they
- * are: with no more values than this in a text of at most 64 MiB, neither can be reached. */
+/* Stricter than jsonb, whose own limit on the elements of a container and on its bytes depends on
+ * what they are: with no more values than this in a text of at most 64 MiB, neither can be
+ * reached. */
 #define MAX_VALUES 8388608
 
 /* 64 is the width of the stack. */
@@ -31,8 +33,9 @@ _Static_assert(PGQRSI_JSON_MAX_DEPTH == 64, "the open containers are the bits of
 
 struct scan {
     const unsigned char *start, *at, *end;
-    uint64_t objects; /* bit 0: the innermost open container is an object; bit 1: the one around it ... */
-    int depth;        /* how many bits count */
+    /* bit 0: the innermost open container is an object; bit 1: the one around it ... */
+    uint64_t objects;
+    int depth; /* how many bits count */
     size_t values;
     uint64_t printed; /* bytes of jsonb's text of what was passed so far, or a few more */
     pgqrsi_json_fault *fault;
@@ -73,9 +76,9 @@ skip_space(struct scan *scan)
         scan->at++;
 }
 
-/* Passes over bytes that stand for themselves, eight at a time: a byte of `special` has its top bit set if
- * the byte of the text is a quote, a backslash, a control character or not ASCII. A borrow may also mark a
- * byte behind such a one; the loop over single bytes decides. */
+/* Passes over bytes that stand for themselves, eight at a time: a byte of `special` has its top bit
+ * set if the byte of the text is a quote, a backslash, a control character or not ASCII. A borrow
+ * may also mark a byte behind such a one; the loop over single bytes decides. */
 static void
 skip_plain(struct scan *scan)
 {
@@ -98,7 +101,8 @@ skip_plain(struct scan *scan)
     scan->at = p;
 }
 
-/* A run of bytes beyond ASCII. A sequence never extends into ASCII, so the run can be checked by itself. */
+/* A run of bytes beyond ASCII. A sequence never extends into ASCII, so the run can be checked by
+ * itself. */
 static int
 check_utf8(struct scan *scan)
 {
@@ -196,8 +200,8 @@ check_escape(struct scan *scan)
     }
 }
 
-/* A string, whose opening quote comes next. It is printed no longer than it was written: an escape is printed
- * as the character it stands for, or as an escape that is as long or shorter. */
+/* A string, whose opening quote comes next. It is printed no longer than it was written: an escape
+ * is printed as the character it stands for, or as an escape that is as long or shorter. */
 static int
 check_string(struct scan *scan)
 {
@@ -219,7 +223,8 @@ check_string(struct scan *scan)
     return 1;
 }
 
-/* Passes over digits, of which there must be one; reports how many and where the first one above zero is. */
+/* Passes over digits, of which there must be one; reports how many and where the first one above
+ * zero is. */
 static int
 check_digits(struct scan *scan, int64_t *count, const unsigned char **nonzero)
 {
@@ -234,7 +239,8 @@ check_digits(struct scan *scan, int64_t *count, const unsigned char **nonzero)
     return 1;
 }
 
-/* The part of a number behind its "e". A value beyond what numeric takes stays beyond, however long it is. */
+/* The part of a number behind its "e". A value beyond what numeric takes stays beyond, however long
+ * it is. */
 static int
 check_exponent(struct scan *scan, int64_t *exponent)
 {
@@ -252,16 +258,17 @@ check_exponent(struct scan *scan, int64_t *exponent)
     return 1;
 }
 
-/* A number is printed without an exponent: `weight` is the place of its first digit, 0 for the one before the
- * point, and `scale` how many digits stand behind the point. */
+/* A number is printed without an exponent: `weight` is the place of its first digit, 0 for the one
+ * before the point, and `scale` how many digits stand behind the point. */
 static void
 add_printed_number(struct scan *scan, int is_negative, int64_t weight, int64_t scale)
 {
-    scan->printed += (uint64_t)(is_negative + (weight > 0 ? weight + 1 : 1) + (scale > 0 ? 1 + scale : 0));
+    scan->printed +=
+        (uint64_t)(is_negative + (weight > 0 ? weight + 1 : 1) + (scale > 0 ? 1 + scale : 0));
 }
 
-/* jsonb keeps numbers as numeric, which counts the digits behind the point that were written, even if all are
- * zero, and before it those from the first one above zero. */
+/* jsonb keeps numbers as numeric, which counts the digits behind the point that were written, even
+ * if all are zero, and before it those from the first one above zero. */
 static int
 check_number(struct scan *scan)
 {
@@ -292,14 +299,17 @@ check_number(struct scan *scan)
     if (exponent >= NUMERIC_EXPONENT_BOUND || exponent <= -NUMERIC_EXPONENT_BOUND)
         return refuse(scan, start, "the number's exponent is out of range");
     if (behind - exponent > NUMERIC_MAX_SCALE)
-        return refuse(scan, start, "the number has more than 16383 digits behind the decimal point");
+        return refuse(scan, start,
+                      "the number has more than 16383 digits behind the decimal point");
     if (nonzero != NULL) {
-        int64_t skipped = nonzero - first - (nonzero > first + before ? 1 : 0); /* the point is no digit */
+        /* the point is no digit */
+        int64_t skipped = nonzero - first - (nonzero > first + before ? 1 : 0);
 
         weight = before - 1 - skipped + exponent;
     }
     if (weight > NUMERIC_MAX_WEIGHT)
-        return refuse(scan, start, "the number has more than 131072 digits before the decimal point");
+        return refuse(scan, start,
+                      "the number has more than 131072 digits before the decimal point");
     add_printed_number(scan, first > start, weight, behind - exponent);
     return 1;
 }
@@ -332,8 +342,8 @@ check_key(struct scan *scan)
     return 1;
 }
 
-/* An array or an object starts. *awaits_value says whether its first value comes next; otherwise it is empty,
- * and its end comes next. */
+/* An array or an object starts. *awaits_value says whether its first value comes next; otherwise it
+ * is empty, and its end comes next. */
 static int
 open_container(struct scan *scan, int *awaits_value)
 {
@@ -378,7 +388,8 @@ check_value(struct scan *scan, int *awaits_value)
     }
 }
 
-/* What follows a value: the ends of any number of containers, then a comma or the end of the text. */
+/* What follows a value: the ends of any number of containers, then a comma or the end of the
+ * text. */
 static int
 check_after(struct scan *scan, int *awaits_value)
 {
@@ -396,7 +407,8 @@ check_after(struct scan *scan, int *awaits_value)
             return in_object ? check_key(scan) : 1;
         }
         if (!next_is(scan, in_object ? '}' : ']'))
-            return refuse_next(scan, in_object ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
+            return refuse_next(scan,
+                               in_object ? "expected \",\" or \"}\"" : "expected \",\" or \"]\"");
         scan->at++;
         scan->depth--;
         scan->objects >>= 1;
@@ -430,8 +442,8 @@ pgqrsi_json_is_object(pgqrs_slice text)
 {
     size_t i = 0;
 
-    while (i < text.size &&
-           (text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t' || text.data[i] == '\r'))
+    while (i < text.size && (text.data[i] == ' ' || text.data[i] == '\n' || text.data[i] == '\t' ||
+                             text.data[i] == '\r'))
         i++;
     return i < text.size && text.data[i] == '{';
 }

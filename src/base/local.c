@@ -43,16 +43,17 @@ check_name(pgqrs_slice name, pgqrs_error *err)
     if (good)
         return PGQRS_OK;
     if (!may_be_shown(name))
-        return pgqrsi_error_set(
-            err, PGQRS_EINVAL,
-            "refused the name of a private server, which is not shown, as it may hold a password: " ALLOWED,
-            NAME_MAX_BYTES);
-    return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the name \"%.*s\" of a private server: " ALLOWED,
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused the name of a private server, which is not shown, as it "
+                                "may hold a password: " ALLOWED,
+                                NAME_MAX_BYTES);
+    return pgqrsi_error_set(err, PGQRS_EINVAL,
+                            "refused the name \"%.*s\" of a private server: " ALLOWED,
                             (int)(name.size > 64 ? 64 : name.size), name.data, NAME_MAX_BYTES);
 }
 
-/* The variable's value if it is an absolute path; a relative one is ignored, as the XDG specification says.
- * The environment of a set-user-ID program is its caller's and not heard. */
+/* The variable's value if it is an absolute path; a relative one is ignored, as the XDG
+ * specification says. The environment of a set-user-ID program is its caller's and not heard. */
 static const char *
 absolute_from_environment(const char *variable)
 {
@@ -89,7 +90,8 @@ find_parent(char **out, pgqrs_error *err)
     int length;
 
     if (override != NULL && *override != '\0' && *override != '/')
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused PGQRS_LOCAL_ROOT = \"%s\": give an absolute path",
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused PGQRS_LOCAL_ROOT = \"%s\": give an absolute path",
                                 override);
     if (override != NULL && *override != '\0')
         length = asprintf(out, "%s", override);
@@ -162,10 +164,11 @@ find_owner(uid_t *out, pgqrs_error *err)
     return status;
 }
 
-/* If others can write in the folder above, one of them may have put a server of his there to receive our
- * data. */
+/* If others can write in the folder above, one of them may have put a server of his there to
+ * receive our data. */
 pgqrs_status
-pgqrsi_local_open_data(const char *data, const uid_t *owner, int *out_fd, struct stat *info, pgqrs_error *err)
+pgqrsi_local_open_data(const char *data, const uid_t *owner, int *out_fd, struct stat *info,
+                       pgqrs_error *err)
 {
     *out_fd = open(data, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (*out_fd < 0 && errno == ENOENT)
@@ -243,7 +246,8 @@ pgqrsi_local_listens(const char *socket_dir, int port, uid_t *out_user)
     socklen_t size = sizeof(peer);
     int length, fd, is_heard;
 
-    length = snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", socket_dir, port);
+    length =
+        snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.%d", socket_dir, port);
     if (length < 0 || (size_t)length >= sizeof(address.sun_path))
         return 0;
     fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -261,11 +265,12 @@ pgqrsi_local_listens(const char *socket_dir, int port, uid_t *out_user)
 
 /* ---- Connecting ---- */
 
-/* Whatever libpq would else take from its environment variables: PGHOSTADDR and the like would lead to some
- * other server, or fail here. (PGSERVICE, PGTZ, PGDATESTYLE and PGGEQO have no keyword that says "none".) */
-#define INDEPENDENT                                                                                          \
-    " hostaddr='' options='' target_session_attrs='any' requirepeer='' sslmode='disable' "                   \
-    "gssencmode='disable' channel_binding='disable' sslrootcert='' ssl_min_protocol_version='' "             \
+/* Whatever libpq would else take from its environment variables: PGHOSTADDR and the like would lead
+ * to some other server, or fail here. (PGSERVICE, PGTZ, PGDATESTYLE and PGGEQO have no keyword that
+ * says "none".) */
+#define INDEPENDENT                                                                                \
+    " hostaddr='' options='' target_session_attrs='any' requirepeer='' sslmode='disable' "         \
+    "gssencmode='disable' channel_binding='disable' sslrootcert='' ssl_min_protocol_version='' "   \
     "ssl_max_protocol_version=''"
 
 char *
@@ -281,7 +286,9 @@ pgqrsi_local_write_conninfo(const char *socket_dir, int port)
         pgqrsi_buffer_append(&text, p, 1);
     }
     snprintf(rest, sizeof(rest),
-             "' port='%d' user='" PGQRSI_LOCAL_USER "' dbname='" PGQRSI_LOCAL_DATABASE "'" INDEPENDENT, port);
+             "' port='%d' user='" PGQRSI_LOCAL_USER "' dbname='" PGQRSI_LOCAL_DATABASE
+             "'" INDEPENDENT,
+             port);
     pgqrsi_buffer_append(&text, rest, strlen(rest) + 1);
     if (text.failed) {
         pgqrsi_buffer_release(&text);
@@ -300,20 +307,22 @@ pgqrsi_local_is_dsn(pgqrs_slice dsn)
 static pgqrs_status
 report_away(const char *name, const char *state, pgqrs_error *err)
 {
-    return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                            "could not connect to the private server \"%s\", which %s: start it with pgqrs "
-                            "local start %s",
-                            name, state, name);
+    return pgqrsi_error_set(
+        err, PGQRS_ECONNECT,
+        "could not connect to the private server \"%s\", which %s: start it with pgqrs "
+        "local start %s",
+        name, state, name);
 }
 
 /* A folder in /tmp that a cleaner has removed may be a stranger's by now, with a server in it. */
 static pgqrs_status
 report_stranger(const char *name, const char *socket_dir, uid_t user, uid_t owner, pgqrs_error *err)
 {
-    return pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                            "refused to connect to the private server \"%s\": the process that listens in "
-                            "\"%s\" belongs to user %ld and not to %ld; see whose that folder is",
-                            name, socket_dir, (long)user, (long)owner);
+    return pgqrsi_error_set(
+        err, PGQRS_ESYSTEM,
+        "refused to connect to the private server \"%s\": the process that listens in "
+        "\"%s\" belongs to user %ld and not to %ld; see whose that folder is",
+        name, socket_dir, (long)user, (long)owner);
 }
 
 /* postmaster.pid alone proves nothing: it stays behind after kill -9 or a power cut. */
@@ -360,7 +369,8 @@ find_in_folder(const char *folder, char **out, pgqrs_error *err)
         return pgqrsi_error_memory(err);
     status = pgqrsi_local_open_data(data, &owner, &fd, &info, err);
     if (status == PGQRS_OK)
-        status = fd < 0 ? report_away(name, "does not exist", err) : find_server(name, fd, owner, out, err);
+        status = fd < 0 ? report_away(name, "does not exist", err)
+                        : find_server(name, fd, owner, out, err);
     if (fd >= 0)
         close(fd);
     free(data);

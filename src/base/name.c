@@ -79,14 +79,15 @@ pgqrsi_name_check(const char *what, pgqrs_slice name, size_t max_bytes, pgqrs_er
                                 max_bytes);
     if (name.size > max_bytes)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused the %s: it has %zu bytes and at most %zu are allowed", what,
-                                name.size, max_bytes);
+                                "refused the %s: it has %zu bytes and at most %zu are allowed",
+                                what, name.size, max_bytes);
     valid = pgqrsi_utf8_valid_prefix(name);
     if (valid < name.size)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s: it is not UTF-8 at byte %zu", what,
-                                valid + 1);
+        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s: it is not UTF-8 at byte %zu",
+                                what, valid + 1);
     if (has_control_character(name))
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused the %s \"%.*s\": it holds a control character",
-                                what, PGQRS_SLICE_ARG(name));
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused the %s \"%.*s\": it holds a control character", what,
+                                PGQRS_SLICE_ARG(name));
     return PGQRS_OK;
 }

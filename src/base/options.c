@@ -32,7 +32,8 @@ is_zero(const char *bytes, size_t size)
 }
 
 pgqrs_status
-pgqrsi_options_read(const char *name, const char *init, const void *given, void *own, pgqrs_error *err)
+pgqrsi_options_read(const char *name, const char *init, const void *given, void *own,
+                    pgqrs_error *err)
 {
     size_t own_size = size_of(own), size, common;
 
@@ -43,11 +44,13 @@ pgqrsi_options_read(const char *name, const char *init, const void *given, void 
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused %s options: begin with %s", name, init);
     common = size < own_size ? size : own_size;
     if (!is_zero((const char *)given + common, size - common))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused %s options: they set something that this library does not know: the "
-                                "program was built with a newer one",
-                                name);
-    memcpy((char *)own + sizeof(size_t), (const char *)given + sizeof(size_t), common - sizeof(size_t));
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused %s options: they set something that this library does not know: the "
+            "program was built with a newer one",
+            name);
+    memcpy((char *)own + sizeof(size_t), (const char *)given + sizeof(size_t),
+           common - sizeof(size_t));
     return PGQRS_OK;
 }
 
@@ -67,7 +70,8 @@ pgqrsi_results_write(void *out, const void *own)
 
     if (!is_size(size))
         return;
-    memcpy((char *)out + sizeof(size_t), (const char *)own + sizeof(size_t), common - sizeof(size_t));
+    memcpy((char *)out + sizeof(size_t), (const char *)own + sizeof(size_t),
+           common - sizeof(size_t));
     memset((char *)out + common, 0, size - common);
 }
 

@@ -14,8 +14,8 @@ typedef struct pgqrsi_rate {
 
 void pgqrsi_rate_init(pgqrsi_rate *rate, int64_t per_second, int64_t now_ms);
 
-/** Takes `count` if they are there, or if the bucket is full (so that a batch larger than the bucket can pass
- * at all, at the price of a longer pause behind it). Returns 1 if taken, else 0. */
+/** Takes `count` if they are there, or if the bucket is full (so that a batch larger than the
+ * bucket can pass at all, at the price of a longer pause behind it). Returns 1 if taken, else 0. */
 int pgqrsi_rate_take(pgqrsi_rate *rate, int64_t count, int64_t now_ms);
 
 #endif

@@ -33,9 +33,9 @@ pgqrsi_conn_wait(const PGconn *pg, short events, int64_t deadline_ms)
     }
 }
 
-/* When a commit waits for a synchronous standby and is told not to, the server reports success and this
- * warning: committed here, perhaps nowhere else. Its text is translated; the function that raises it is not.
- */
+/* When a commit waits for a synchronous standby and is told not to, the server reports success and
+ * this warning: committed here, perhaps nowhere else. Its text is translated; the function that
+ * raises it is not. */
 void
 pgqrsi_conn_on_notice(void *arg, const PGresult *result)
 {
@@ -55,14 +55,15 @@ pgqrsi_conn_on_notice(void *arg, const PGresult *result)
 /*
  * What the session of a borrowed connection may be set to, and why nothing else of it is looked at.
  *
- * Parameters are sent in binary form with their types named, and rows come back in binary form: DateStyle,
- * TimeZone, IntervalStyle, bytea_output, extra_float_digits, lc_*, array_nulls and xmlbinary say how values
- * are written as text, which happens nowhere. standard_conforming_strings and backslash_quote matter for
- * literals: the only ones are names that we write ourselves, in a form that both settings read alike. Tables
- * are named with their schema, functions and operators are found by exact types. The encoding does matter:
- * text and JSON are converted from it, in binary form as well, so what is UTF-8 here would be stored as
- * something else. Read-only transactions, timeouts, isolation, row security and synchronous_commit are the
- * owner's choice, and what they refuse is told as the server says it.
+ * Parameters are sent in binary form with their types named, and rows come back in binary form:
+ * DateStyle, TimeZone, IntervalStyle, bytea_output, extra_float_digits, lc_*, array_nulls and
+ * xmlbinary say how values are written as text, which happens nowhere. standard_conforming_strings
+ * and backslash_quote matter for literals: the only ones are names that we write ourselves, in a
+ * form that both settings read alike. Tables are named with their schema, functions and operators
+ * are found by exact types. The encoding does matter: text and JSON are converted from it, in
+ * binary form as well, so what is UTF-8 here would be stored as something else. Read-only
+ * transactions, timeouts, isolation, row security and synchronous_commit are the owner's choice,
+ * and what they refuse is told as the server says it.
  */
 static pgqrs_status
 check_borrowed(const PGconn *connection, pgqrs_error *err)
@@ -72,10 +73,12 @@ check_borrowed(const PGconn *connection, pgqrs_error *err)
     if (connection == NULL || PQstatus(connection) != CONNECTION_OK)
         return pgqrsi_error_set(err, PGQRS_EINVAL,
                                 "refused a PGconn that is not connected: connect it first");
-    if (PQtransactionStatus(connection) != PQTRANS_INTRANS || PQpipelineStatus(connection) != PQ_PIPELINE_OFF)
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused a PGconn that is not idle in a transaction: BEGIN one on it first, "
-                                "and roll back one that failed");
+    if (PQtransactionStatus(connection) != PQTRANS_INTRANS ||
+        PQpipelineStatus(connection) != PQ_PIPELINE_OFF)
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused a PGconn that is not idle in a transaction: BEGIN one on it first, "
+            "and roll back one that failed");
     encoding = pg_encoding_to_char(PQclientEncoding(connection));
     if (strcmp(encoding, "UTF8") != 0)
         return pgqrsi_error_set(
@@ -156,8 +159,8 @@ pgqrsi_conn_lost(pgqrsi_conn *conn, const char *name, const char *why, pgqrs_err
     conn->broken = 1;
     conn->why = why;
     return pgqrsi_error_set(err, PGQRS_EUNKNOWN,
-                            "%s: %s after it was sent, so it may or may not have been carried out", name,
-                            why);
+                            "%s: %s after it was sent, so it may or may not have been carried out",
+                            name, why);
 }
 
 void
@@ -178,8 +181,9 @@ pgqrsi_conn_consume(pgqrsi_conn *conn)
     return 1;
 }
 
-/* Waits for `events` and reads what has come. A server that never stops to send is ready at any time, so the
- * clock is looked at as well; what has arrived by the deadline is read once. NULL, or why it is over. */
+/* Waits for `events` and reads what has come. A server that never stops to send is ready at any
+ * time, so the clock is looked at as well; what has arrived by the deadline is read once. NULL, or
+ * why it is over. */
 static const char *
 wait_and_consume(pgqrsi_conn *conn, short events, int64_t deadline_ms, int *is_last)
 {
@@ -217,7 +221,8 @@ pgqrsi_conn_flush(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, pgqr
 }
 
 pgqrs_status
-pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGresult **out,
+                  pgqrs_error *err)
 {
     int is_last = 0;
 
@@ -234,14 +239,16 @@ pgqrsi_conn_await(pgqrsi_conn *conn, const char *name, int64_t deadline_ms, PGre
 
 /* After PQsend...: flush and read. `sent` is what that returned. */
 static pgqrs_status
-finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGresult **out, pgqrs_error *err)
+finish(pgqrsi_conn *conn, const char *name, int sent, int64_t deadline_ms, PGresult **out,
+       pgqrs_error *err)
 {
     pgqrs_status status;
 
     *out = NULL;
     if (!sent) {
         conn->broken = 1;
-        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: could not be sent: the connection is lost", name);
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "%s: could not be sent: the connection is lost", name);
     }
     conn->sync_cancelled = 0;
     status = pgqrsi_conn_flush(conn, name, deadline_ms, err);
@@ -255,14 +262,14 @@ static pgqrs_status
 check_shape(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
             const PGresult *result, pgqrs_error *err)
 {
-    const char *why =
-        pgqrsi_shape_mismatch(statement->shape, pgqrsi_shape_limit(statement->shape, params), result);
+    const char *why = pgqrsi_shape_mismatch(statement->shape,
+                                            pgqrsi_shape_limit(statement->shape, params), result);
 
     return why == NULL ? PGQRS_OK : pgqrsi_conn_lost(conn, statement->name, why, err);
 }
 
-/* Prepares the statement first, if it has been run before; see prepared.h. *by_name is 1 if it is to be run
- * by name. Nothing of the statement itself has been sent when this fails. */
+/* Prepares the statement first, if it has been run before; see prepared.h. *by_name is 1 if it is
+ * to be run by name. Nothing of the statement itself has been sent when this fails. */
 static pgqrs_status
 prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
         int64_t deadline_ms, int *by_name, pgqrs_error *err)
@@ -274,22 +281,23 @@ prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_param
 
     *by_name = run_as != PGQRSI_RUN_UNNAMED;
     if (run_as == PGQRSI_RUN_DROP_PREPARE) {
-        status =
-            finish(conn, statement->name, pgqrsi_conn_send_drop(conn, victim), deadline_ms, &result, err);
+        status = finish(conn, statement->name, pgqrsi_conn_send_drop(conn, victim), deadline_ms,
+                        &result, err);
         pgqrsi_prepared_settle(conn->prepared, victim, status == PGQRS_OK);
         PQclear(result);
         result = NULL;
     }
     if (run_as >= PGQRSI_RUN_PREPARE) {
         if (status == PGQRS_OK)
-            status = finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params),
-                            deadline_ms, &result, err);
+            status =
+                finish(conn, statement->name, pgqrsi_conn_send_prepare(conn, statement, params),
+                       deadline_ms, &result, err);
         pgqrsi_prepared_settle(conn->prepared, statement->serial, status == PGQRS_OK);
         PQclear(result);
     }
     if (status == PGQRS_EUNKNOWN)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection was lost before it was sent",
-                                statement->name);
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "%s: the connection was lost before it was sent", statement->name);
     return status;
 }
 
@@ -309,8 +317,9 @@ pgqrsi_conn_run(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqr
     PQsetnonblocking(conn->pg, 1);
     status = prepare(conn, statement, params, deadline_ms, &by_name, err);
     if (status == PGQRS_OK)
-        status = finish(conn, statement->name, pgqrsi_conn_send_statement(conn, statement, params, by_name),
-                        deadline_ms, &result, err);
+        status = finish(conn, statement->name,
+                        pgqrsi_conn_send_statement(conn, statement, params, by_name), deadline_ms,
+                        &result, err);
     if (status == PGQRS_OK)
         status = check_shape(conn, statement, params, result, err);
     if (conn->borrowed && PQtransactionStatus(conn->pg) != PQTRANS_ACTIVE)

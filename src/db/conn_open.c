@@ -29,15 +29,16 @@ start(const pgqrsi_conn_settings *settings)
                                      "dbname",
                                      "client_encoding",
                                      NULL };
-    const char *const values[] = { "pgqrs", "10", "5", "3", user_timeout, "disable", settings->conninfo,
-                                   "UTF8",  NULL };
+    const char *const values[] = {
+        "pgqrs", "10", "5", "3", user_timeout, "disable", settings->conninfo, "UTF8", NULL
+    };
 
     snprintf(user_timeout, sizeof(user_timeout), "%lld", (long long)settings->operation_timeout_ms);
     return PQconnectStartParams(keywords, values, 1);
 }
 
-/* With verbose errors the server's SQLSTATE stands in the message as ":  28P01: ". Copies it and returns
- * where the text behind it begins; the whole message if there is none. */
+/* With verbose errors the server's SQLSTATE stands in the message as ":  28P01: ". Copies it and
+ * returns where the text behind it begins; the whole message if there is none. */
 static const char *
 find_sqlstate(const char *message, char sqlstate[6])
 {
@@ -45,7 +46,8 @@ find_sqlstate(const char *message, char sqlstate[6])
     for (const char *p = strstr(message, ":  "); p != NULL; p = strstr(p + 1, ":  ")) {
         int length = 0;
 
-        while (length < 5 && (isdigit((unsigned char)p[3 + length]) || isupper((unsigned char)p[3 + length])))
+        while (length < 5 &&
+               (isdigit((unsigned char)p[3 + length]) || isupper((unsigned char)p[3 + length])))
             length++;
         if (length == 5 && p[8] == ':' && p[9] == ' ') {
             memcpy(sqlstate, p + 3, 5);
@@ -71,8 +73,9 @@ advice(pgqrs_status status)
     }
 }
 
-/* Whether libpq refused what it was told, before it tried to connect: there is nothing else to tell that by.
- * What it quotes then is no password: dsn.c has refused what would make a part of one the port. */
+/* Whether libpq refused what it was told, before it tried to connect: there is nothing else to tell
+ * that by. What it quotes then is no password: dsn.c has refused what would make a part of one the
+ * port. */
 static int
 is_about_settings(const char *message)
 {
@@ -100,22 +103,23 @@ pgqrsi_conn_refused(const pgqrsi_conn *conn, pgqrs_error *err)
     pgqrs_status status = pgqrsi_sqlstate_of_connection(sqlstate);
     size_t length = strcspn(message, "\n");
 
-    /* Without an answer of the server libpq explains itself over several lines; the first says what happened,
-     * and where a password is missing there is no SQLSTATE. */
+    /* Without an answer of the server libpq explains itself over several lines; the first says what
+     * happened, and where a password is missing there is no SQLSTATE. */
     if (sqlstate[0] == '\0' && PQconnectionNeedsPassword(conn->pg))
         status = PGQRS_EAUTH;
     if (status == PGQRS_ECONNECT && is_about_settings(message))
         return pgqrsi_error_set(
             err, PGQRS_ECONFIG,
-            "cannot connect to the server: %.*s; correct that in the DSN or the environment", (int)length,
-            message);
-    status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length, message,
-                              advice(status));
+            "cannot connect to the server: %.*s; correct that in the DSN or the environment",
+            (int)length, message);
+    status = pgqrsi_error_set(err, status, "cannot connect to the server: %.*s%s", (int)length,
+                              message, advice(status));
     pgqrsi_error_set_sqlstate(err, sqlstate);
     return status;
 }
 
-/* What has arrived by the deadline is read once: a server that never stops to send is ready at any time. */
+/* What has arrived by the deadline is read once: a server that never stops to send is ready at any
+ * time. */
 static pgqrs_status
 await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 {
@@ -141,10 +145,12 @@ await_connection(const pgqrsi_conn *conn, int64_t deadline_ms, pgqrs_error *err)
 }
 
 void
-pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, pgqrsi_params *params)
+pgqrsi_conn_probe_params(const pgqrsi_conn *conn, const pgqrsi_conn_settings *settings,
+                         pgqrsi_params *params)
 {
     pgqrsi_params_add_int(params, settings->owns_sessions ? OWN_SESSION : PQbackendPID(conn->pg));
-    pgqrsi_params_add_int(params, settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
+    pgqrsi_params_add_int(params,
+                          settings->operation_timeout_ms - settings->operation_timeout_ms / 10);
     pgqrsi_params_add_int(params, settings->operation_timeout_ms / 2 < LOCK_TIMEOUT_MS
                                       ? settings->operation_timeout_ms / 2
                                       : LOCK_TIMEOUT_MS);
@@ -163,28 +169,32 @@ pgqrsi_conn_probed(pgqrsi_conn *conn, const pgqrsi_rows *rows, pgqrs_error *err)
             "cannot use this server: it is a standby, which cannot be written to; name the "
             "primary in the DSN, or all hosts with target_session_attrs=read-write");
     if (pgqrsi_rows_int(rows, 0, 2) != 0)
+        return pgqrsi_error_set(err, PGQRS_ECONNECT,
+                                "cannot use this session: it is read-only, since "
+                                "default_transaction_read_only is on for the "
+                                "server, the database, the role or in the DSN; set it to off "
+                                "there, and look whether the "
+                                "server's disk is full");
+    if (strcmp(encoding, "UTF8") != 0)
         return pgqrsi_error_set(
             err, PGQRS_ECONNECT,
-            "cannot use this session: it is read-only, since default_transaction_read_only is on for the "
-            "server, the database, the role or in the DSN; set it to off there, and look whether the "
-            "server's disk is full");
-    if (strcmp(encoding, "UTF8") != 0)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                "cannot use this session: its client_encoding is \"%s\" though UTF8 was "
-                                "asked for; connect to the server itself, or correct the pooler",
-                                encoding);
+            "cannot use this session: its client_encoding is \"%s\" though UTF8 was "
+            "asked for; connect to the server itself, or correct the pooler",
+            encoding);
     if (pgqrsi_rows_int(rows, 0, 5) == 0)
         return pgqrsi_error_set(
             err, PGQRS_ECONFIG,
             "cannot use this session: its search_path names other schemas before pg_catalog, where "
-            "others may have put functions and operators; leave pg_catalog out of the search_path of "
+            "others may have put functions and operators; leave pg_catalog out of the search_path "
+            "of "
             "the role and the database, or name it first");
     return PGQRS_OK;
 }
 
 /* The first statement: see connection/probe.sql. */
 static pgqrs_status
-probe(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, int64_t deadline_ms, pgqrs_error *err)
+probe(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings, int64_t deadline_ms,
+      pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;

@@ -21,9 +21,9 @@ advice(pgqrs_status status)
     }
 }
 
-/* Whether the session will fail alike with every further statement, or with this one each time: it is
- * read-only, what was prepared is gone, or what was prepared returns other columns than before. A new one
- * may be better. */
+/* Whether the session will fail alike with every further statement, or with this one each time: it
+ * is read-only, what was prepared is gone, or what was prepared returns other columns than before.
+ * A new one may be better. */
 static int
 is_unfit(const PGresult *result, const char *sqlstate)
 {
@@ -36,7 +36,8 @@ is_unfit(const PGresult *result, const char *sqlstate)
 
 /* The server's primary message only: its detail may quote a row, and so a payload. */
 pgqrs_status
-pgqrsi_conn_server_error(pgqrsi_conn *conn, const char *name, const PGresult *result, pgqrs_error *err)
+pgqrsi_conn_server_error(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                         pgqrs_error *err)
 {
     const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
     const char *message = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
@@ -62,8 +63,8 @@ pgqrsi_conn_ends_session(const PGresult *result)
     return severity != NULL && (strcmp(severity, "FATAL") == 0 || strcmp(severity, "PANIC") == 0);
 }
 
-/* libpq makes results up as well, when the connection is gone or there is no memory for what the server
- * sent: then that is lost, and it may have been a success. */
+/* libpq makes results up as well, when the connection is gone or there is no memory for what the
+ * server sent: then that is lost, and it may have been a success. */
 int
 pgqrsi_conn_is_of_server(const PGresult *result)
 {
@@ -78,7 +79,8 @@ pgqrsi_conn_is_success(const PGresult *result)
 }
 
 pgqrs_status
-pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *result, pgqrs_error *err)
+pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *result,
+                         pgqrs_error *err)
 {
     if (pgqrsi_conn_ends_session(result))
         return pgqrsi_conn_lost(conn, name, "the server ended the session", err);
@@ -90,16 +92,18 @@ pgqrsi_conn_out_of_place(pgqrsi_conn *conn, const char *name, const PGresult *re
     case PGRES_FATAL_ERROR:
         if (PQstatus(conn->pg) != CONNECTION_OK)
             return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
-        return pgqrsi_conn_lost(conn, name, "the answer could not be read, or there was no memory for it",
-                                err);
+        return pgqrsi_conn_lost(conn, name,
+                                "the answer could not be read, or there was no memory for it", err);
     default:
         return pgqrsi_conn_lost(conn, name, "the server answered out of order", err);
     }
 }
 
-/* One result of several. A failure of the server's is told once; what is out of place ends it all. */
+/* One result of several. A failure of the server's is told once; what is out of place ends it
+ * all. */
 static pgqrs_status
-judge(pgqrsi_conn *conn, const char *name, const PGresult *result, pgqrs_status status, pgqrs_error *err)
+judge(pgqrsi_conn *conn, const char *name, const PGresult *result, pgqrs_status status,
+      pgqrs_error *err)
 {
     if (pgqrsi_conn_ends_session(result) || !pgqrsi_conn_is_of_server(result))
         return pgqrsi_conn_out_of_place(conn, name, result, err);
@@ -110,7 +114,8 @@ judge(pgqrsi_conn *conn, const char *name, const PGresult *result, pgqrs_status 
 static int
 is_transaction_right(pgqrsi_conn *conn, const PGresult *last)
 {
-    int is_inside = PQtransactionStatus(conn->pg) != PQTRANS_IDLE, was_inside = conn->in_transaction;
+    int is_inside = PQtransactionStatus(conn->pg) != PQTRANS_IDLE,
+        was_inside = conn->in_transaction;
 
     conn->in_transaction = is_inside;
     return conn->borrowed || is_inside == was_inside || PQnfields(last) == 0;
@@ -118,7 +123,8 @@ is_transaction_right(pgqrsi_conn *conn, const PGresult *last)
 
 /* All results are there, `last` is the last one: whether that is to be believed. */
 static pgqrs_status
-conclude(pgqrsi_conn *conn, const char *name, const PGresult *last, pgqrs_status status, pgqrs_error *err)
+conclude(pgqrsi_conn *conn, const char *name, const PGresult *last, pgqrs_status status,
+         pgqrs_error *err)
 {
     if (PQstatus(conn->pg) != CONNECTION_OK)
         return pgqrsi_conn_lost(conn, name, "the connection was lost", err);
@@ -138,8 +144,8 @@ conclude(pgqrsi_conn *conn, const char *name, const PGresult *last, pgqrs_status
 }
 
 pgqrs_status
-pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int script, int64_t deadline_ms, PGresult **out,
-                    pgqrs_error *err)
+pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int script, int64_t deadline_ms,
+                    PGresult **out, pgqrs_error *err)
 {
     pgqrs_status status = PGQRS_OK;
     PGresult *kept = NULL, *result = NULL;
@@ -165,7 +171,8 @@ pgqrsi_conn_collect(pgqrsi_conn *conn, const char *name, int script, int64_t dea
     }
     if (!conn->broken)
         status = conclude(conn, name, kept, status, err);
-    else if (status == PGQRS_OK) /* by a farewell: without the end of the answer nothing is certain */
+    /* by a farewell: without the end of the answer nothing is certain */
+    else if (status == PGQRS_OK)
         status = pgqrsi_conn_lost(conn, name, "the server ended the session", err);
     if (status != PGQRS_OK) {
         PQclear(kept);

@@ -31,7 +31,8 @@ pgqrsi_conn_plan(pgqrsi_conn *conn, const pgqrsi_statement *statement, uint64_t 
 }
 
 int
-pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params)
+pgqrsi_conn_send_prepare(pgqrsi_conn *conn, const pgqrsi_statement *statement,
+                         const pgqrsi_params *params)
 {
     Oid types[PGQRSI_PARAMS_MAX];
     char name[NAME_SIZE];
@@ -51,13 +52,14 @@ pgqrsi_conn_send_drop(pgqrsi_conn *conn, uint64_t serial)
     char name[NAME_SIZE], drop[DROP_SIZE];
 
     write_name(name, serial);
-    snprintf(drop, sizeof(drop), "%.*s%s%s", (int)(place - text), text, name, place + strlen(STATEMENT));
+    snprintf(drop, sizeof(drop), "%.*s%s%s", (int)(place - text), text, name,
+             place + strlen(STATEMENT));
     return PQsendQueryParams(conn->pg, drop, 0, NULL, NULL, NULL, NULL, 1);
 }
 
 int
-pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_params *params,
-                           int by_name)
+pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
+                           const pgqrsi_params *params, int by_name)
 {
     const char *values[PGQRSI_PARAMS_MAX];
     int lengths[PGQRSI_PARAMS_MAX];
@@ -73,7 +75,8 @@ pgqrsi_conn_send_statement(pgqrsi_conn *conn, const pgqrsi_statement *statement,
         types[i] = params->at[i].type;
     }
     if (!by_name)
-        return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats, 1);
+        return PQsendQueryParams(conn->pg, statement->text, count, types, values, lengths, formats,
+                                 1);
     write_name(name, statement->serial);
     return PQsendQueryPrepared(conn->pg, name, count, values, lengths, formats, 1);
 }

@@ -70,20 +70,22 @@ with_count(const char *text, size_t count)
     return out;
 }
 
-/* The end of the rows has not been sent, so the server stores none of them. In the middle of a COPY a
- * connection is of no use for anything else. `why` is a clause. */
+/* The end of the rows has not been sent, so the server stores none of them. In the middle of a COPY
+ * a connection is of no use for anything else. `why` is a clause. */
 static pgqrs_status
 not_stored(struct copying *copying, const char *why)
 {
     copying->conn->broken = 1;
     copying->conn->why = why;
     if (pgqrsi_clock_left_ms(copying->deadline_ms) == 0)
-        return pgqrsi_error_set(copying->err, PGQRS_ETIMEDOUT,
-                                "%s: the deadline passed before all was sent, so nothing was stored: try "
-                                "again, with fewer messages or a larger operation_timeout_ms",
-                                copying->name);
-    return pgqrsi_error_set(copying->err, PGQRS_ECONNECT, "%s: %s before all was sent, so nothing was stored",
-                            copying->name, why);
+        return pgqrsi_error_set(
+            copying->err, PGQRS_ETIMEDOUT,
+            "%s: the deadline passed before all was sent, so nothing was stored: try "
+            "again, with fewer messages or a larger operation_timeout_ms",
+            copying->name);
+    return pgqrsi_error_set(copying->err, PGQRS_ECONNECT,
+                            "%s: %s before all was sent, so nothing was stored", copying->name,
+                            why);
 }
 
 /* One column of numbers in text: a string of several statements has no other form. */
@@ -110,7 +112,8 @@ take_ids(struct copying *copying, const PGresult *result)
     return PGQRS_OK;
 }
 
-/* One result before the rows. A refusal is told once, and then only the end of the answer may follow. */
+/* One result before the rows. A refusal is told once, and then only the end of the answer may
+ * follow. */
 static pgqrs_status
 take_begin(struct copying *copying, const PGresult *result, pgqrs_status status)
 {
@@ -118,7 +121,8 @@ take_begin(struct copying *copying, const PGresult *result, pgqrs_status status)
     case PGRES_TUPLES_OK:
         return take_ids(copying, result);
     case PGRES_COPY_IN:
-        if (status == PGQRS_OK && copying->has_ids && PQnfields(result) == COLUMNS && PQbinaryTuples(result))
+        if (status == PGQRS_OK && copying->has_ids && PQnfields(result) == COLUMNS &&
+            PQbinaryTuples(result))
             return PGQRS_OK;
         return not_stored(copying, "the server asked for other rows than it was offered");
     default:
@@ -143,7 +147,8 @@ begin(struct copying *copying)
         PGresult *result = NULL;
         int is_copying;
 
-        if (pgqrsi_conn_await(copying->conn, copying->name, copying->deadline_ms, &result, NULL) != PGQRS_OK)
+        if (pgqrsi_conn_await(copying->conn, copying->name, copying->deadline_ms, &result, NULL) !=
+            PGQRS_OK)
             return not_stored(copying, copying->conn->why);
         if (result == NULL)
             break;
@@ -162,7 +167,8 @@ begin(struct copying *copying)
     return status;
 }
 
-/* A refusal of the server's that comes meanwhile is read at the end: until then it drops what we send. */
+/* A refusal of the server's that comes meanwhile is read at the end: until then it drops what we
+ * send. */
 static void
 hand_over(struct copying *copying)
 {
@@ -246,8 +252,8 @@ put_row(struct copying *copying, size_t i)
     put_int64(copying, copy->worker_id);
 }
 
-/* A session that the server has ended meanwhile is noticed before the end is sent: then nothing is unknown.
- */
+/* A session that the server has ended meanwhile is noticed before the end is sent: then nothing is
+ * unknown. */
 static int
 is_gone(pgqrsi_conn *conn)
 {
@@ -284,7 +290,8 @@ end(struct copying *copying)
         return pgqrsi_conn_lost(conn, copying->name, "the connection was lost", copying->err);
     status = pgqrsi_conn_flush(conn, copying->name, copying->deadline_ms, copying->err);
     if (status == PGQRS_OK)
-        status = pgqrsi_conn_collect(conn, copying->name, 0, copying->deadline_ms, &result, copying->err);
+        status = pgqrsi_conn_collect(conn, copying->name, 0, copying->deadline_ms, &result,
+                                     copying->err);
     PQclear(result);
     return status;
 }

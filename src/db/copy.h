@@ -21,11 +21,11 @@ typedef struct pgqrsi_copy {
 } pgqrsi_copy;
 
 /**
- * Runs `statement`, which gives out ids and copies. Not on a borrowed connection. PGQRS_ECONNECT (connection
- * lost) or PGQRS_ETIMEDOUT before the end of the rows was sent: nothing was stored; PGQRS_EUNKNOWN after it;
- * PGQRS_ENOMEM; failures of the server as pgqrsi_conn_run.
+ * Runs `statement`, which gives out ids and copies. Not on a borrowed connection. PGQRS_ECONNECT
+ * (connection lost) or PGQRS_ETIMEDOUT before the end of the rows was sent: nothing was stored;
+ * PGQRS_EUNKNOWN after it; PGQRS_ENOMEM; failures of the server as pgqrsi_conn_run.
  */
-pgqrs_status pgqrsi_conn_copy(pgqrsi_conn *conn, const pgqrsi_statement *statement, const pgqrsi_copy *copy,
-                              int64_t deadline_ms, pgqrs_error *err);
+pgqrs_status pgqrsi_conn_copy(pgqrsi_conn *conn, const pgqrsi_statement *statement,
+                              const pgqrsi_copy *copy, int64_t deadline_ms, pgqrs_error *err);
 
 #endif

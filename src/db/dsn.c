@@ -5,8 +5,9 @@
 
 #include "base/error.h"
 
-#define FORMS                                                                                                \
-    "; write local:, a URI like postgresql://user@host:5432/database, or key=value pairs like \"host=... "   \
+#define FORMS                                                                                      \
+    "; write local:, a URI like postgresql://user@host:5432/database, or key=value pairs like "    \
+    "\"host=... "                                                                                  \
     "dbname=...\""
 
 static int
@@ -15,8 +16,8 @@ is_uri(const char *conninfo)
     return strncmp(conninfo, "postgres://", 11) == 0 || strncmp(conninfo, "postgresql://", 13) == 0;
 }
 
-/* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and later
- * messages would show it. */
+/* An unescaped "@" in the password of a URI makes its rest part of the host or the database, and
+ * later messages would show it. */
 static int
 has_stray_at(const char *conninfo)
 {
@@ -25,8 +26,8 @@ has_stray_at(const char *conninfo)
     return is_uri(conninfo) && first != NULL && strchr(first + 1, '@') != NULL;
 }
 
-/* An unescaped "/" in the password of a URI makes what stands before it the port, which a message would show.
- */
+/* An unescaped "/" in the password of a URI makes what stands before it the port, which a message
+ * would show. */
 static int
 has_stray_slash(const char *conninfo)
 {
@@ -71,8 +72,8 @@ find_nested(const PQconninfoOption *options)
     return NULL;
 }
 
-/* Whether the word that libpq quotes last is the name of an option, and cannot be part of a password: it
- * looks like one, and nothing that may hold a password comes with it. */
+/* Whether the word that libpq quotes last is the name of an option, and cannot be part of a
+ * password: it looks like one, and nothing that may hold a password comes with it. */
 static int
 may_quote(const char *conninfo, const char *reason)
 {
@@ -90,8 +91,9 @@ refuse(const char *conninfo, char *reason, pgqrs_error *err)
     reason[strcspn(reason, "\n")] = '\0';
     if (strchr(reason, '"') == NULL || may_quote(conninfo, reason))
         return pgqrsi_error_set(err, PGQRS_ECONFIG, "the DSN cannot be read: %s" FORMS, reason);
-    return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                            "the DSN cannot be read; it is not shown, as it may hold a password" FORMS);
+    return pgqrsi_error_set(
+        err, PGQRS_ECONFIG,
+        "the DSN cannot be read; it is not shown, as it may hold a password" FORMS);
 }
 
 pgqrs_status
@@ -103,8 +105,9 @@ pgqrsi_dsn_check(const char *conninfo, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
 
     if (has_stray_at(conninfo))
-        return pgqrsi_error_set(err, PGQRS_ECONFIG,
-                                "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
+        return pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "the DSN holds more than one \"@\": write an \"@\" in a password as %%40");
     if (has_stray_slash(conninfo))
         return pgqrsi_error_set(
             err, PGQRS_ECONFIG,
@@ -119,11 +122,11 @@ pgqrsi_dsn_check(const char *conninfo, pgqrs_error *err)
         status = refuse(conninfo, reason, err);
     nested = options != NULL ? find_nested(options) : NULL;
     if (nested != NULL)
-        status =
-            pgqrsi_error_set(err, PGQRS_ECONFIG,
-                             "the DSN's %s holds a connection string of its own, which is not shown; give "
-                             "that as the whole DSN",
-                             nested->keyword);
+        status = pgqrsi_error_set(
+            err, PGQRS_ECONFIG,
+            "the DSN's %s holds a connection string of its own, which is not shown; give "
+            "that as the whole DSN",
+            nested->keyword);
     PQconninfoFree(options);
     PQfreemem(reason);
     return status;

@@ -89,7 +89,8 @@ pgqrsi_params_add_json(pgqrsi_params *params, pgqrs_slice value)
     end(params);
 }
 
-/* Dimensions, whether there may be NULLs, element type; then size and lower bound of the one dimension. */
+/* Dimensions, whether there may be NULLs, element type; then size and lower bound of the one
+ * dimension. */
 static void
 start_array(pgqrsi_params *params, uint32_t type, int32_t element_type, size_t count)
 {

@@ -28,9 +28,9 @@ typedef struct pgqrsi_params {
     } at[PGQRSI_PARAMS_MAX];
 } pgqrsi_params;
 
-#define PGQRSI_PARAMS_INIT                                                                                   \
-    {                                                                                                        \
-        .bytes = PGQRSI_BUFFER_INIT                                                                          \
+#define PGQRSI_PARAMS_INIT                                                                         \
+    {                                                                                              \
+        .bytes = PGQRSI_BUFFER_INIT                                                                \
     }
 
 void pgqrsi_params_release(pgqrsi_params *params);

@@ -84,8 +84,8 @@ pgqrsi_pipe_open(pgqrsi_pipe *pipe, pgqrs_error *err)
     return PGQRS_OK;
 }
 
-/* The only place where the state becomes CLOSED. What was being made is dropped, what is under way is
- * answered. */
+/* The only place where the state becomes CLOSED. What was being made is dropped, what is under way
+ * is answered. */
 void
 pgqrsi_pipe_close(pgqrsi_pipe *pipe)
 {
@@ -95,10 +95,12 @@ pgqrsi_pipe_close(pgqrsi_pipe *pipe)
     pipe->conn = NULL;
     pipe->state = PGQRSI_PIPE_CLOSED;
     for (uint64_t i = pipe->complete; i < pipe->sent; i++)
-        pgqrsi_error_release(&pgqrsi_pipe_at(pipe, i)->answer.error); /* of one that was answered in part */
+        /* of one that was answered in part */
+        pgqrsi_error_release(&pgqrsi_pipe_at(pipe, i)->answer.error);
     if (pipe->probing) {
         for (uint64_t i = pipe->taken; i < pipe->sent; i++)
-            pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, i)->answer); /* the probe's row, if it has come */
+            /* the probe's row, if it has come */
+            pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, i)->answer);
         pipe->complete = pipe->taken = pipe->sent;
     }
     pipe->probing = 0;
@@ -106,10 +108,11 @@ pgqrsi_pipe_close(pgqrsi_pipe *pipe)
         struct pgqrsi_pipe_segment *segment = pgqrsi_pipe_at(pipe, pipe->complete);
 
         pgqrsi_pipe_clear_rows(&segment->answer);
-        segment->answer.status = pgqrsi_error_set(
-            &segment->answer.error, PGQRS_EUNKNOWN,
-            "%s: the connection was lost after it was sent, so it may or may not have been carried out",
-            segment->item_count > 0 ? segment->items[0].name : "");
+        segment->answer.status =
+            pgqrsi_error_set(&segment->answer.error, PGQRS_EUNKNOWN,
+                             "%s: the connection was lost after it was sent, so it may or may not "
+                             "have been carried out",
+                             segment->item_count > 0 ? segment->items[0].name : "");
     }
     pgqrsi_pipe_clear_rows(&pgqrsi_pipe_at(pipe, pipe->sent)->answer);
     reset(pgqrsi_pipe_at(pipe, pipe->sent));
@@ -202,8 +205,9 @@ pgqrsi_pipe_send(pgqrsi_pipe *pipe, const pgqrsi_statement *statement, const pgq
         add_item(pipe, item, pgqrsi_conn_send_prepare(pipe->conn, statement, params));
     }
     item.kind = PGQRSI_ITEM_STATEMENT;
-    add_item(pipe, item,
-             pgqrsi_conn_send_statement(pipe->conn, statement, params, run_as != PGQRSI_RUN_UNNAMED));
+    add_item(
+        pipe, item,
+        pgqrsi_conn_send_statement(pipe->conn, statement, params, run_as != PGQRSI_RUN_UNNAMED));
     answer->count++;
 }
 
@@ -239,17 +243,18 @@ static pgqrs_status
 go_on_connecting(pgqrsi_pipe *pipe, pgqrs_error *err)
 {
     if (pgqrsi_clock_ms() >= pipe->connect_by_ms)
-        return pgqrsi_error_set(err, PGQRS_ETIMEDOUT,
-                                "cannot connect to the server: it did not answer in time; check the host and "
-                                "port in the DSN, or raise connection_timeout_seconds");
+        return pgqrsi_error_set(
+            err, PGQRS_ETIMEDOUT,
+            "cannot connect to the server: it did not answer in time; check the host and "
+            "port in the DSN, or raise connection_timeout_seconds");
     if (pipe->probing)
         return PGQRS_OK;
-    /* libpq wants to be called when its socket is ready only: otherwise it may block. Not for as long as a
-     * server goes on sending: the caller has other things to do. */
+    /* libpq wants to be called when its socket is ready only: otherwise it may block. Not for as
+     * long as a server goes on sending: the caller has other things to do. */
     for (int i = 0;
          i < CONNECT_STEPS &&
-         pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN, 0) !=
-             PGQRSI_WAIT_TIMEOUT;
+         pgqrsi_conn_wait(pipe->conn->pg, pipe->polling == PGRES_POLLING_WRITING ? POLLOUT : POLLIN,
+                          0) != PGQRSI_WAIT_TIMEOUT;
          i++) {
         pipe->polling = PQconnectPoll(pipe->conn->pg);
         if (pipe->polling == PGRES_POLLING_FAILED)

@@ -40,8 +40,8 @@ typedef struct pgqrsi_answer {
     pgqrs_status status; /* PGQRS_EUNKNOWN: the connection broke under way */
     pgqrs_error error;   /* to be released, whatever the status */
     size_t count;
-    pgqrsi_rows
-        *rows[PGQRSI_PIPE_STATEMENTS]; /* by statement, in the order of sending; all NULL if it failed */
+    pgqrsi_rows *rows
+        [PGQRSI_PIPE_STATEMENTS]; /* by statement, in the order of sending; all NULL if it failed */
 } pgqrsi_answer;
 
 /** What somebody told us through NOTIFY. */
@@ -50,7 +50,8 @@ typedef struct pgqrsi_notice {
 } pgqrsi_notice;
 
 /** A closed pipe. `settings` must outlive it. */
-pgqrs_status pgqrsi_pipe_new(const pgqrsi_conn_settings *settings, pgqrsi_pipe **out, pgqrs_error *err);
+pgqrs_status pgqrsi_pipe_new(const pgqrsi_conn_settings *settings, pgqrsi_pipe **out,
+                             pgqrs_error *err);
 
 /** Closes it and frees it and all that was not taken; NULL is fine. */
 void pgqrsi_pipe_free(pgqrsi_pipe *pipe);
@@ -58,7 +59,8 @@ void pgqrsi_pipe_free(pgqrsi_pipe *pipe);
 /** CLOSED to CONNECTING. The names in the address are looked up here, which may block. */
 pgqrs_status pgqrsi_pipe_open(pgqrsi_pipe *pipe, pgqrs_error *err);
 
-/** Reads and writes what can be without waiting. A failure means that the pipe is now CLOSED, and why. */
+/** Reads and writes what can be without waiting. A failure means that the pipe is now CLOSED, and
+ * why. */
 pgqrs_status pgqrsi_pipe_progress(pgqrsi_pipe *pipe, pgqrs_error *err);
 
 /** Closes it: what is under way is answered with PGQRS_EUNKNOWN. */
@@ -70,14 +72,15 @@ pgqrsi_pipe_state pgqrsi_pipe_state_of(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_fd(const pgqrsi_pipe *pipe);
 short pgqrsi_pipe_events(const pgqrsi_pipe *pipe);
 
-/** Of the server's end, if OPEN: its process id, as notifications name it, and whether a pooler may give the
- * session to others between two transactions. */
+/** Of the server's end, if OPEN: its process id, as notifications name it, and whether a pooler may
+ * give the session to others between two transactions. */
 int pgqrsi_pipe_backend(const pgqrsi_pipe *pipe);
 int pgqrsi_pipe_is_pooled(const pgqrsi_pipe *pipe);
 
-/** Adds a statement to the present segment: at most PGQRSI_PIPE_STATEMENTS. A failure, such as want of
- * memory, is remembered and closes the pipe at the next progress. */
-void pgqrsi_pipe_send(pgqrsi_pipe *pipe, const pgqrsi_statement *statement, const pgqrsi_params *params);
+/** Adds a statement to the present segment: at most PGQRSI_PIPE_STATEMENTS. A failure, such as want
+ * of memory, is remembered and closes the pipe at the next progress. */
+void pgqrsi_pipe_send(pgqrsi_pipe *pipe, const pgqrsi_statement *statement,
+                      const pgqrsi_params *params);
 
 /** Ends the segment and sends it. There must be room: pgqrsi_pipe_room. */
 void pgqrsi_pipe_sync(pgqrsi_pipe *pipe, void *arg);
@@ -104,13 +107,14 @@ typedef struct pgqrsi_outcome {
 typedef struct pgqrsi_sending {
     const pgqrsi_statement *statement;
     const pgqrsi_params *params;
-    pgqrsi_outcome *out; /* not of the first one: written if the server answered it; NULL: not wanted */
+    /* not of the first one: written if the server answered it; NULL: not wanted */
+    pgqrsi_outcome *out;
 } pgqrsi_sending;
 
 /**
- * Runs `count` statements on `conn`, each in a transaction of its own, in one exchange, and waits for all
- * answers until `deadline_ms`. *out and the status are the first one's; of the others only the outcomes
- * are kept.
+ * Runs `count` statements on `conn`, each in a transaction of its own, in one exchange, and waits
+ * for all answers until `deadline_ms`. *out and the status are the first one's; of the others only
+ * the outcomes are kept.
  */
 pgqrs_status pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count,
                                   int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err);

@@ -22,7 +22,8 @@ keep_rows(pgqrsi_pipe *pipe, const struct pgqrsi_pipe_item *item, PGresult *resu
     size_t place = 0;
 
     if (why != NULL) {
-        segment->answer.status = pgqrsi_conn_lost(pipe->conn, item->name, why, &segment->answer.error);
+        segment->answer.status =
+            pgqrsi_conn_lost(pipe->conn, item->name, why, &segment->answer.error);
         PQclear(result);
         return;
     }
@@ -31,8 +32,8 @@ keep_rows(pgqrsi_pipe *pipe, const struct pgqrsi_pipe_item *item, PGresult *resu
     segment->answer.rows[place] = (pgqrsi_rows *)result;
 }
 
-/* A result that is no success. The first failure of a segment is its failure: what follows in it was not
- * carried out, and is said to be aborted. */
+/* A result that is no success. The first failure of a segment is its failure: what follows in it
+ * was not carried out, and is said to be aborted. */
 static void
 take_failure(pgqrsi_pipe *pipe, const char *name, const PGresult *result)
 {
@@ -65,8 +66,8 @@ take_result(pgqrsi_pipe *pipe, PGresult *result)
     if (!is_success)
         take_failure(pipe, item != NULL ? item->name : name_of(segment), result);
     else if (item == NULL)
-        segment->answer.status = pgqrsi_conn_lost(pipe->conn, name_of(segment), "the server answered twice",
-                                                  &segment->answer.error);
+        segment->answer.status = pgqrsi_conn_lost(
+            pipe->conn, name_of(segment), "the server answered twice", &segment->answer.error);
     PQclear(result);
 }
 
@@ -129,8 +130,9 @@ pgqrsi_pipe_transfer(pgqrsi_pipe *pipe, pgqrs_error *err)
     int is_alive;
 
     if (pipe->failed || PQflush(pg) < 0)
-        return pgqrsi_error_set(err, PGQRS_ECONNECT,
-                                "the connection to the server was lost while sending, or out of memory");
+        return pgqrsi_error_set(
+            err, PGQRS_ECONNECT,
+            "the connection to the server was lost while sending, or out of memory");
     is_alive = PQconsumeInput(pg);
     take_results(pipe);
     if (!is_alive || PQstatus(pg) != CONNECTION_OK || pipe->conn->broken)
@@ -140,8 +142,8 @@ pgqrsi_pipe_transfer(pgqrsi_pipe *pipe, pgqrs_error *err)
     return PGQRS_OK;
 }
 
-/* Until all answers are there, or the deadline has passed. What has arrived by then is read once: a server
- * that never stops to send is ready at any time. */
+/* Until all answers are there, or the deadline has passed. What has arrived by then is read once: a
+ * server that never stops to send is ready at any time. */
 static pgqrs_status
 await_answers(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrs_error *err)
 {
@@ -155,21 +157,23 @@ await_answers(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrs_er
         if (pipe->complete == pipe->sent)
             break;
         if (status != PGQRS_OK)
-            return pgqrsi_conn_lost(conn, name, conn->why != NULL ? conn->why : "the connection was lost",
-                                    err);
+            return pgqrsi_conn_lost(conn, name,
+                                    conn->why != NULL ? conn->why : "the connection was lost", err);
         if (is_last)
             return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
         is_last = pgqrsi_clock_left_ms(deadline_ms) == 0;
-        if (pgqrsi_conn_wait(conn->pg, pgqrsi_pipe_events(pipe), deadline_ms) == PGQRSI_WAIT_TIMEOUT)
+        if (pgqrsi_conn_wait(conn->pg, pgqrsi_pipe_events(pipe), deadline_ms) ==
+            PGQRSI_WAIT_TIMEOUT)
             return pgqrsi_conn_lost(conn, name, "the deadline passed", err);
     }
     return PGQRS_OK;
 }
 
-/* Waits for the answers to what was sent; the first one's is the result, even if the connection was lost
- * behind it. */
+/* Waits for the answers to what was sent; the first one's is the result, even if the connection was
+ * lost behind it. */
 static pgqrs_status
-take_first(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
+take_first(pgqrsi_pipe *pipe, const char *name, int64_t deadline_ms, pgqrsi_rows **out,
+           pgqrs_error *err)
 {
     pgqrs_error detail = PGQRSI_ERROR_INIT;
     pgqrs_status status = await_answers(pipe, name, deadline_ms, &detail);
@@ -199,23 +203,24 @@ take_others(pgqrsi_pipe *pipe, const pgqrsi_sending *sendings, size_t count)
 
     for (size_t i = 1; i < count && pgqrsi_pipe_take(pipe, &answer); i++) {
         if (sendings[i].out != NULL)
-            *sendings[i].out =
-                (pgqrsi_outcome){ answer.status,
-                                  answer.status == PGQRS_OK ? pgqrsi_rows_count(answer.rows[0]) : 0 };
+            *sendings[i].out = (pgqrsi_outcome){
+                answer.status, answer.status == PGQRS_OK ? pgqrsi_rows_count(answer.rows[0]) : 0
+            };
         pgqrsi_pipe_clear_rows(&answer);
         pgqrsi_error_release(&answer.error);
     }
 }
 
 pgqrs_status
-pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count, int64_t deadline_ms,
-                     pgqrsi_rows **out, pgqrs_error *err)
+pgqrsi_pipe_exchange(pgqrsi_conn *conn, const pgqrsi_sending *sendings, size_t count,
+                     int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
 {
     const char *name = sendings[0].statement->name;
     pgqrsi_pipe *pipe = NULL;
     pgqrs_status status;
 
-    if (sendings[0].params != NULL && (sendings[0].params->bytes.failed || sendings[0].params->failed))
+    if (sendings[0].params != NULL &&
+        (sendings[0].params->bytes.failed || sendings[0].params->failed))
         return pgqrsi_error_memory(err);
     if (conn->broken)
         return pgqrsi_error_set(err, PGQRS_ECONNECT, "%s: the connection is lost", name);

@@ -32,8 +32,8 @@ struct pgqrsi_pipe {
     int64_t connect_by_ms;
     int failed; /* something could not be sent: see pgqrsi_pipe_progress */
     int probing;
-    /* Segments in the order of sending, in a ring: `taken` up to `sent` are under way or not taken yet, those
-     * below `complete` have their answers, and the one at `sent` is being made. */
+    /* Segments in the order of sending, in a ring: `taken` up to `sent` are under way or not taken
+     * yet, those below `complete` have their answers, and the one at `sent` is being made. */
     uint64_t taken, complete, sent;
     struct pgqrsi_pipe_segment segments[PGQRSI_PIPE_SEGMENTS];
 };

@@ -69,10 +69,10 @@ take_turn(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, pgqrs_error
         status = PGQRS_ETIMEDOUT;
     pthread_mutex_unlock(&pool->mutex);
     if (status != PGQRS_OK)
-        return pgqrsi_error_set(
-            err, status,
-            "all %zu connections of the client were in use until the deadline: raise max_connections",
-            pool->max_connections);
+        return pgqrsi_error_set(err, status,
+                                "all %zu connections of the client were in use until the deadline: "
+                                "raise max_connections",
+                                pool->max_connections);
     return PGQRS_OK;
 }
 
@@ -128,8 +128,8 @@ pgqrsi_pool_acquire(pgqrsi_pool *pool, int64_t deadline_ms, pgqrsi_conn **out, p
         return PGQRS_OK;
     }
     pgqrsi_conn_close(conn);
-    status = connect_patiently(pool, connect_deadline_ms < deadline_ms ? connect_deadline_ms : deadline_ms,
-                               out, err);
+    status = connect_patiently(
+        pool, connect_deadline_ms < deadline_ms ? connect_deadline_ms : deadline_ms, out, err);
     if (status != PGQRS_OK)
         give_up_turn(pool);
     return status;

@@ -24,8 +24,8 @@ find(pgqrsi_prepared *prepared, uint64_t serial)
     return NULL;
 }
 
-/* Remembers that it was run once, in place of what was not run for longest; not at all if the whole set is
- * prepared. */
+/* Remembers that it was run once, in place of what was not run for longest; not at all if the whole
+ * set is prepared. */
 static void
 meet(pgqrsi_prepared *prepared, uint64_t serial)
 {
@@ -38,7 +38,8 @@ meet(pgqrsi_prepared *prepared, uint64_t serial)
         *place = (entry){ serial, prepared->uses, SEEN };
 }
 
-/* The prepared statement that was not run for longest, and not since `before`; NULL if there is none. */
+/* The prepared statement that was not run for longest, and not since `before`; NULL if there is
+ * none. */
 static entry *
 find_victim(pgqrsi_prepared *prepared, uint64_t before)
 {

@@ -43,12 +43,12 @@ typedef enum pgqrsi_run_as {
     PGQRSI_RUN_DROP_PREPARE /* drop *victim, prepare it, then run it by name */
 } pgqrsi_run_as;
 
-/** Decides for the statement `serial`, which is about to be run. What is to be prepared or dropped then
- * counts as being so until the function below is called. */
+/** Decides for the statement `serial`, which is about to be run. What is to be prepared or dropped
+ * then counts as being so until the function below is called. */
 pgqrsi_run_as pgqrsi_prepared_plan(pgqrsi_prepared *prepared, uint64_t serial, uint64_t *victim);
 
-/** The server answered the preparation, or the dropping, of `serial`; `succeeded` is 0 if it failed or was
- * skipped. */
+/** The server answered the preparation, or the dropping, of `serial`; `succeeded` is 0 if it failed
+ * or was skipped. */
 void pgqrsi_prepared_settle(pgqrsi_prepared *prepared, uint64_t serial, int succeeded);
 
 #endif

@@ -31,8 +31,8 @@ pgqrsi_rows_count(const pgqrsi_rows *rows)
 int
 pgqrsi_rows_is_null(const pgqrsi_rows *rows, int row, int column)
 {
-    return rows == NULL || row >= PQntuples(result_of(rows)) || column >= PQnfields(result_of(rows)) ||
-           PQgetisnull(result_of(rows), row, column);
+    return rows == NULL || row >= PQntuples(result_of(rows)) ||
+           column >= PQnfields(result_of(rows)) || PQgetisnull(result_of(rows), row, column);
 }
 
 int64_t

@@ -14,7 +14,8 @@
 /* How often the two connections are compared before one of them listens. */
 #define ROUNDS 6
 
-/* How long a notification may take: the pooler is near, and it has been asked a dozen times by then. */
+/* How long a notification may take: the pooler is near, and it has been asked a dozen times by
+ * then. */
 #define NOTIFICATION_MS 2000
 
 /* The number that a statement returns; 0 on failure. */
@@ -32,14 +33,16 @@ ask(pgqrsi_conn *conn, const pgqrsi_statement *statement, int64_t deadline_ms)
 
 /* Whether each of them has a process of its own, time and again. */
 static int
-look_separate(pgqrsi_conn *one, pgqrsi_conn *other, const pgqrsi_statement *backend, int64_t deadline_ms)
+look_separate(pgqrsi_conn *one, pgqrsi_conn *other, const pgqrsi_statement *backend,
+              int64_t deadline_ms)
 {
     int64_t of_one = ask(one, backend, deadline_ms), of_other = ask(other, backend, deadline_ms);
 
     for (int i = 0; i < ROUNDS; i++) {
         if (of_one == 0 || of_other == 0 || of_one == of_other)
             return 0;
-        if (ask(one, backend, deadline_ms) != of_one || ask(other, backend, deadline_ms) != of_other)
+        if (ask(one, backend, deadline_ms) != of_one ||
+            ask(other, backend, deadline_ms) != of_other)
             return 0;
     }
     return 1;
@@ -94,7 +97,8 @@ pgqrsi_session_is_kept(pgqrsi_conn *conn, const pgqrsi_conn_settings *settings,
 
     if (pgqrsi_conn_open(settings, deadline_ms, &other, NULL) != PGQRS_OK)
         return 0;
-    if (pgqrsi_conn_is_pooled(other) && look_separate(conn, other, statements->backend, deadline_ms))
+    if (pgqrsi_conn_is_pooled(other) &&
+        look_separate(conn, other, statements->backend, deadline_ms))
         is_kept = is_reached(conn, other, statements, deadline_ms);
     pgqrsi_conn_close(other);
     return is_kept;

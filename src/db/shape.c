@@ -6,7 +6,14 @@
 #include "db/shape_internal.h"
 
 /* OIDs of built-in types never change. */
-enum { OID_BOOL = 16, OID_INT8 = 20, OID_INT2 = 21, OID_INT4 = 23, OID_JSONB = 3802, OID_TIMESTAMPTZ = 1184 };
+enum {
+    OID_BOOL = 16,
+    OID_INT8 = 20,
+    OID_INT2 = 21,
+    OID_INT4 = 23,
+    OID_JSONB = 3802,
+    OID_TIMESTAMPTZ = 1184
+};
 
 #define JSONB_VERSION 1
 

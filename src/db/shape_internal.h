@@ -8,8 +8,8 @@
 
 #include "db/shape.h"
 
-/** Why `result` is not what a statement of that shape returns, as a clause about the server; NULL if it is.
- * `limit` is pgqrsi_shape_limit of the parameters that were sent. */
+/** Why `result` is not what a statement of that shape returns, as a clause about the server; NULL
+ * if it is. `limit` is pgqrsi_shape_limit of the parameters that were sent. */
 const char *pgqrsi_shape_mismatch(const pgqrsi_shape *shape, int64_t limit, const PGresult *result);
 
 #endif

@@ -10,13 +10,15 @@ struct rule {
 
 /* The first prefix that fits wins. */
 static const struct rule statement_rules[] = {
-    { "22", PGQRS_EINVAL },           /* data exception: the server's own check is stricter than ours */
-    { "23505", PGQRS_EEXISTS },       /* unique_violation */
-    { "23514", PGQRS_EINVAL },        /* check_violation */
-    { "25006", PGQRS_ECONNECT },      /* read-only: a standby, or a primary that was demoted */
-    { "3F000", PGQRS_ENOSCHEMA },     /* invalid_schema_name */
-    { "42501", PGQRS_EDENIED },       /* insufficient_privilege */
-    { "42P01", PGQRS_ENOTINSTALLED }, /* undefined_table; a queue's own tables: see pgqrsi_client_run */
+    /* data exception: the server's own check is stricter than ours */
+    { "22", PGQRS_EINVAL },
+    { "23505", PGQRS_EEXISTS },   /* unique_violation */
+    { "23514", PGQRS_EINVAL },    /* check_violation */
+    { "25006", PGQRS_ECONNECT },  /* read-only: a standby, or a primary that was demoted */
+    { "3F000", PGQRS_ENOSCHEMA }, /* invalid_schema_name */
+    { "42501", PGQRS_EDENIED },   /* insufficient_privilege */
+    /* undefined_table; a queue's own tables: see pgqrsi_client_run */
+    { "42P01", PGQRS_ENOTINSTALLED },
     { "42883", PGQRS_ENOTINSTALLED }, /* undefined_function */
     { "55P03", PGQRS_ETIMEDOUT },     /* lock_not_available */
     { "57014", PGQRS_ETIMEDOUT },     /* query_canceled, by statement_timeout */
@@ -66,12 +68,13 @@ int
 pgqrsi_sqlstate_is_row(const char *sqlstate)
 {
     static const char *const prefixes[] = {
-        "21",    /* cardinality violation, in a trigger */
-        "22",    /* data exception */
-        "23",    /* constraint violation */
-        "38",    /* external routine exception */
-        "39",    /* external routine invocation exception */
-        "42501", /* a policy of row security refuses the row; also a missing grant, which meets every row */
+        "21", /* cardinality violation, in a trigger */
+        "22", /* data exception */
+        "23", /* constraint violation */
+        "38", /* external routine exception */
+        "39", /* external routine invocation exception */
+        /* a policy of row security refuses the row; also a missing grant, which meets every row */
+        "42501",
         "44",    /* WITH CHECK OPTION violation */
         "53200", /* out of memory */
         "54",    /* program limit exceeded */

@@ -13,13 +13,13 @@ pgqrs_status pgqrsi_sqlstate_of_statement(const char *sqlstate);
 pgqrs_status pgqrsi_sqlstate_of_connection(const char *sqlstate);
 
 /**
- * What a caller may do about a statement that the server refused. Each returns 1 or 0; "" is in no class. A
- * code may be in two classes: a server that is out of memory may be so because of one large row, or because
- * of everything else.
+ * What a caller may do about a statement that the server refused. Each returns 1 or 0; "" is in no
+ * class. A code may be in two classes: a server that is out of memory may be so because of one
+ * large row, or because of everything else.
  */
 
-/** One row of the statement may have caused it, so that the statement without that row may succeed: narrow
- * down to the row. */
+/** One row of the statement may have caused it, so that the statement without that row may succeed:
+ * narrow down to the row. */
 int pgqrsi_sqlstate_is_row(const char *sqlstate);
 
 /** Another session held a lock for longer than this one waits. */

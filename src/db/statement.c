@@ -27,8 +27,9 @@ pgqrsi_scope_release(pgqrsi_scope *scope)
     }
 }
 
-/* Both kinds of quotes are escaped by doubling. Backslashes mean nothing: standard_conforming_strings is on
- * by default, and a literal that holds one is written so that the setting does not matter. */
+/* Both kinds of quotes are escaped by doubling. Backslashes mean nothing:
+ * standard_conforming_strings is on by default, and a literal that holds one is written so that the
+ * setting does not matter. */
 static void
 append_quoted(pgqrsi_buffer *out, const char *text, char quote)
 {
@@ -59,14 +60,16 @@ static const struct {
 
 /* Writes the table that a placeholder of a queue stands for; "" if it is no such placeholder. */
 static void
-table_name(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder, char *out, size_t size)
+table_name(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder, char *out,
+           size_t size)
 {
     out[0] = '\0';
     if (strcmp(placeholder, "leaf") == 0)
         placeholder = lane == PGQRSI_LANE_HELD ? "held" : "ready";
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         if (strcmp(placeholder, tables[i].placeholder) == 0)
-            snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix, scope->queue_id, tables[i].suffix);
+            snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix, scope->queue_id,
+                     tables[i].suffix);
 }
 
 /* A relation of the schema, as the text of a regclass. */
@@ -154,8 +157,8 @@ name_of(const pgqrsi_scope *scope, pgqrsi_sql sql)
 }
 
 pgqrs_status
-pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane, const pgqrsi_statement **out,
-                       pgqrs_error *err)
+pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane,
+                       const pgqrsi_statement **out, pgqrs_error *err)
 {
     pgqrsi_statement *statement = &scope->statements[sql][lane];
 

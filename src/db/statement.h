@@ -30,7 +30,9 @@ typedef enum pgqrsi_lane {
 
 typedef struct pgqrsi_statement {
     char *
-        name; /* for errors: the queue, if it is of one, and the file: "queue "mail": consumer_claim_ready" */
+        /* for errors: the queue, if it is of one, and the file: "queue "mail":
+         * consumer_claim_ready" */
+        name;
     char *text;
     const pgqrsi_shape *shape; /* what it returns; NULL: nothing is known */
     uint64_t serial;           /* names it among all statements of the client, from 0 */
@@ -52,7 +54,8 @@ void pgqrsi_scope_release(pgqrsi_scope *scope);
 pgqrs_status pgqrsi_scope_statement(pgqrsi_scope *scope, pgqrsi_sql sql, pgqrsi_lane lane,
                                     const pgqrsi_statement **out, pgqrs_error *err);
 
-/** The text of a migration, for pgqrsi_conn_script; the caller frees it. NULL when memory is short. */
+/** The text of a migration, for pgqrsi_conn_script; the caller frees it. NULL when memory is
+ * short. */
 char *pgqrsi_scope_migration(const pgqrsi_scope *scope, pgqrsi_migration migration);
 
 #endif

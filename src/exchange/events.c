@@ -7,8 +7,8 @@
 #define CHANGE_MS 1000 /* reasons that take turns are told no more often */
 
 void
-pgqrsi_events_tell(const pgqrsi_events *events, pgqrs_event_kind kind, pgqrs_job *job, pgqrs_status status,
-                   const char *message)
+pgqrsi_events_tell(const pgqrsi_events *events, pgqrs_event_kind kind, pgqrs_job *job,
+                   pgqrs_status status, const char *message)
 {
     pgqrs_event event = { .kind = kind, .job = job, .status = status, .message = message };
 

@@ -10,8 +10,8 @@
 /* How long an answer is waited for, if the sender does not say. */
 #define PATIENCE_MS 2000
 
-/* Twice the longest pause between two attempts to connect, since those who were cut off together do not come
- * back together. No longer, since a sweep also finds what was committed late. */
+/* Twice the longest pause between two attempts to connect, since those who were cut off together do
+ * not come back together. No longer, since a sweep also finds what was committed late. */
 #define HOLD_OFF_MS 10000
 
 /* Transactions that each traffic leaves free for those after it. */
@@ -20,8 +20,8 @@ static const size_t kept_free[PGQRSI_TRAFFIC_COUNT] = {
     [PGQRSI_TRAFFIC_CLAIM] = 2,     [PGQRSI_TRAFFIC_LOOK] = 1,   [PGQRSI_TRAFFIC_UPKEEP] = 0,
 };
 
-/* Statements that share a transaction, at most: claims and looks are short, and the first answer is not to
- * wait for many others. */
+/* Statements that share a transaction, at most: claims and looks are short, and the first answer is
+ * not to wait for many others. */
 static const size_t shared_max[PGQRSI_TRAFFIC_COUNT] = {
     [PGQRSI_TRAFFIC_HEARTBEAT] = PGQRSI_PIPE_STATEMENTS - 1,
     [PGQRSI_TRAFFIC_REPORT] = PGQRSI_PIPE_STATEMENTS - 1,
@@ -57,7 +57,8 @@ pgqrsi_exchange_release(pgqrsi_exchange *exchange)
 int
 pgqrsi_exchange_is_open(const pgqrsi_exchange *exchange)
 {
-    return pgqrsi_link_is_open(&exchange->claims.link) || pgqrsi_link_is_open(&exchange->reports.link);
+    return pgqrsi_link_is_open(&exchange->claims.link) ||
+           pgqrsi_link_is_open(&exchange->reports.link);
 }
 
 int
@@ -70,7 +71,8 @@ pgqrsi_exchange_is_quiet(const pgqrsi_exchange *exchange)
 int
 pgqrsi_exchange_can_hear(const pgqrsi_exchange *exchange)
 {
-    return pgqrsi_link_is_open(&exchange->claims.link) && !pgqrsi_pipe_is_pooled(exchange->claims.link.pipe);
+    return pgqrsi_link_is_open(&exchange->claims.link) &&
+           !pgqrsi_pipe_is_pooled(exchange->claims.link.pipe);
 }
 
 int64_t
@@ -95,7 +97,8 @@ may_send(const pgqrsi_channel *channel)
 static pgqrsi_channel *
 choose(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as)
 {
-    int is_of_reports = as->traffic == PGQRSI_TRAFFIC_HEARTBEAT || as->traffic == PGQRSI_TRAFFIC_REPORT ||
+    int is_of_reports = as->traffic == PGQRSI_TRAFFIC_HEARTBEAT ||
+                        as->traffic == PGQRSI_TRAFFIC_REPORT ||
                         as->traffic == PGQRSI_TRAFFIC_UPKEEP || as->is_slow;
     pgqrsi_channel *own = is_of_reports ? &exchange->reports : &exchange->claims;
     pgqrsi_channel *other = is_of_reports ? &exchange->claims : &exchange->reports;
@@ -130,8 +133,8 @@ pgqrsi_exchange_has_room(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as)
 
     if (channel == NULL)
         return 0;
-    return can_join(channel, as) ||
-           pgqrsi_pipe_room(channel->link.pipe) > kept_free[as->traffic] + (channel->filling != NULL);
+    return can_join(channel, as) || pgqrsi_pipe_room(channel->link.pipe) >
+                                        kept_free[as->traffic] + (channel->filling != NULL);
 }
 
 /* Ends the transaction that is being made. */
@@ -159,7 +162,8 @@ close_segment(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
 }
 
 static void
-bound_locks(pgqrsi_exchange *exchange, pgqrsi_channel *channel, pgqrsi_segment *segment, int64_t lock_ms)
+bound_locks(pgqrsi_exchange *exchange, pgqrsi_channel *channel, pgqrsi_segment *segment,
+            int64_t lock_ms)
 {
     const pgqrsi_statement *statement = NULL;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
@@ -193,8 +197,8 @@ open_segment(pgqrsi_exchange *exchange, pgqrsi_channel *channel, const pgqrsi_se
     return NULL;
 }
 
-/* What may take long has as much time as an operation; the rest is answered at once by a server that is
- * there, and what is sent with it is not to wait for longer. */
+/* What may take long has as much time as an operation; the rest is answered at once by a server
+ * that is there, and what is sent with it is not to wait for longer. */
 static int64_t
 patience_of(const pgqrsi_exchange *exchange, pgqrsi_traffic traffic)
 {
@@ -218,9 +222,11 @@ ignore_failure(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
 }
 
 pgqrsi_exchange_request *
-pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, const pgqrsi_call *call)
+pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as,
+                     const pgqrsi_call *call)
 {
-    int64_t patience_ms = as->patience_ms > 0 ? as->patience_ms : patience_of(exchange, as->traffic);
+    int64_t patience_ms =
+        as->patience_ms > 0 ? as->patience_ms : patience_of(exchange, as->traffic);
     pgqrsi_channel *channel = choose(exchange, as);
     const pgqrsi_statement *statement = NULL;
     pgqrsi_exchange_request *request;
@@ -240,11 +246,12 @@ pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, con
     if (patience_ms > channel->filling->patience_ms)
         channel->filling->patience_ms = patience_ms;
     request = &channel->filling->requests[channel->filling->count++];
-    *request = (pgqrsi_exchange_request){ .answered = ignore_answer,
-                                          .failed = ignore_failure,
-                                          .sent_ms = pgqrsi_clock_boot_ms(),
-                                          .scope = call->scope,
-                                          .name = call->scope != NULL ? call->scope->queue_name : NULL };
+    *request =
+        (pgqrsi_exchange_request){ .answered = ignore_answer,
+                                   .failed = ignore_failure,
+                                   .sent_ms = pgqrsi_clock_boot_ms(),
+                                   .scope = call->scope,
+                                   .name = call->scope != NULL ? call->scope->queue_name : NULL };
     if (as->is_apart || as->is_slow)
         close_segment(exchange, channel);
     return request;
@@ -335,16 +342,19 @@ lost(pgqrsi_exchange *exchange, const pgqrsi_channel *channel)
 
 /* The server is away, or only one of the two links could not be made. */
 static void
-tell_loss(pgqrsi_exchange *exchange, pgqrsi_link_change change, pgqrs_status status, const char *why)
+tell_loss(pgqrsi_exchange *exchange, pgqrsi_link_change change, pgqrs_status status,
+          const char *why)
 {
     if (!pgqrsi_exchange_is_open(exchange)) {
         exchange->is_cut = 1;
-        pgqrsi_events_trouble(exchange->events, &exchange->trouble, PGQRS_EVENT_DISCONNECTED, status, why);
+        pgqrsi_events_trouble(exchange->events, &exchange->trouble, PGQRS_EVENT_DISCONNECTED,
+                              status, why);
     } else if (change == PGQRSI_LINK_REFUSED) {
         pgqrs_error error = PGQRSI_ERROR_INIT;
 
         pgqrsi_error_set(&error, status,
-                         "the second connection could not be made, so that all goes over one: %s", why);
+                         "the second connection could not be made, so that all goes over one: %s",
+                         why);
         pgqrsi_events_trouble(exchange->events, &exchange->trouble, PGQRS_EVENT_TROUBLE, status,
                               pgqrs_error_message(&error));
         pgqrsi_error_release(&error);
@@ -357,8 +367,8 @@ tell_opened(pgqrsi_exchange *exchange)
     exchange->opened_ms = pgqrsi_clock_boot_ms();
     if (exchange->is_cut)
         pgqrsi_events_tell(exchange->events, PGQRS_EVENT_CONNECTED, NULL, PGQRS_OK, "");
-    if (exchange->is_cut ||
-        (pgqrsi_link_is_open(&exchange->claims.link) && pgqrsi_link_is_open(&exchange->reports.link)))
+    if (exchange->is_cut || (pgqrsi_link_is_open(&exchange->claims.link) &&
+                             pgqrsi_link_is_open(&exchange->reports.link)))
         pgqrsi_events_resolved(&exchange->trouble);
     exchange->is_cut = 0;
 }
@@ -408,7 +418,8 @@ pgqrsi_exchange_register(pgqrsi_exchange *exchange)
 int64_t
 pgqrsi_exchange_due_ms(const pgqrsi_exchange *exchange)
 {
-    int64_t a = pgqrsi_link_due_ms(&exchange->claims.link), b = pgqrsi_link_due_ms(&exchange->reports.link);
+    int64_t a = pgqrsi_link_due_ms(&exchange->claims.link),
+            b = pgqrsi_link_due_ms(&exchange->reports.link);
 
     if (exchange->wants_probe || (!exchange->is_listening && pgqrsi_exchange_can_hear(exchange) &&
                                   pgqrsi_channel_is_quiet(&exchange->claims)))

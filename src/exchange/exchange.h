@@ -2,7 +2,7 @@
  * The exchange with the server: which requests go over which of the worker's two links, in which
  * transactions, and which part of the worker gets each answer. It knows no queue and no job.
  *
- *   claims    notifications, the sleeper's lock, claims, wake-ups, peeks: nothing waits for the disk
+ *   claims    notifications, the sleeper's lock, claims, peeks: nothing waits for the disk
  *   reports   heartbeats, reports, and slow statements: sweeps, registrations
  *
  * A link sends again when everything sent before is answered; requests that arrive until then form
@@ -22,7 +22,8 @@
 typedef enum pgqrsi_traffic {
     PGQRSI_TRAFFIC_HEARTBEAT,
     PGQRSI_TRAFFIC_REPORT,
-    PGQRSI_TRAFFIC_SESSION, /* belongs to the session that hears notifications: the claims' link only */
+    /* belongs to the session that hears notifications: the claims' link only */
+    PGQRSI_TRAFFIC_SESSION,
     PGQRSI_TRAFFIC_CLAIM,
     PGQRSI_TRAFFIC_LOOK,
     PGQRSI_TRAFFIC_UPKEEP /* may take long: one at a time */
@@ -32,7 +33,8 @@ typedef enum pgqrsi_traffic {
 
 /** Why a request failed. */
 typedef struct pgqrsi_refusal {
-    pgqrs_status status; /* PGQRS_EUNKNOWN: the connection broke, and it may have been carried out */
+    /* PGQRS_EUNKNOWN: the connection broke, and it may have been carried out */
+    pgqrs_status status;
     const char *message;
     const char *sqlstate;
     int is_shared; /* it may have failed because of another one in its transaction */
@@ -60,8 +62,9 @@ struct pgqrsi_exchange_request {
 /** How it is to be sent. */
 typedef struct pgqrsi_sending_as {
     pgqrsi_traffic traffic;
-    int is_apart;        /* in a transaction of its own */
-    int is_slow;         /* may wait for a lock, or read much: one at a time, and others avoid its link */
+    int is_apart; /* in a transaction of its own */
+    /* may wait for a lock, or read much: one at a time, and others avoid its link */
+    int is_slow;
     int64_t patience_ms; /* by then there must be an answer; 0: operation_timeout_ms */
     int64_t lock_ms;     /* no lock is waited for longer; 0: as the session says */
 } pgqrsi_sending_as;
@@ -95,7 +98,8 @@ typedef struct pgqrsi_exchange {
     int is_cut;        /* DISCONNECTED was told */
     int64_t lost_ms;   /* when a link that was open was last lost; 0: never */
     int64_t opened_ms; /* when a link last came back */
-    int64_t sessions;  /* how often the claims' link was opened: what belongs to a session is void with it */
+    /* how often the claims' link was opened: what belongs to a session is void with it */
+    int64_t sessions;
     int64_t round_trips;
     int wants_probe; /* of the link that did not fall silent */
     pgqrsi_trouble trouble;
@@ -115,13 +119,14 @@ void pgqrsi_exchange_end(pgqrsi_exchange *exchange);
 /** Whether such a request could be sent, in this round or, outside of one, at once. */
 int pgqrsi_exchange_has_room(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as);
 
-/** Sends a statement. Returns the request, whose owner, items and functions can be filled in; without them
- * nothing comes of the answer. NULL if it could not be: there is no room, or no memory. */
-pgqrsi_exchange_request *pgqrsi_exchange_send(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as,
-                                              const pgqrsi_call *call);
+/** Sends a statement. Returns the request, whose owner, items and functions can be filled in;
+ * without them nothing comes of the answer. NULL if it could not be: there is no room, or no
+ * memory. */
+pgqrsi_exchange_request *pgqrsi_exchange_send(pgqrsi_exchange *exchange,
+                                              const pgqrsi_sending_as *as, const pgqrsi_call *call);
 
-/** Until when leases that have run out are left to their holders, who were perhaps cut off as well and extend
- * them once they are back: for 10 s after a lost link came back. 0: no link was lost. */
+/** Until when leases that have run out are left to their holders, who were perhaps cut off as well
+ * and extend them once they are back: for 10 s after a lost link came back. 0: no link was lost. */
 int64_t pgqrsi_exchange_hold_off_ms(const pgqrsi_exchange *exchange);
 
 /** Whether the link is open and all that was sent over it is answered. */

@@ -21,7 +21,8 @@
 #define AWAY_MS 250
 
 pgqrs_status
-pgqrsi_link_new(pgqrsi_link *link, const pgqrsi_conn_settings *settings, int epoll_fd, pgqrs_error *err)
+pgqrsi_link_new(pgqrsi_link *link, const pgqrsi_conn_settings *settings, int epoll_fd,
+                pgqrs_error *err)
 {
     link->epoll_fd = epoll_fd;
     link->fd = link->of = -1;
@@ -30,8 +31,9 @@ pgqrsi_link_new(pgqrsi_link *link, const pgqrsi_conn_settings *settings, int epo
     return pgqrsi_pipe_new(settings, &link->pipe, err);
 }
 
-/* The descriptor is our own duplicate, for a child that a handler forked may have inherited the connection's:
- * then closing that would not take it out of the epoll set, and nothing else could. */
+/* The descriptor is our own duplicate, for a child that a handler forked may have inherited the
+ * connection's: then closing that would not take it out of the epoll set, and nothing else
+ * could. */
 static void
 unregister(pgqrsi_link *link)
 {
@@ -144,7 +146,8 @@ pgqrsi_link_close(pgqrsi_link *link)
     link->down_ms = pgqrsi_clock_boot_ms();
 }
 
-/* While a connection is being made libpq may close its socket and open another one of the same number. */
+/* While a connection is being made libpq may close its socket and open another one of the same
+ * number. */
 void
 pgqrsi_link_register(pgqrsi_link *link)
 {
@@ -152,7 +155,8 @@ pgqrsi_link_register(pgqrsi_link *link)
     short wanted = pgqrsi_pipe_events(link->pipe);
     struct epoll_event event = { .events = 0 };
 
-    event.events = (wanted & POLLIN ? (uint32_t)EPOLLIN : 0U) | (wanted & POLLOUT ? (uint32_t)EPOLLOUT : 0U);
+    event.events =
+        (wanted & POLLIN ? (uint32_t)EPOLLIN : 0U) | (wanted & POLLOUT ? (uint32_t)EPOLLOUT : 0U);
     event.data.ptr = link;
     if (!pgqrsi_link_is_open(link) || link->of != fd)
         unregister(link);

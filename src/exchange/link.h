@@ -17,8 +17,9 @@ typedef struct pgqrsi_link {
     int64_t down_ms;  /* since when it is not open; PGQRSI_CLOCK_NEVER: it is */
     int64_t retry_ms; /* when to connect again */
     int64_t backoff_ms;
-    int64_t deadline_ms; /* by when what is under way must be answered; PGQRSI_CLOCK_NEVER: nothing is */
-    int timeouts;        /* deadlines that passed in a row */
+    /* by when what is under way must be answered; PGQRSI_CLOCK_NEVER: nothing is */
+    int64_t deadline_ms;
+    int timeouts; /* deadlines that passed in a row */
 } pgqrsi_link;
 
 /** What one step of a link brought. */

@@ -25,20 +25,22 @@ send_listen(pgqrsi_exchange *exchange)
     if (exchange->is_listening || !pgqrsi_exchange_can_hear(exchange) ||
         !pgqrsi_channel_is_quiet(&exchange->claims))
         return;
-    request = pgqrsi_exchange_send(exchange, &as_session,
-                                   &(pgqrsi_call){ .sql = PGQRSI_SQL_WAKE_LISTEN, .params = &none });
+    request = pgqrsi_exchange_send(
+        exchange, &as_session, &(pgqrsi_call){ .sql = PGQRSI_SQL_WAKE_LISTEN, .params = &none });
     if (request == NULL)
         return;
     request->owner = exchange;
     request->answered = listening;
 }
 
-/* One link fell silent: the other one is asked at once whether it is alive, and by a nearer deadline. */
+/* One link fell silent: the other one is asked at once whether it is alive, and by a nearer
+ * deadline. */
 static void
 send_probe(pgqrsi_exchange *exchange, pgqrsi_channel *channel)
 {
-    const pgqrsi_sending_as as_probe = { .traffic = channel == &exchange->claims ? PGQRSI_TRAFFIC_CLAIM
-                                                                                 : PGQRSI_TRAFFIC_REPORT,
+    const pgqrsi_sending_as as_probe = { .traffic = channel == &exchange->claims
+                                                        ? PGQRSI_TRAFFIC_CLAIM
+                                                        : PGQRSI_TRAFFIC_REPORT,
                                          .is_apart = 1,
                                          .patience_ms = PROBE_MS };
     int64_t deadline_ms = pgqrsi_clock_boot_ms() + PROBE_MS;

@@ -52,8 +52,8 @@ has_news(const pgqrsi_holding *holding)
     return holding->cancelled.count > 0 && !holding->cancelled.is_looking && !holding->is_gone;
 }
 
-/* The leases that it is said of. When that was too much to remember it may be any, and those that were
- * claimed first, which are at work, are looked at. */
+/* The leases that it is said of. When that was too much to remember it may be any, and those that
+ * were claimed first, which are at work, are looked at. */
 static pgqrsi_lease_group
 gather(pgqrsi_holding *holding)
 {
@@ -92,7 +92,8 @@ answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     for (int row = 0; row < pgqrsi_rows_count(*rows); row++) {
         pgqrsi_lease *lease = pgqrsi_lease_group_find(&group, pgqrsi_rows_int(*rows, row, 0));
 
-        if (lease == NULL || lease->state == PGQRSI_LEASE_SENT || lease->state == PGQRSI_LEASE_ENDED)
+        if (lease == NULL || lease->state == PGQRSI_LEASE_SENT ||
+            lease->state == PGQRSI_LEASE_ENDED)
             continue;
         pgqrsi_lease_withdraw(lease);
         pgqrsi_lease_cancel(lease, PGQRS_JOB_CANCELLED);
@@ -115,8 +116,8 @@ failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
     if (refusal->status == PGQRS_EUNKNOWN)
         return;
     holding->cancelled.look_ms = pgqrsi_clock_boot_ms() + TROUBLE_PAUSE_MS;
-    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                          refusal->message);
+    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE,
+                          refusal->status, refusal->message);
 }
 
 static pgqrsi_sending_as
@@ -128,7 +129,8 @@ sending_as(const pgqrsi_holding *holding)
         patience_ms = PATIENCE_MAX_MS;
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_HEARTBEAT,
                                 .is_apart = 1,
-                                .patience_ms = patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS,
+                                .patience_ms =
+                                    patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS,
                                 .lock_ms = LOCK_MS };
 }
 
@@ -185,7 +187,8 @@ choose(const pgqrsi_holdings *all)
     pgqrsi_holding *holding, *first = NULL;
 
     TAILQ_FOREACH(holding, &all->busy, busy)
-    if (has_news(holding) && (first == NULL || holding->cancelled.look_ms < first->cancelled.look_ms))
+    if (has_news(holding) &&
+        (first == NULL || holding->cancelled.look_ms < first->cancelled.look_ms))
         first = holding;
     return first;
 }
@@ -210,5 +213,6 @@ pgqrsi_cancellations_due_ms(const pgqrsi_holdings *all, pgqrsi_exchange *exchang
     as = sending_as(holding);
     if (!pgqrsi_exchange_has_room(exchange, &as))
         return NEVER;
-    return holding->cancelled.look_ms > all->cancelled_ms ? holding->cancelled.look_ms : all->cancelled_ms;
+    return holding->cancelled.look_ms > all->cancelled_ms ? holding->cancelled.look_ms
+                                                          : all->cancelled_ms;
 }

@@ -45,8 +45,9 @@ has_room(const pgqrsi_handlers *handlers)
     return handlers->waiting_count > 0 && handlers->running < handlers->concurrency;
 }
 
-/* Calls an idle thread if there is work for it, and none has been called already: whoever comes calls the
- * next. Work that is done before another thread could come wakes no other. Under the mutex. */
+/* Calls an idle thread if there is work for it, and none has been called already: whoever comes
+ * calls the next. Work that is done before another thread could come wakes no other. Under the
+ * mutex. */
 static void
 call_one(pgqrsi_handlers *handlers)
 {
@@ -122,7 +123,8 @@ give_back(pgqrs_job *job)
 static int
 is_final(pgqrs_job_outcome outcome)
 {
-    return outcome >= PGQRS_JOB_DONE && outcome <= PGQRS_JOB_RELEASED && outcome != PGQRS_JOB_PENDING;
+    return outcome >= PGQRS_JOB_DONE && outcome <= PGQRS_JOB_RELEASED &&
+           outcome != PGQRS_JOB_PENDING;
 }
 
 /* The handler has returned. Under the mutex. */
@@ -138,7 +140,8 @@ handler_returned(pgqrs_job *job, pgqrs_job_outcome outcome)
     give_back(job);
 }
 
-/* Runs the handler of a job that was taken. Called and left without the mutex; the return is noted later. */
+/* Runs the handler of a job that was taken. Called and left without the mutex; the return is noted
+ * later. */
 static pgqrs_job_outcome
 run(pgqrs_job *job)
 {
@@ -175,8 +178,8 @@ pgqrs_job_finish(pgqrs_job *job, pgqrs_job_outcome outcome)
     job->finished = 1;
     if (job->stage == PGQRSI_JOB_DETACHED)
         give_back(job);
-    /* Under the mutex: as soon as the loop has the job the worker may be over, and closed by another thread.
-     */
+    /* Under the mutex: as soon as the loop has the job the worker may be over, and closed by
+     * another thread. */
     if (is_news(handlers))
         pgqrsi_handlers_wake_loop(handlers);
     pthread_mutex_unlock(&handlers->mutex);
@@ -267,15 +270,17 @@ pgqrsi_handlers_start(pgqrsi_handlers *handlers, pgqrs_error *err)
         return pgqrsi_error_memory(err);
     pthread_attr_init(&attributes);
     while (handlers->thread_count < count &&
-           pthread_create(&handlers->threads[handlers->thread_count], &attributes, handle, handlers) == 0)
+           pthread_create(&handlers->threads[handlers->thread_count], &attributes, handle,
+                          handlers) == 0)
         handlers->thread_count++;
     pthread_attr_destroy(&attributes);
     if (handlers->thread_count == count)
         return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                            "starting a worker: the operating system gave only %zu of %zu threads: lower "
-                            "concurrency, or raise the limit on processes",
-                            handlers->thread_count, count);
+    return pgqrsi_error_set(
+        err, PGQRS_ESYSTEM,
+        "starting a worker: the operating system gave only %zu of %zu threads: lower "
+        "concurrency, or raise the limit on processes",
+        handlers->thread_count, count);
 }
 
 void

@@ -19,7 +19,8 @@ typedef struct pgqrsi_handlers {
     pthread_t *threads;
     size_t thread_count; /* started; 0 without threads of its own */
     atomic_int is_over;
-    atomic_int is_sleeping;   /* the loop waits for events, so that whoever has news must write to event_fd */
+    /* the loop waits for events, so that whoever has news must write to event_fd */
+    atomic_int is_sleeping;
     atomic_size_t wake_level; /* it is news if no more than so many jobs are running and waiting */
 
     pthread_mutex_t mutex; /* guards what follows, and each job's stage and entry */
@@ -37,7 +38,8 @@ typedef struct pgqrsi_handlers_state {
     int has_returned; /* something is to be collected */
 } pgqrsi_handlers_state;
 
-void pgqrsi_handlers_init(pgqrsi_handlers *handlers, const pgqrsi_events *events, size_t concurrency);
+void pgqrsi_handlers_init(pgqrsi_handlers *handlers, const pgqrsi_events *events,
+                          size_t concurrency);
 void pgqrsi_handlers_release(pgqrsi_handlers *handlers);
 
 /** Adds jobs, in their order, for the handlers to take. */

@@ -8,12 +8,12 @@
 /* A heartbeat that the server refused is repeated after this, or after a part of the lease. */
 #define TROUBLE_PAUSE_MS 500
 
-/* A queue whose tables somebody has locked must not take the time of others. Locked rows are skipped, so what
- * is waited for is a table, and the heartbeat comes again soon. */
+/* A queue whose tables somebody has locked must not take the time of others. Locked rows are
+ * skipped, so what is waited for is a table, and the heartbeat comes again soon. */
 #define LOCK_MS 25
 
-/* The queue of a statement that met a lock is asked by itself for so long; one that failed together with
- * others, for a moment. */
+/* The queue of a statement that met a lock is asked by itself for so long; one that failed together
+ * with others, for a moment. */
 #define LOCKED_MS 30000
 #define NARROWING_MS 1000
 
@@ -59,8 +59,9 @@ beat_by(pgqrsi_holding *holding, int64_t due_ms)
         holding->heartbeat_ms = due_ms;
 }
 
-/* What is not in the ready lane any more has been moved to the held one, and is looked for there at once.
- * What is in neither is perhaps only locked. A lease whose report waits moves like any other. */
+/* What is not in the ready lane any more has been moved to the held one, and is looked for there at
+ * once. What is in neither is perhaps only locked. A lease whose report waits moves like any
+ * other. */
 static void
 not_extended(pgqrsi_lease *lease)
 {
@@ -116,8 +117,8 @@ failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
         pgqrsi_holding_gone(holding);
         return;
     }
-    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                          refusal->message);
+    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE,
+                          refusal->status, refusal->message);
 }
 
 static void
@@ -178,8 +179,8 @@ seen_in_held(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     pgqrsi_lease_group_release(&group);
 }
 
-/* The leases for one statement: those that could not be extended, or those that have been held for a while.
- */
+/* The leases for one statement: those that could not be extended, or those that have been held for
+ * a while. */
 static pgqrsi_lease_group
 gather(pgqrsi_holding *holding, pgqrsi_lane lane, int is_missing, int64_t now_ms)
 {
@@ -247,7 +248,8 @@ send_lane(const struct beat *beat, pgqrsi_exchange *exchange, int is_missing, in
 static pgqrsi_sending_as
 sending_as(const pgqrsi_holding *holding, int64_t now_ms)
 {
-    int64_t patience_ms = holding->options.lease_ms / 5; /* so that there is time for another connection */
+    /* so that there is time for another connection */
+    int64_t patience_ms = holding->options.lease_ms / 5;
 
     int is_apart = now_ms < holding->apart_until_ms;
 
@@ -259,8 +261,8 @@ sending_as(const pgqrsi_holding *holding, int64_t now_ms)
                                 .lock_ms = LOCK_MS };
 }
 
-/* Whether those that are missing are locked or lost: the ready lane is asked first, since the sweep moves
- * messages from there to the held one. */
+/* Whether those that are missing are locked or lost: the ready lane is asked first, since the sweep
+ * moves messages from there to the held one. */
 static int
 ask_for_missing(pgqrsi_holding *holding, pgqrsi_exchange *exchange, int64_t now_ms)
 {

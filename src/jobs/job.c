@@ -58,9 +58,10 @@ pgqrs_job_cancelled(const pgqrs_job *job)
     atomic_int *cancellation = &((pgqrs_job *)(uintptr_t)job)->cancellation;
     int why = atomic_load(cancellation);
 
-    /* What a handler was told once stays so: it may have given up by the time that the lease is held again.
-     */
-    if (why == PGQRS_JOB_NOT_CANCELLED && pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms) &&
+    /* What a handler was told once stays so: it may have given up by the time that the lease is
+     * held again. */
+    if (why == PGQRS_JOB_NOT_CANCELLED &&
+        pgqrsi_clock_boot_ms() >= atomic_load(&job->sure_until_ms) &&
         atomic_compare_exchange_strong(cancellation, &why, PGQRS_JOB_LEASE_LOST))
         why = PGQRS_JOB_LEASE_LOST;
     if (why != PGQRS_JOB_NOT_CANCELLED)
@@ -184,8 +185,9 @@ const char *
 pgqrs_job_outcome_name(pgqrs_job_outcome value)
 {
     static const char *const names[] = {
-        [PGQRS_JOB_DONE] = "done",        [PGQRS_JOB_FAILED] = "failed",   [PGQRS_JOB_DEAD] = "dead",
-        [PGQRS_JOB_SNOOZED] = "snoozed",  [PGQRS_JOB_SETTLED] = "settled", [PGQRS_JOB_PENDING] = "pending",
+        [PGQRS_JOB_DONE] = "done",        [PGQRS_JOB_FAILED] = "failed",
+        [PGQRS_JOB_DEAD] = "dead",        [PGQRS_JOB_SNOOZED] = "snoozed",
+        [PGQRS_JOB_SETTLED] = "settled",  [PGQRS_JOB_PENDING] = "pending",
         [PGQRS_JOB_RELEASED] = "released"
     };
 

@@ -51,7 +51,8 @@ typedef enum pgqrsi_job_stage {
     PGQRSI_JOB_WAITING,  /* in the handlers' `waiting`; entered when claimed */
     PGQRSI_JOB_RUNNING,  /* a handler has it; from WAITING */
     PGQRSI_JOB_DETACHED, /* its handler returned PENDING; from RUNNING */
-    PGQRSI_JOB_RETURNED  /* from RUNNING and DETACHED into `returned`; from WAITING if it was withdrawn */
+    /* from RUNNING and DETACHED into `returned`; from WAITING if it was withdrawn */
+    PGQRSI_JOB_RETURNED
 } pgqrsi_job_stage;
 
 struct pgqrs_job {

@@ -9,7 +9,8 @@
 #include "base/name.h"
 #include "queue/message.h"
 
-/* A lease is not trusted any more this long before its end, or a quarter of it if that is shorter. */
+/* A lease is not trusted any more this long before its end, or a quarter of it if that is
+ * shorter. */
 #define MARGIN_MS 2000
 
 /* A message that was claimed ahead is given back after this. */
@@ -104,7 +105,8 @@ enter(pgqrsi_lease *lease, pgqrsi_lease_state state)
 }
 
 pgqrsi_lease *
-pgqrsi_lease_begin(pgqrsi_holding *holding, pgqrsi_batch *batch, size_t i, pgqrsi_lane lane, int64_t sent_ms)
+pgqrsi_lease_begin(pgqrsi_holding *holding, pgqrsi_batch *batch, size_t i, pgqrsi_lane lane,
+                   int64_t sent_ms)
 {
     pgqrsi_lease *lease = &batch->leases[i];
     int64_t timeout_ms = holding->options.job_timeout_ms;
@@ -201,8 +203,9 @@ pgqrsi_lease_put_back(pgqrsi_lease *lease)
         enter(lease, PGQRSI_LEASE_REPORT);
 }
 
-/* Its report becomes a failure with the server's reason; a failure that is to be tried again, which puts the
- * message back into a lane, the last one. Either is repeated as patiently as the report before it. */
+/* Its report becomes a failure with the server's reason; a failure that is to be tried again, which
+ * puts the message back into a lane, the last one. Either is repeated as patiently as the report
+ * before it. */
 static void
 give_up(pgqrsi_lease *lease, const char *why)
 {
@@ -227,7 +230,8 @@ pgqrsi_lease_refused(pgqrsi_lease *lease, const char *why, int is_failure)
         lease->holding->refused++;
         lease->holding->all->refused++;
     }
-    if (is_failure && lease->verdict != PGQRSI_VERDICT_DEAD && lease->verdict != PGQRSI_VERDICT_CRASHED)
+    if (is_failure && lease->verdict != PGQRSI_VERDICT_DEAD &&
+        lease->verdict != PGQRSI_VERDICT_CRASHED)
         give_up(lease, why);
 }
 
@@ -276,8 +280,10 @@ error_line(const pgqrsi_lease *lease, char line[PGQRSI_JOB_TEXT_BYTES])
     char text[PGQRSI_JOB_TEXT_BYTES];
     pgqrs_slice error = pgqrsi_lease_error(lease, text);
 
-    snprintf(line, PGQRSI_JOB_TEXT_BYTES, "%.*s", (int)error.size, error.size > 0 ? error.data : "");
-    line[pgqrsi_utf8_valid_prefix(pgqrs_slice_of(line))] = '\0'; /* the cut may be within a character */
+    snprintf(line, PGQRSI_JOB_TEXT_BYTES, "%.*s", (int)error.size,
+             error.size > 0 ? error.data : "");
+    /* the cut may be within a character */
+    line[pgqrsi_utf8_valid_prefix(pgqrs_slice_of(line))] = '\0';
     for (char *end = line; *end != '\0'; end++)
         if (*end == '\n' || *end == '\r')
             *end = ' ';
@@ -313,7 +319,8 @@ pgqrsi_lease_cancel(pgqrsi_lease *lease, pgqrs_job_cancellation why)
     if (lease->is_over || lease->is_told)
         return;
     lease->is_told = 1;
-    pgqrsi_events_tell(lease->holding->all->events, PGQRS_EVENT_CANCELLED, &lease->job, PGQRS_OK, texts[why]);
+    pgqrsi_events_tell(lease->holding->all->events, PGQRS_EVENT_CANCELLED, &lease->job, PGQRS_OK,
+                       texts[why]);
 }
 
 void
@@ -332,7 +339,8 @@ pgqrsi_holding_gone(pgqrsi_holding *holding)
 {
     pgqrsi_lease *lease = TAILQ_FIRST(&holding->owned);
 
-    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, PGQRS_ENOQUEUE,
+    pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE,
+                          PGQRS_ENOQUEUE,
                           "a queue was deleted: it is served again when there is one of its name");
     while (lease != NULL) {
         pgqrsi_lease *next = TAILQ_NEXT(lease, owned);

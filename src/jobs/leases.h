@@ -20,11 +20,11 @@
 #define PGQRSI_JOB_TEXT_BYTES 256
 
 typedef enum pgqrsi_lease_state {
-    PGQRSI_LEASE_HELD,   /* entered when claimed */
-    PGQRSI_LEASE_REPORT, /* in the holding's `reports`: its verdict is to be sent; from HELD, or SENT to try
-                            again */
-    PGQRSI_LEASE_SENT,   /* the verdict is under way; from REPORT */
-    PGQRSI_LEASE_ENDED   /* in no list; from any other */
+    PGQRSI_LEASE_HELD, /* entered when claimed */
+    /* in the holding's `reports`: its verdict is to be sent; from HELD, or SENT to try again */
+    PGQRSI_LEASE_REPORT,
+    PGQRSI_LEASE_SENT, /* the verdict is under way; from REPORT */
+    PGQRSI_LEASE_ENDED /* in no list; from any other */
 } pgqrsi_lease_state;
 
 /** What is reported. */
@@ -54,10 +54,11 @@ typedef struct pgqrsi_lease {
     TAILQ_ENTRY(pgqrsi_lease) owned, report;
     pgqrsi_lease_state state;
     pgqrsi_verdict verdict;
-    pgqrsi_lane lane;         /* where the message lay when last seen */
-    int in_archive;           /* neither lane has it: an earlier report may have been carried out */
-    int is_missing;           /* an extension found it in neither lane: it is locked, or lost */
-    int is_over;              /* the handlers' side has ended, so that what the handler set may be read */
+    pgqrsi_lane lane; /* where the message lay when last seen */
+    int in_archive;   /* neither lane has it: an earlier report may have been carried out */
+    int is_missing;   /* an extension found it in neither lane: it is locked, or lost */
+    /* the handlers' side has ended, so that what the handler set may be read */
+    int is_over;
     int is_told;              /* PGQRS_EVENT_CANCELLED was delivered */
     int is_suspect;           /* it may have crashed its workers: see suspects.h */
     int timed_out;            /* the error to report is that, whatever the handler sets */
@@ -102,8 +103,9 @@ typedef struct pgqrsi_holding {
     int64_t heartbeat_ms; /* heartbeat's: when the next one is due */
     int64_t report_ms;    /* reporting's: nothing is sent before, after trouble */
     int64_t
-        apart_until_ms; /* a statement met a lock, or failed among others: each is sent apart until then */
-    int is_gone;        /* the queue was deleted: nothing is asked of it until it is found again */
+        /* a statement met a lock, or failed among others: each is sent apart until then */
+        apart_until_ms;
+    int is_gone; /* the queue was deleted: nothing is asked of it until it is found again */
     pgqrsi_hearsay cancelled; /* cancellations' */
     pgqrsi_trouble trouble;
 } pgqrsi_holding;
@@ -114,7 +116,8 @@ typedef struct pgqrsi_holdings {
     const pgqrsi_events *events;
     pgqrsi_handlers *handlers;
     struct pgqrsi_holding_list busy;
-    int is_shared;        /* the worker has several queues, so that none may take the time of others */
+    /* the worker has several queues, so that none may take the time of others */
+    int is_shared;
     size_t count;         /* leases of all queues */
     size_t unsent;        /* of these, REPORT */
     size_t unreported;    /* of these, REPORT and SENT */
@@ -131,7 +134,8 @@ typedef struct pgqrsi_lease_group {
     size_t count, capacity;
 } pgqrsi_lease_group;
 
-void pgqrsi_holdings_init(pgqrsi_holdings *all, const pgqrsi_events *events, pgqrsi_handlers *handlers);
+void pgqrsi_holdings_init(pgqrsi_holdings *all, const pgqrsi_events *events,
+                          pgqrsi_handlers *handlers);
 void pgqrsi_holding_init(pgqrsi_holding *holding, pgqrsi_holdings *all);
 
 /** A batch for `count` messages; NULL without memory. One reference is the caller's. */
@@ -139,8 +143,8 @@ pgqrsi_batch *pgqrsi_batch_new(size_t count);
 void pgqrsi_batch_unref(pgqrsi_batch *batch);
 
 /** Message `i` of the batch is leased: the claim was sent at `sent_ms`. */
-pgqrsi_lease *pgqrsi_lease_begin(pgqrsi_holding *holding, pgqrsi_batch *batch, size_t i, pgqrsi_lane lane,
-                                 int64_t sent_ms);
+pgqrsi_lease *pgqrsi_lease_begin(pgqrsi_holding *holding, pgqrsi_batch *batch, size_t i,
+                                 pgqrsi_lane lane, int64_t sent_ms);
 
 pgqrsi_lease *pgqrsi_lease_of_job(pgqrs_job *job);
 
@@ -163,7 +167,8 @@ void pgqrsi_lease_fail(pgqrsi_lease *lease);
 void pgqrsi_lease_sent(pgqrsi_lease *lease);
 void pgqrsi_lease_put_back(pgqrsi_lease *lease);
 
-/** The server refused its report, by itself, for that reason: it becomes a failure if `is_failure`. */
+/** The server refused its report, by itself, for that reason: it becomes a failure if
+ * `is_failure`. */
 void pgqrsi_lease_refused(pgqrsi_lease *lease, const char *why, int is_failure);
 
 /** The server knows: tells, and ends it. */

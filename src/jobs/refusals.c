@@ -9,14 +9,15 @@
 #define REFUSED_PAUSE_MS 300
 #define REFUSED_PAUSE_MAX_MS 60000
 
-/* It becomes a failure after so many refusals, and not before so long; where the server says that it may go
- * well later, after a minute. A failure that is to be tried again becomes the last one in the same way, but
- * not where it may go well later. */
+/* It becomes a failure after so many refusals, and not before so long; where the server says that
+ * it may go well later, after a minute. A failure that is to be tried again becomes the last one in
+ * the same way, but not where it may go well later. */
 #define REFUSALS_MAX 5
 #define REFUSED_FOR_MS 8000
 #define REFUSED_FOR_LATER_MS 60000
 
-/* Refusals that may be over in a while, whatever is sent: a lock, a full disk, a server that is read-only. */
+/* Refusals that may be over in a while, whatever is sent: a lock, a full disk, a server that is
+ * read-only. */
 static int
 may_go_well_later(const pgqrsi_refusal *refusal)
 {
@@ -37,10 +38,12 @@ pgqrsi_refusals_note(pgqrsi_lease *lease, const pgqrsi_refusal *refusal)
 
     since_ms = lease->refusals > 0 ? now_ms - lease->refused_ms : 0;
     pgqrsi_lease_refused(lease, refusal->message,
-                         is_later ? since_ms >= REFUSED_FOR_LATER_MS && !pgqrsi_verdict_is_failure(lease)
-                                  : since_ms >= REFUSED_FOR_MS && lease->refusals + 1 >= REFUSALS_MAX);
+                         is_later
+                             ? since_ms >= REFUSED_FOR_LATER_MS && !pgqrsi_verdict_is_failure(lease)
+                             : since_ms >= REFUSED_FOR_MS && lease->refusals + 1 >= REFUSALS_MAX);
     for (int i = 1; i < lease->refusals && pause_ms < REFUSED_PAUSE_MAX_MS; i++)
         pause_ms *= 2;
     lease->retry_ms =
-        now_ms + pgqrsi_random_jitter(pause_ms < REFUSED_PAUSE_MAX_MS ? pause_ms : REFUSED_PAUSE_MAX_MS);
+        now_ms +
+        pgqrsi_random_jitter(pause_ms < REFUSED_PAUSE_MAX_MS ? pause_ms : REFUSED_PAUSE_MAX_MS);
 }

@@ -19,8 +19,8 @@
 /* The queue of a report that met a lock is served by itself for so long. */
 #define LOCKED_MS 30000
 
-/* What is under way is not extended, so an answer is waited for a part of the lease, but for the disk so
- * long. */
+/* What is under way is not extended, so an answer is waited for a part of the lease, but for the
+ * disk so long. */
 #define PATIENCE_MIN_MS 2000
 
 /* Reports that are repeated by themselves, in one round. */
@@ -233,9 +233,10 @@ failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
         holding->is_gone = 1;
         pgqrsi_holding_gone(holding);
     } else if (is_known) {
-        holding->heartbeat_ms = pgqrsi_clock_boot_ms(); /* nothing was extended while it was under way */
-        pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                              refusal->message);
+        /* nothing was extended while it was under way */
+        holding->heartbeat_ms = pgqrsi_clock_boot_ms();
+        pgqrsi_events_trouble(holding->all->events, &holding->trouble, PGQRS_EVENT_TROUBLE,
+                              refusal->status, refusal->message);
     }
 }
 
@@ -260,7 +261,8 @@ send_failure(pgqrsi_exchange *exchange, const pgqrsi_sending_as *as, pgqrsi_leas
     return request;
 }
 
-/* A result is archived with a job that was done; of others the handler may be writing it just now. */
+/* A result is archived with a job that was done; of others the handler may be writing it just
+ * now. */
 static void
 name_leases(const pgqrsi_lease_group *group, pgqrs_lease *leases, pgqrs_slice *results)
 {
@@ -334,7 +336,8 @@ sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
     int64_t lease_ms = holding->options.lease_ms;
     int64_t lock_ms = lease_ms / 4 < LOCK_MS ? lease_ms / 4 : LOCK_MS;
     /* Rows that are being finished cannot be extended, so the wait is a part of the lease. */
-    int is_bounded = holding->all->is_shared || is_alone || is_locked || lease_ms / 4 < SESSION_LOCK_MS;
+    int is_bounded =
+        holding->all->is_shared || is_alone || is_locked || lease_ms / 4 < SESSION_LOCK_MS;
 
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_REPORT,
                                 .is_apart = is_alone || is_locked,
@@ -344,7 +347,8 @@ sending_as(const pgqrsi_holding *holding, int is_alone, int64_t now_ms)
                                 .lock_ms = is_bounded ? lock_ms : 0 };
 }
 
-/* Takes what was put back while the list is walked over for sent again: so no further than the last one. */
+/* Takes what was put back while the list is walked over for sent again: so no further than the last
+ * one. */
 static void
 send_holding(pgqrsi_holding *holding, pgqrsi_exchange *exchange, int64_t now_ms)
 {
@@ -388,7 +392,8 @@ due_ms_of(const pgqrsi_holding *holding, pgqrsi_exchange *exchange, int64_t now_
     {
         const pgqrsi_sending_as as = sending_as(holding, lease->is_alone, now_ms);
 
-        if (lease->retry_ms < due_ms && (lease->retry_ms > now_ms || pgqrsi_exchange_has_room(exchange, &as)))
+        if (lease->retry_ms < due_ms &&
+            (lease->retry_ms > now_ms || pgqrsi_exchange_has_room(exchange, &as)))
             due_ms = lease->retry_ms;
         if (due_ms <= now_ms)
             break;

@@ -43,7 +43,8 @@ pgqrsi_suspects_take(pgqrsi_suspects *suspects, pgqrsi_lease *lease, pgqrsi_plac
                      size_t claimed_with_it)
 {
     const pgqrsi_holdings *all = lease->holding->all;
-    int is_first = suspects->mode == PGQRSI_SUSPECTS_ANY || suspects->mode == PGQRSI_SUSPECTS_SINGLE;
+    int is_first =
+        suspects->mode == PGQRSI_SUSPECTS_ANY || suspects->mode == PGQRSI_SUSPECTS_SINGLE;
 
     if (is_first && claimed_with_it == 1 &&
         (all->count - all->refused <= 1 || suspects->mode == PGQRSI_SUSPECTS_SINGLE)) {

@@ -21,7 +21,8 @@ typedef enum pgqrsi_suspects_mode {
     PGQRSI_SUSPECTS_ANY,      /* there is none, or it has had its time */
     PGQRSI_SUSPECTS_DRAINING, /* from ANY: nothing is claimed until nothing is held */
     PGQRSI_SUSPECTS_SINGLE,   /* from DRAINING: one message is claimed, of `holding` at `place` */
-    PGQRSI_SUSPECTS_ALONE     /* from SINGLE, or from ANY if nothing else was held: nothing is claimed */
+    /* from SINGLE, or from ANY if nothing else was held: nothing is claimed */
+    PGQRSI_SUSPECTS_ALONE
 } pgqrsi_suspects_mode;
 
 typedef struct pgqrsi_suspects {
@@ -39,9 +40,10 @@ int pgqrsi_suspects_is_one(const pgqrsi_lease *lease);
 int pgqrsi_suspects_take(pgqrsi_suspects *suspects, pgqrsi_lease *lease, pgqrsi_place place,
                          size_t claimed_with_it);
 
-/** How many messages may be claimed, at most: 0, 1 (of `holding` at `place`), or as many as there is room
- * for. */
-int64_t pgqrsi_suspects_allow(const pgqrsi_suspects *suspects, const pgqrsi_holdings *all, int64_t now_ms);
+/** How many messages may be claimed, at most: 0, 1 (of `holding` at `place`), or as many as there
+ * is room for. */
+int64_t pgqrsi_suspects_allow(const pgqrsi_suspects *suspects, const pgqrsi_holdings *all,
+                              int64_t now_ms);
 
 /** Goes on to the next mode if it is time. */
 void pgqrsi_suspects_turn(pgqrsi_suspects *suspects, pgqrsi_holdings *all, int64_t now_ms);

@@ -24,7 +24,8 @@ struct pgqrs_archive_list {
 static pgqrs_outcome
 outcome_of(pgqrs_slice text)
 {
-    return text.size == 4 && memcmp(text.data, "dead", 4) == 0 ? PGQRS_OUTCOME_DEAD : PGQRS_OUTCOME_DONE;
+    return text.size == 4 && memcmp(text.data, "dead", 4) == 0 ? PGQRS_OUTCOME_DEAD
+                                                               : PGQRS_OUTCOME_DONE;
 }
 
 /* Takes over `rows`. */
@@ -63,7 +64,8 @@ check_options(const pgqrs_archive_options *options, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("limit", options->limit, 0, MAX_LIMIT, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("outcome", options->outcome, PGQRS_OUTCOME_ANY, PGQRS_OUTCOME_DEAD, err);
+        status = pgqrsi_range_check("outcome", options->outcome, PGQRS_OUTCOME_ANY,
+                                    PGQRS_OUTCOME_DEAD, err);
     return status;
 }
 
@@ -76,7 +78,8 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     int has_outcome;
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_options_read("archive", "PGQRS_ARCHIVE_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("archive", "PGQRS_ARCHIVE_OPTIONS_INIT", options, &own, err);
 
     if (status == PGQRS_OK)
         status = check_options(&own, err);
@@ -87,9 +90,9 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
     has_outcome = outcomes[own.outcome] != NULL;
     if (has_outcome)
         pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[own.outcome]));
-    status = pgqrsi_queue_read(client, queue,
-                               has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
-                               &params, &rows, err);
+    status = pgqrsi_queue_read(
+        client, queue, has_outcome ? PGQRSI_SQL_ARCHIVE_PAGE_OUTCOME : PGQRSI_SQL_ARCHIVE_PAGE,
+        &params, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? make_list(rows, out, err) : status;
 }
@@ -110,16 +113,19 @@ pgqrs_archive_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_arc
     if (pgqrsi_rows_count(rows) > 0)
         return make_list(rows, out, err);
     pgqrsi_rows_free(rows);
-    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE, "the archive of queue \"%.*s\" has no message %lld",
+    return pgqrsi_error_set(err, PGQRS_ENOMESSAGE,
+                            "the archive of queue \"%.*s\" has no message %lld",
                             PGQRS_SLICE_ARG(queue), (long long)id);
 }
 
 pgqrs_status
-pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out, pgqrs_error *err)
+pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_counts *out,
+                    pgqrs_error *err)
 {
     pgqrs_archive_counts counts = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_results_check("archive counts", "PGQRS_ARCHIVE_COUNTS_INIT", out, err);
+    pgqrs_status status =
+        pgqrsi_results_check("archive counts", "PGQRS_ARCHIVE_COUNTS_INIT", out, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_COUNT, NULL, &rows, err);

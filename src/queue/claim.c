@@ -1,6 +1,6 @@
 /*
- * Claims, in steps: which place is asked, what is sent, what the answer means, and what to do where the
- * server refuses one.
+ * Claims, in steps: which place is asked, what is sent, what the answer means, and what to do where
+ * the server refuses one.
  */
 #include "queue/consumer.h"
 
@@ -16,8 +16,8 @@
 /* Claims of a backlog by runs pay from so many messages on: see docs/decisions. */
 #define RUNS_MIN 32
 
-/* What took all of a call's time is asked for again in a tenth of the size, since each attempt costs as much.
- */
+/* What took all of a call's time is asked for again in a tenth of the size, since each attempt
+ * costs as much. */
 #define FEWER_IF_SLOW 5
 
 static const struct priorities {
@@ -39,13 +39,15 @@ pgqrsi_consumer_frontier(pgqrs_consumer *consumer)
     return frontier;
 }
 
-/* Each claim has a token of its own, so that nobody can hold the token of a lease that was not his. */
+/* Each claim has a token of its own, so that nobody can hold the token of a lease that was not
+ * his. */
 pgqrs_status
 pgqrsi_claim_token(int64_t *out, pgqrs_error *err)
 {
     *out = pgqrsi_random_token();
     if (*out == 0)
-        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "dequeueing: the operating system gave no random bytes");
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                "dequeueing: the operating system gave no random bytes");
     return PGQRS_OK;
 }
 
@@ -58,7 +60,8 @@ band_of(pgqrsi_place place)
                : (place == PGQRSI_PLACE_BELOW ? PGQRSI_BAND_BELOW : PGQRSI_BAND_DEFAULT);
 }
 
-/* Above the default, then by age: the default band and the ready lane, then what is below the default. */
+/* Above the default, then by age: the default band and the ready lane, then what is below the
+ * default. */
 pgqrsi_place
 pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from)
 {
@@ -68,7 +71,8 @@ pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from)
     for (pgqrsi_place place = from; place < PGQRSI_PLACE_NONE; place++) {
         if (place == PGQRSI_PLACE_READY)
             return place;
-        if (place == PGQRSI_PLACE_DEFAULT_FIRST && !pgqrsi_frontier_default_goes_first(&frontier, now_ms))
+        if (place == PGQRSI_PLACE_DEFAULT_FIRST &&
+            !pgqrsi_frontier_default_goes_first(&frontier, now_ms))
             continue;
         if (pgqrsi_frontier_is_due(&frontier, band_of(place), now_ms))
             return place;
@@ -106,7 +110,8 @@ begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     const struct priorities *priorities = &band_priorities[band_of(claim->place)];
     pgqrsi_params *params = &claim->params;
 
-    claim->call.sql = claim->is_blind ? PGQRSI_SQL_CONSUMER_CLAIM_BLIND_HELD : PGQRSI_SQL_CONSUMER_CLAIM_HELD;
+    claim->call.sql =
+        claim->is_blind ? PGQRSI_SQL_CONSUMER_CLAIM_BLIND_HELD : PGQRSI_SQL_CONSUMER_CLAIM_HELD;
     pgqrsi_params_add_int(params, priorities->low);
     pgqrsi_params_add_int(params, priorities->high);
     if (!claim->is_blind)
@@ -189,7 +194,8 @@ pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *lis
     }
     if (pgqrsi_rows_count(rows) < claim->asked && claim->type.data == NULL) {
         pgqrsi_client_lock(consumer->client);
-        pgqrsi_frontier_exhausted(&consumer->queue->frontier, band_of(claim->place), pgqrsi_clock_ms());
+        pgqrsi_frontier_exhausted(&consumer->queue->frontier, band_of(claim->place),
+                                  pgqrsi_clock_ms());
         pgqrsi_client_unlock(consumer->client);
     }
     pgqrsi_message_list_add(list, rows);
@@ -229,8 +235,8 @@ pgqrsi_claim_blind_lease(const pgqrsi_claim *claim, const pgqrsi_rows *rows, pgq
 }
 
 pgqrsi_call
-pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease lease, int64_t lease_ms,
-                        pgqrsi_params *params)
+pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease lease,
+                        int64_t lease_ms, pgqrsi_params *params)
 {
     pgqrsi_params_add_int(params, lease.id);
     pgqrsi_params_add_int(params, lease.token);
@@ -243,7 +249,8 @@ pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease 
 }
 
 int
-pgqrsi_claim_burial(pgqrs_lease lease, const char *sqlstate, const char *reason, pgqrsi_failure *out)
+pgqrsi_claim_burial(pgqrs_lease lease, const char *sqlstate, const char *reason,
+                    pgqrsi_failure *out)
 {
     int is_too_large = is_too_much(PGQRS_OK, sqlstate);
 

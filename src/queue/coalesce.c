@@ -10,8 +10,8 @@
 #define MAX_CALLERS 256
 #define MAX_BYTES ((size_t)4 << 20)
 
-/* A batch waits for another transaction's lock no longer: then each caller sends its own message, and waits
- * for itself. */
+/* A batch waits for another transaction's lock no longer: then each caller sends its own message,
+ * and waits for itself. */
 #define PATIENCE_MS 25
 
 typedef enum caller_state {
@@ -19,8 +19,9 @@ typedef enum caller_state {
     LEADING, /* in the queue or in its own batch, since it may send or was told to lead */
     SENT,    /* in another caller's batch, until that is answered or its own deadline passes */
     ANSWERED,
-    ALONE,    /* the batch was refused, and nothing of it was stored: it sends its own message */
-    ABANDONED /* its deadline passed while the messages were being copied: it was released after that */
+    ALONE, /* the batch was refused, and nothing of it was stored: it sends its own message */
+    /* its deadline passed while the messages were being copied: it was released after that */
+    ABANDONED
 } caller_state;
 
 struct batch;
@@ -35,7 +36,8 @@ typedef struct pgqrsi_caller {
     pgqrsi_waiter waiter;
     /* Constant: */
     pgqrs_producer *producer;
-    pgqrsi_queue *queue; /* where it waits, even if the producer takes up another one in the meantime */
+    /* where it waits, even if the producer takes up another one in the meantime */
+    pgqrsi_queue *queue;
     const pgqrsi_outgoing *message;
     size_t bytes;
     int64_t deadline_ms;
@@ -90,12 +92,14 @@ fit_together(const caller *a, const caller *b)
 {
     return a->message->has_options == b->message->has_options &&
            a->producer->worker_id == b->producer->worker_id &&
-           (!a->message->has_options || a->producer->key_retention_ms == b->producer->key_retention_ms);
+           (!a->message->has_options ||
+            a->producer->key_retention_ms == b->producer->key_retention_ms);
 }
 
-/* A batch is answered: returns the leader of the next one, which takes the first caller in the queue. That is
- * the last of those that fit the first one, because its deadline is the latest, and a leader cannot leave its
- * batch. To be posted once the lock is free. NULL if no caller waits: there is a batch less. */
+/* A batch is answered: returns the leader of the next one, which takes the first caller in the
+ * queue. That is the last of those that fit the first one, because its deadline is the latest, and
+ * a leader cannot leave its batch. To be posted once the lock is free. NULL if no caller waits:
+ * there is a batch less. */
 static caller *
 next_leader(pgqrsi_coalescing *coalescing)
 {
@@ -126,8 +130,8 @@ fill(pgqrsi_coalescing *coalescing, caller *leader, struct batch *batch)
     batch->is_packed = 0;
     batch->late = 0;
     leave(coalescing, leader);
-    for (member = TAILQ_FIRST(&coalescing->callers); member != NULL && batch->count < MAX_CALLERS - 1;
-         member = next) {
+    for (member = TAILQ_FIRST(&coalescing->callers);
+         member != NULL && batch->count < MAX_CALLERS - 1; member = next) {
         next = TAILQ_NEXT(member, entry);
         if (member->state != WAITING || !fit_together(leader, member))
             continue;
@@ -146,7 +150,8 @@ fill(pgqrsi_coalescing *coalescing, caller *leader, struct batch *batch)
     batch->members[batch->count++] = leader;
 }
 
-/* No member can leave while the messages are copied. Those whose deadline passed in that time leave now. */
+/* No member can leave while the messages are copied. Those whose deadline passed in that time leave
+ * now. */
 static void
 release_late(pgqrs_client *client, struct batch *batch)
 {
@@ -185,20 +190,21 @@ send(caller *leader, struct batch *batch, pgqrsi_rows **out, pgqrs_error *err)
         if (leader->message->has_options)
             batch->options[i] = *pgqrsi_outgoing_options(batch->members[i]->message, 0);
     }
-    *outgoing = (pgqrsi_outgoing){ batch->payloads, leader->message->has_options ? batch->options : NULL,
-                                   batch->count, leader->message->has_options };
+    *outgoing =
+        (pgqrsi_outgoing){ batch->payloads, leader->message->has_options ? batch->options : NULL,
+                           batch->count, leader->message->has_options };
     pgqrsi_outgoing_pack(producer, outgoing, patience_ms, &params);
     if (batch->count > 1)
         release_late(producer->client, batch);
     call = pgqrsi_outgoing_call(producer, NULL, outgoing, &params);
-    status = pgqrsi_wake_send(producer->client, leader->queue, &call, batch->count, batch->deadline_ms, out,
-                              &batch->tested, err);
+    status = pgqrsi_wake_send(producer->client, leader->queue, &call, batch->count,
+                              batch->deadline_ms, out, &batch->tested, err);
     pgqrsi_params_release(&params);
     return status;
 }
 
-/* Whether one message may have caused the failure, so that sending each by itself saves the others. Never
- * when some may be stored. */
+/* Whether one message may have caused the failure, so that sending each by itself saves the others.
+ * Never when some may be stored. */
 static int
 may_be_of_one(pgqrs_status status, const pgqrs_error *err)
 {
@@ -209,8 +215,8 @@ may_be_of_one(pgqrs_status status, const pgqrs_error *err)
 
 /* Writes the batch's outcome into one member. */
 static void
-inform(caller *member, const pgqrsi_outgoing *outgoing, const pgqrsi_rows *rows, pgqrs_status status,
-       const pgqrs_error *detail)
+inform(caller *member, const pgqrsi_outgoing *outgoing, const pgqrsi_rows *rows,
+       pgqrs_status status, const pgqrs_error *detail)
 {
     member->status = status;
     member->state = ANSWERED;
@@ -301,7 +307,8 @@ say_late(caller *self, int was_sent)
         queue);
 }
 
-/* The deadline passed. Returns 1 if the caller is free to go; 0 if it is sure to be posted at any moment. */
+/* The deadline passed. Returns 1 if the caller is free to go; 0 if it is sure to be posted at any
+ * moment. */
 static int
 try_to_leave(caller *self)
 {
@@ -370,8 +377,8 @@ settle(caller *self, pgqrs_enqueued *out, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrsi_coalesce_enqueue(pgqrs_producer *producer, const pgqrsi_outgoing *message, int64_t deadline_ms,
-                        pgqrs_enqueued *out, pgqrs_error *err)
+pgqrsi_coalesce_enqueue(pgqrs_producer *producer, const pgqrsi_outgoing *message,
+                        int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
 {
     pgqrsi_queue *queue = producer->queue;
     pgqrsi_coalescing *coalescing = &queue->coalescing;

@@ -20,8 +20,9 @@
 
 #include "queue/outgoing.h"
 
-/** Statements under way at a time for each queue. With fewer, four threads would do worse together than with
- * a connection each; with more, many threads would share less: see docs/decisions/0008. */
+/** Statements under way at a time for each queue. With fewer, four threads would do worse together
+ * than with a connection each; with more, many threads would share less: see
+ * docs/decisions/0008. */
 #define PGQRSI_COALESCED_BATCHES 4
 
 /** Stores the one message of `message`, together with those of other threads. `out` may be NULL. */

@@ -32,7 +32,8 @@ pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consume
     pgqrs_consumer_options own = PGQRS_CONSUMER_OPTIONS_INIT;
     pgqrs_consumer *consumer;
     pgqrsi_queue *opened = NULL;
-    pgqrs_status status = pgqrsi_options_read("consumer", "PGQRS_CONSUMER_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("consumer", "PGQRS_CONSUMER_OPTIONS_INIT", options, &own, err);
 
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
@@ -51,7 +52,8 @@ pgqrs_consumer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_consume
     consumer->worker_id = own.worker_id;
     consumer->lease_ms = own.lease_ms;
     if (consumer->lease_ms == 0)
-        consumer->lease_ms = 1000 * pgqrs_config_get_int(client->config, "default_lock_time_seconds");
+        consumer->lease_ms =
+            1000 * pgqrs_config_get_int(client->config, "default_lock_time_seconds");
     *out = consumer;
     return PGQRS_OK;
 }
@@ -79,9 +81,9 @@ pgqrsi_consumer_max_crashes(pgqrs_consumer *consumer)
     return max_crashes;
 }
 
-/* Messages whose leases ran out too often are not handed out again, nor those whose ids are not among those
- * that pgqrs gives out. One that cannot be buried now stays leased for a while and is buried by whoever
- * claims it next; the first failure is reported. */
+/* Messages whose leases ran out too often are not handed out again, nor those whose ids are not
+ * among those that pgqrs gives out. One that cannot be buried now stays leased for a while and is
+ * buried by whoever claims it next; the first failure is reported. */
 static pgqrs_status
 bury_crashed(pgqrs_consumer *consumer, struct request *request, size_t first, pgqrs_error *err)
 {
@@ -122,16 +124,18 @@ claim_once(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* Whether the server sends the message that was claimed blindly. *out_found: its lease is held in that lane.
- */
+/* Whether the server sends the message that was claimed blindly. *out_found: its lease is held in
+ * that lane. */
 static pgqrs_status
-claim_again(const pgqrsi_claim *claim, pgqrs_lease lease, pgqrsi_lane lane, const struct request *request,
-            int *out_found, pgqrs_error *err)
+claim_again(const pgqrsi_claim *claim, pgqrs_lease lease, pgqrsi_lane lane,
+            const struct request *request, int *out_found, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_call call = pgqrsi_claim_again_call(claim->consumer, lane, lease, claim->lease_ms, &params);
+    pgqrsi_call call =
+        pgqrsi_claim_again_call(claim->consumer, lane, lease, claim->lease_ms, &params);
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_client_run(claim->consumer->client, &call, request->deadline_ms, &rows, err);
+    pgqrs_status status =
+        pgqrsi_client_run(claim->consumer->client, &call, request->deadline_ms, &rows, err);
 
     *out_found = status == PGQRS_OK && pgqrsi_rows_count(rows) > 0;
     pgqrsi_params_release(&params);
@@ -156,7 +160,8 @@ judge(const pgqrsi_claim *claim, pgqrs_lease lease, const struct request *reques
         status = pgqrs_consumer_release(claim->consumer, lease, 0, err);
     else if (status != PGQRS_OK && pgqrsi_claim_burial(lease, pgqrs_error_sqlstate(&detail),
                                                        pgqrs_error_message(&detail), &failure))
-        status = pgqrsi_consumer_report_failure(claim->consumer, &failure, request->deadline_ms, err);
+        status =
+            pgqrsi_consumer_report_failure(claim->consumer, &failure, request->deadline_ms, err);
     else
         pgqrsi_error_move(status != PGQRS_OK ? err : NULL, &detail);
     pgqrsi_error_release(&detail);
@@ -174,7 +179,8 @@ claim_blindly(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     claim->is_blind = 1;
     status = pgqrsi_claim_begin(claim, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_client_run(claim->consumer->client, &claim->call, request->deadline_ms, &rows, err);
+        status = pgqrsi_client_run(claim->consumer->client, &claim->call, request->deadline_ms,
+                                   &rows, err);
     pgqrsi_claim_release(claim);
     claim->is_blind = 0;
     if (status == PGQRS_OK && pgqrsi_claim_blind_lease(claim, rows, &lease))
@@ -183,7 +189,8 @@ claim_blindly(pgqrsi_claim *claim, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* Claims from one place. Where the server refuses because of one message, that one is narrowed down to. */
+/* Claims from one place. Where the server refuses because of one message, that one is narrowed down
+ * to. */
 static pgqrs_status
 claim_place(pgqrs_consumer *consumer, pgqrsi_place place, struct request *request, int *out_is_sure,
             pgqrs_error *err)
@@ -234,8 +241,9 @@ claim_round(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     return status;
 }
 
-/* "Nothing is due" takes a look that covered everything, asked for after this call began: the claims pass
- * over leases that have run out, over what was committed late, and over what this client has not heard of. */
+/* "Nothing is due" takes a look that covered everything, asked for after this call began: the
+ * claims pass over leases that have run out, over what was committed late, and over what this
+ * client has not heard of. */
 static pgqrs_status
 claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 {
@@ -244,8 +252,8 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
     pgqrs_status status = PGQRS_OK;
 
     if (pgqrsi_frontier_is_stale(&frontier, began_ms))
-        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_USUAL, request->deadline_ms, &request->refused,
-                                         err);
+        status = pgqrsi_consumer_refresh(consumer, PGQRSI_LOOK_USUAL, request->deadline_ms,
+                                         &request->refused, err);
     if (status == PGQRS_OK)
         status = claim_round(consumer, request, err);
     if (status != PGQRS_OK || pgqrs_message_list_count(request->list) > 0)
@@ -268,19 +276,21 @@ claim(pgqrs_consumer *consumer, struct request *request, pgqrs_error *err)
 }
 
 pgqrs_status
-pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_dequeue_options *options,
-                             pgqrs_message_list **out, pgqrs_error *err)
+pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max,
+                             const pgqrs_dequeue_options *options, pgqrs_message_list **out,
+                             pgqrs_error *err)
 {
     pgqrs_dequeue_options own = PGQRS_DEQUEUE_OPTIONS_INIT;
     struct request request = { .max = (int64_t)max,
                                .deadline_ms = pgqrsi_client_deadline(consumer->client),
                                .refused = PGQRSI_ERROR_INIT };
     pgqrs_error detail = PGQRSI_ERROR_INIT;
-    pgqrs_status status = pgqrsi_options_read("dequeue", "PGQRS_DEQUEUE_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("dequeue", "PGQRS_DEQUEUE_OPTIONS_INIT", options, &own, err);
 
     if (status == PGQRS_OK)
-        status =
-            pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
+        status = pgqrsi_range_check("max", max <= INT64_MAX ? (int64_t)max : INT64_MAX, 1,
+                                    PGQRSI_MAX_BATCH, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("lease_ms", own.lease_ms, 0, PGQRSI_MAX_LEASE_MS, err);
     if (status == PGQRS_OK && own.type.data != NULL)
@@ -291,8 +301,8 @@ pgqrs_consumer_dequeue_batch(pgqrs_consumer *consumer, size_t max, const pgqrs_d
         return status;
     request.lease_ms = own.lease_ms != 0 ? own.lease_ms : consumer->lease_ms;
     request.type = own.type;
-    /* What has been claimed is handed out even if a later lane failed: the next call will report that again.
-     */
+    /* What has been claimed is handed out even if a later lane failed: the next call will report
+     * that again. */
     status = claim(consumer, &request, &detail);
     if (status == PGQRS_ENOQUEUE &&
         pgqrsi_queue_renew(consumer->client, &consumer->queue, request.deadline_ms, &detail))
@@ -317,8 +327,8 @@ pgqrs_consumer_dequeue(pgqrs_consumer *consumer, pgqrs_message_list **out, pgqrs
 
 /* Tries one lane; *out stays NULL if the message was not claimed there. */
 static pgqrs_status
-lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *params, int64_t deadline_ms,
-              pgqrs_message_list **out, pgqrs_error *err)
+lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *params,
+              int64_t deadline_ms, pgqrs_message_list **out, pgqrs_error *err)
 {
     pgqrs_message_list *list = NULL;
     pgqrsi_rows *rows = NULL;
@@ -343,8 +353,8 @@ lease_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_params *p
 }
 
 pgqrs_status
-pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode, pgqrs_message_list **out,
-                     pgqrs_error *err)
+pgqrs_consumer_lease(pgqrs_consumer *consumer, int64_t id, pgqrs_lease_mode mode,
+                     pgqrs_message_list **out, pgqrs_error *err)
 {
     int64_t deadline_ms = pgqrsi_client_deadline(consumer->client);
     pgqrs_slice name = pgqrs_slice_of(consumer->queue->name);

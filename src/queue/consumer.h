@@ -17,14 +17,16 @@ struct pgqrs_consumer {
 };
 
 /*
- * Operations in steps, for callers that wait for the server themselves: the next statement, its parameters,
- * and what its answer means. The blocking calls of <pgqrs/consumer.h> are made of the same steps.
+ * Operations in steps, for callers that wait for the server themselves: the next statement, its
+ * parameters, and what its answer means. The blocking calls of <pgqrs/consumer.h> are made of the
+ * same steps.
  */
 
 /** Where messages are claimed from, in the order of asking. */
 typedef enum pgqrsi_place {
-    PGQRSI_PLACE_ABOVE = 0,         /* held lane, priorities above the default */
-    PGQRSI_PLACE_DEFAULT_FIRST = 1, /* held lane, default priority, if older than the ready lane's head */
+    PGQRSI_PLACE_ABOVE = 0, /* held lane, priorities above the default */
+    /* held lane, default priority, if older than the ready lane's head */
+    PGQRSI_PLACE_DEFAULT_FIRST = 1,
     PGQRSI_PLACE_READY = 2,
     PGQRSI_PLACE_DEFAULT = 3, /* held lane, default priority */
     PGQRSI_PLACE_BELOW = 4,   /* held lane, priorities below the default */
@@ -37,10 +39,11 @@ typedef struct pgqrsi_claim {
     pgqrsi_place place;
     int64_t asked;
     int64_t lease_ms;
-    pgqrs_slice type;  /* { NULL, 0 }: all */
-    int spares_leases; /* leases that have run out are left alone: after an outage their holders may come back
-                        */
-    int is_blind;      /* one message, of which the server sends the id alone: it refused to send the rest */
+    pgqrs_slice type; /* { NULL, 0 }: all */
+    /* leases that have run out are left alone: after an outage their holders may come back */
+    int spares_leases;
+    /* one message, of which the server sends the id alone: it refused to send the rest */
+    int is_blind;
     int64_t token;
     int64_t began_ms;
     int by_runs; /* the cheaper statement for a backlog: a short answer says nothing, ask again */
@@ -57,15 +60,16 @@ pgqrs_status pgqrsi_claim_token(int64_t *out, pgqrs_error *err);
 /** The first place from `from` on where the hints say that something may be due. */
 pgqrsi_place pgqrsi_claim_choose(pgqrs_consumer *consumer, pgqrsi_place from);
 
-/** Fills in what is to be run; consumer, place, asked, lease_ms, type and is_blind are given. `asked` is made
- * smaller where the server refused to hand out as many. To be released. */
+/** Fills in what is to be run; consumer, place, asked, lease_ms, type and is_blind are given.
+ * `asked` is made smaller where the server refused to hand out as many. To be released. */
 pgqrs_status pgqrsi_claim_begin(pgqrsi_claim *claim, pgqrs_error *err);
 
 /** Takes what was claimed into `list`, which has room for `asked` and owns `rows` from now on. */
 void pgqrsi_claim_end(pgqrsi_claim *claim, pgqrsi_rows *rows, pgqrs_message_list *list);
 
-/** What to do about a claim that failed with `status` and `sqlstate`. One message that the server cannot send
- * must not keep the others: fewer are asked for, down to one, and that one is claimed blindly and failed. */
+/** What to do about a claim that failed with `status` and `sqlstate`. One message that the server
+ * cannot send must not keep the others: fewer are asked for, down to one, and that one is claimed
+ * blindly and failed. */
 typedef enum pgqrsi_claim_next {
     PGQRSI_CLAIM_FAILED,    /* the failure is the answer; a later claim may ask for fewer */
     PGQRSI_CLAIM_ASK_FEWER, /* begin it again with half of `asked` */
@@ -73,20 +77,21 @@ typedef enum pgqrsi_claim_next {
                                pgqrsi_claim_again_call */
 } pgqrsi_claim_next;
 
-pgqrsi_claim_next pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlstate);
+pgqrsi_claim_next pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status,
+                                       const char *sqlstate);
 
 struct pgqrsi_failure;
 
 /** The lease of the message that a blind claim returned. 0 if it returned none. */
 int pgqrsi_claim_blind_lease(const pgqrsi_claim *claim, const pgqrsi_rows *rows, pgqrs_lease *out);
 
-/** Asks whether the server can send this very message: the blind claim may have got another one. It returns
- * the message, nothing if the lease is not held in `lane`, or fails. */
+/** Asks whether the server can send this very message: the blind claim may have got another one. It
+ * returns the message, nothing if the lease is not held in `lane`, or fails. */
 pgqrsi_call pgqrsi_claim_again_call(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrs_lease lease,
                                     int64_t lease_ms, pgqrsi_params *params);
 
-/** The failure to report of a message that the server refused to send with `sqlstate`, for `reason`, which it
- * points to. 0 if that says nothing about the message. */
+/** The failure to report of a message that the server refused to send with `sqlstate`, for
+ * `reason`, which it points to. 0 if that says nothing about the message. */
 int pgqrsi_claim_burial(pgqrs_lease lease, const char *sqlstate, const char *reason,
                         struct pgqrsi_failure *out);
 
@@ -104,8 +109,8 @@ typedef struct pgqrsi_leases {
     const int64_t *number; /* the statement's last parameter, or NULL */
 } pgqrsi_leases;
 
-/** The call for `sql` (delete, archive, extend, release or archived) in one lane; returns ids. `params` is
- * filled in and to be released. */
+/** The call for `sql` (delete, archive, extend, release or archived) in one lane; returns ids.
+ * `params` is filled in and to be released. */
 pgqrsi_call pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane,
                                const pgqrsi_leases *leases, pgqrsi_params *params);
 
@@ -129,8 +134,8 @@ typedef struct pgqrsi_failure {
     int64_t pause_ms;
 } pgqrsi_failure;
 
-pgqrsi_call pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_failure *failure,
-                                pgqrsi_params *params);
+pgqrsi_call pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane,
+                                const pgqrsi_failure *failure, pgqrsi_params *params);
 void pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows);
 
 /** Reports it, waiting, in whichever lane the message lies. PGQRS_ELEASELOST. */
@@ -145,13 +150,14 @@ void pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size);
 
 /** How much a look must cover. */
 typedef enum pgqrsi_look {
-    PGQRSI_LOOK_USUAL,   /* up to the head of the ready lane */
-    PGQRSI_LOOK_COMPLETE /* everything, so that "nothing is due" may be said: where that is expensive, bit by
-                            bit */
+    PGQRSI_LOOK_USUAL, /* up to the head of the ready lane */
+    /* everything, so that "nothing is due" may be said: where that is expensive, bit by bit */
+    PGQRSI_LOOK_COMPLETE
 } pgqrsi_look;
 
 /**
- * Asking for the hints of both lanes anew, with the sweep where it is needed, and what is due seldom.
+ * Asking for the hints of both lanes anew, with the sweep where it is needed, and what is due
+ * seldom.
  *
  *   FULL_SWEEP ---> PEEK ---> SWEEP ---> PEEK_AGAIN ---> SAVE ---> KEYS ---> ARCHIVE ---> over
  *                    ^          |
@@ -198,8 +204,8 @@ void pgqrsi_refresh_begin(pgqrsi_refresh *refresh, pgqrs_consumer *consumer, pgq
 /** 1 if there is a statement to be run, `refresh->call`; else 0. */
 int pgqrsi_refresh_next(pgqrsi_refresh *refresh);
 
-/** Its answer: rows, which stay the caller's, or NULL and the server's SQLSTATE ("" if it has none) if it
- * failed. */
+/** Its answer: rows, which stay the caller's, or NULL and the server's SQLSTATE ("" if it has none)
+ * if it failed. */
 void pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const char *sqlstate);
 void pgqrsi_refresh_release(pgqrsi_refresh *refresh);
 
@@ -210,22 +216,23 @@ int pgqrsi_refresh_is_peek(const pgqrsi_refresh *refresh);
 int pgqrsi_refresh_is_sweep(const pgqrsi_refresh *refresh);
 
 /** The whole of it, waiting. `refused` is written if a sweep failed. */
-pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look, int64_t deadline_ms,
-                                     pgqrs_error *refused, pgqrs_error *err);
+pgqrs_status pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look,
+                                     int64_t deadline_ms, pgqrs_error *refused, pgqrs_error *err);
 
-/** Archives the just claimed message as dead, because its leases ran out too often, or its id is none of
- * ours. */
-pgqrs_status pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int64_t deadline_ms,
-                                  pgqrs_error *err);
+/** Archives the just claimed message as dead, because its leases ran out too often, or its id is
+ * none of ours. */
+pgqrs_status pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message,
+                                  int64_t deadline_ms, pgqrs_error *err);
 
 /** PGQRS_EINVAL if `lease` cannot be one. */
 pgqrs_status pgqrsi_consumer_check_lease(pgqrs_lease lease, pgqrs_error *err);
 
 /** Reports that the lease on message `id` is lost. Returns PGQRS_ELEASELOST. */
-pgqrs_status pgqrsi_consumer_lease_lost(const pgqrs_consumer *consumer, int64_t id, pgqrs_error *err);
+pgqrs_status pgqrsi_consumer_lease_lost(const pgqrs_consumer *consumer, int64_t id,
+                                        pgqrs_error *err);
 
-/** This client put a message of whatever priority back into the held lane, due after `delay_ms`: its
- * consumers look there then. */
+/** This client put a message of whatever priority back into the held lane, due after `delay_ms`:
+ * its consumers look there then. */
 void pgqrsi_consumer_remember_held(pgqrs_consumer *consumer, int64_t delay_ms);
 
 /** The same of `count` messages, and workers that sleep are told. */

@@ -28,13 +28,15 @@ static pgqrs_status
 check_options(const pgqrs_client *client, const pgqrs_enqueue_options *options, int64_t index,
               pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
+    pgqrs_status status =
+        pgqrsi_range_check("delay_ms", options->delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
 
     if (status == PGQRS_OK)
-        status =
-            pgqrsi_range_check("priority", options->priority, PGQRSI_MIN_PRIORITY, PGQRSI_MAX_PRIORITY, err);
+        status = pgqrsi_range_check("priority", options->priority, PGQRSI_MIN_PRIORITY,
+                                    PGQRSI_MAX_PRIORITY, err);
     if (status == PGQRS_OK && options->idempotency_key.data != NULL)
-        status = pgqrsi_name_check("idempotency key", options->idempotency_key, PGQRSI_KEY_MAX_BYTES, err);
+        status = pgqrsi_name_check("idempotency key", options->idempotency_key,
+                                   PGQRSI_KEY_MAX_BYTES, err);
     if (status == PGQRS_OK && options->type.data != NULL)
         status = pgqrsi_name_check("message type", options->type, PGQRSI_TYPE_MAX_BYTES, err);
     if (status == PGQRS_OK && options->headers.data != NULL)
@@ -49,11 +51,11 @@ struct given {
     size_t count;
 };
 
-/* Everything is checked before anything is sent. `own`, of `count` structs, takes the options as this library
- * knows them; it may be NULL if the caller gave none. */
+/* Everything is checked before anything is sent. `own`, of `count` structs, takes the options as
+ * this library knows them; it may be NULL if the caller gave none. */
 static pgqrs_status
-take(const pgqrs_client *client, const struct given *given, pgqrs_enqueue_options *own, pgqrsi_outgoing *out,
-     pgqrs_error *err)
+take(const pgqrs_client *client, const struct given *given, pgqrs_enqueue_options *own,
+     pgqrsi_outgoing *out, pgqrs_error *err)
 {
     static const pgqrs_enqueue_options by_default = PGQRS_ENQUEUE_OPTIONS_INIT;
     pgqrs_status status = PGQRS_OK;
@@ -68,7 +70,8 @@ take(const pgqrs_client *client, const struct given *given, pgqrs_enqueue_option
             continue;
         own[i] = by_default;
         if (status == PGQRS_OK)
-            status = pgqrsi_options_read("enqueue", "PGQRS_ENQUEUE_OPTIONS_INIT", options, &own[i], err);
+            status =
+                pgqrsi_options_read("enqueue", "PGQRS_ENQUEUE_OPTIONS_INIT", options, &own[i], err);
         if (status == PGQRS_OK && options != NULL) {
             status = check_options(client, &own[i], index, err);
             out->has_options = 1;
@@ -90,21 +93,22 @@ take_from_rate(pgqrs_producer *producer, size_t count, pgqrs_error *err)
     if (taken)
         return PGQRS_OK;
     return pgqrsi_error_set(
-        err, PGQRS_ERATE, "enqueueing to queue \"%s\" is limited to %lld messages a second: try again later",
+        err, PGQRS_ERATE,
+        "enqueueing to queue \"%s\" is limited to %lld messages a second: try again later",
         producer->queue->name, (long long)producer->rate.per_second);
 }
 
 pgqrs_status
 pgqrs_producer_enqueue_batch(pgqrs_producer *producer, const pgqrs_slice *payloads,
-                             const pgqrs_enqueue_options *const *options, size_t count, pgqrs_enqueued *out,
-                             pgqrs_error *err)
+                             const pgqrs_enqueue_options *const *options, size_t count,
+                             pgqrs_enqueued *out, pgqrs_error *err)
 {
     const struct given given = { payloads, options, count };
     int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
     pgqrs_enqueue_options *own = NULL;
     pgqrsi_outgoing batch;
-    pgqrs_status status = pgqrsi_range_check("count", count <= INT64_MAX ? (int64_t)count : INT64_MAX, 1,
-                                             PGQRSI_MAX_BATCH, err);
+    pgqrs_status status = pgqrsi_range_check(
+        "count", count <= INT64_MAX ? (int64_t)count : INT64_MAX, 1, PGQRSI_MAX_BATCH, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -127,8 +131,8 @@ pgqrs_producer_enqueue_batch(pgqrs_producer *producer, const pgqrs_slice *payloa
 }
 
 pgqrs_status
-pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload, const pgqrs_enqueue_options *options,
-                       pgqrs_enqueued *out, pgqrs_error *err)
+pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload,
+                       const pgqrs_enqueue_options *options, pgqrs_enqueued *out, pgqrs_error *err)
 {
     const struct given given = { &payload, &options, 1 };
     int64_t deadline_ms = pgqrsi_client_deadline(producer->client);
@@ -141,7 +145,8 @@ pgqrs_producer_enqueue(pgqrs_producer *producer, pgqrs_slice payload, const pgqr
     if (status != PGQRS_OK)
         return status;
     status = pgqrsi_coalesce_enqueue(producer, &message, deadline_ms, out, err);
-    if (status == PGQRS_ENOQUEUE && pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
+    if (status == PGQRS_ENOQUEUE &&
+        pgqrsi_queue_renew(producer->client, &producer->queue, deadline_ms, err))
         status = pgqrsi_coalesce_enqueue(producer, &message, deadline_ms, out, err);
     return status;
 }
@@ -158,7 +163,8 @@ pgqrs_producer_enqueue_delayed(pgqrs_producer *producer, pgqrs_slice payload, in
 
 pgqrs_status
 pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, pgqrs_slice payload,
-                          const pgqrs_enqueue_options *options, pgqrs_enqueued *out, pgqrs_error *err)
+                          const pgqrs_enqueue_options *options, pgqrs_enqueued *out,
+                          pgqrs_error *err)
 {
     const struct given given = { &payload, &options, 1 };
     pgqrs_enqueue_options own;
@@ -172,8 +178,8 @@ pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, 
         return status;
     status = take_from_rate(producer, 1, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_outgoing_store(producer, conn, &message, pgqrsi_client_deadline(producer->client),
-                                       out, err);
+        status = pgqrsi_outgoing_store(producer, conn, &message,
+                                       pgqrsi_client_deadline(producer->client), out, err);
     pgqrsi_conn_close(conn);
     return status;
 }
@@ -181,5 +187,6 @@ pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, 
 void
 pgqrs_producer_wake(pgqrs_producer *producer)
 {
-    pgqrsi_wake_finish(producer->client, producer->queue, 1, pgqrsi_client_deadline(producer->client));
+    pgqrsi_wake_finish(producer->client, producer->queue, 1,
+                       pgqrsi_client_deadline(producer->client));
 }

@@ -20,8 +20,8 @@ pgqrsi_failure_call(pgqrs_consumer *consumer, pgqrsi_lane lane, const pgqrsi_fai
 {
     pgqrs_slice error = failure->error;
 
-    /* A text of the library's own, or the server's, may have been cut within a character: the server would
-     * refuse it, and the message with it. */
+    /* A text of the library's own, or the server's, may have been cut within a character: the
+     * server would refuse it, and the message with it. */
     if (error.data != NULL)
         error.size = pgqrsi_utf8_valid_prefix(error);
     pgqrsi_params_add_int(params, failure->lease.id);
@@ -49,8 +49,8 @@ pgqrsi_failure_read(pgqrsi_failure *failure, const pgqrsi_rows *rows)
 }
 
 static pgqrs_status
-fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure, int64_t deadline_ms,
-             pgqrs_error *err)
+fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure,
+             int64_t deadline_ms, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_call call = pgqrsi_failure_call(consumer, lane, failure, &params);
@@ -67,8 +67,8 @@ fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure
 
 /* The ready lane, then the held one: see lease.c. */
 pgqrs_status
-pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure, int64_t deadline_ms,
-                               pgqrs_error *err)
+pgqrsi_consumer_report_failure(pgqrs_consumer *consumer, pgqrsi_failure *failure,
+                               int64_t deadline_ms, pgqrs_error *err)
 {
     pgqrs_status status = fail_in_lane(consumer, PGQRSI_LANE_READY, failure, deadline_ms, err);
 
@@ -116,7 +116,8 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     pgqrs_fail_options own = PGQRS_FAIL_OPTIONS_INIT;
     int64_t deadline_ms = pgqrsi_client_deadline(consumer->client);
     pgqrsi_failure failure = { .lease = lease, .charge = 1 };
-    pgqrs_status status = pgqrsi_options_read("fail", "PGQRS_FAIL_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("fail", "PGQRS_FAIL_OPTIONS_INIT", options, &own, err);
 
     if (status == PGQRS_OK)
         status = check_options(&own, err);
@@ -141,7 +142,8 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
 void
 pgqrsi_failure_of_crashes(int32_t crashes, char *out, size_t size)
 {
-    snprintf(out, size, "its lease ran out %d times: its consumer crashed or hung each time", crashes);
+    snprintf(out, size, "its lease ran out %d times: its consumer crashed or hung each time",
+             crashes);
 }
 
 pgqrs_status
@@ -162,7 +164,9 @@ pgqrsi_consumer_bury(pgqrs_consumer *consumer, const pgqrs_message *message, int
 const char *
 pgqrs_fail_mode_name(pgqrs_fail_mode value)
 {
-    static const char *const names[] = { [PGQRS_FAIL_RETRY] = "retry", [PGQRS_FAIL_FOR_GOOD] = "for good" };
+    static const char *const names[] = {
+        [PGQRS_FAIL_RETRY] = "retry", [PGQRS_FAIL_FOR_GOOD] = "for good"
+    };
 
     return PGQRSI_ENUM_NAME(names, value);
 }

@@ -4,8 +4,8 @@
 
 #include "base/clock.h"
 
-/* Messages are taken for committed this long after a higher id was seen. A longer time makes claims read more
- * finished messages; a shorter one leaves more late commits to the looks. */
+/* Messages are taken for committed this long after a higher id was seen. A longer time makes claims
+ * read more finished messages; a shorter one leaves more late commits to the looks. */
 #define SETTLE_MS 50
 
 #define PEEK_INTERVAL_MS 1000
@@ -13,18 +13,19 @@
 /* A short claim of a band is repeated no sooner: others may hold what is due there. */
 #define EXHAUSTED_PAUSE_MS 50
 
-/* Where the held lane has nothing, claims begin this long before now: transactions that are under way may
- * commit messages that are older. Those that take longer are left to the looks that cover everything. While
- * somebody pins the horizon, claims read what was finished in this time, and in that since the last peek. */
+/* Where the held lane has nothing, claims begin this long before now: transactions that are under
+ * way may commit messages that are older. Those that take longer are left to the looks that cover
+ * everything. While somebody pins the horizon, claims read what was finished in this time, and in
+ * that since the last peek. */
 #define HELD_SETTLE_MS 1000
 
 #define FULL_CHEAP_MS 10    /* up to this, looks begin at the very beginning */
 #define FULL_SWEEP_SHARE 20 /* what took 1 ms is repeated no sooner than after 20 */
 #define FULL_SWEEP_PAUSE_MS 5000
 
-/* A full sweep is done in slices, for where somebody pins the horizon it reads every dead row since: seconds
- * of work, during which whoever does it claims nothing. A short slice makes the next one twice as long, a
- * long one half; as many as fit into a short one are done at once. */
+/* A full sweep is done in slices, for where somebody pins the horizon it reads every dead row
+ * since: seconds of work, during which whoever does it claims nothing. A short slice makes the next
+ * one twice as long, a long one half; as many as fit into a short one are done at once. */
 #define SLICE_FIRST 16384
 #define SLICE_MIN 1024
 #define SLICE_MAX 262144
@@ -44,7 +45,8 @@ begin_at(pgqrsi_frontier *frontier, int64_t low, int64_t now_ms)
     frontier->drained = 0;
     frontier->full_cost_ms = PGQRSI_CLOCK_NEVER;
     frontier->full_sweep_ms = frontier->held_full_ms = now_ms;
-    frontier->full_done_ms = frontier->full_began_ms = frontier->held_done_ms = frontier->complete_ms = -1;
+    frontier->full_done_ms = frontier->full_began_ms = frontier->held_done_ms =
+        frontier->complete_ms = -1;
     frontier->full_step = SLICE_FIRST;
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
         frontier->held_from_ms[band] = 0;
@@ -84,7 +86,8 @@ take_band(pgqrsi_frontier *frontier, int band, const pgqrsi_peek *peek, int64_t 
         frontier->due_ms[band] = PGQRSI_CLOCK_NEVER;
         return;
     }
-    frontier->due_ms[band] = vt_ms > peek->server_now_ms ? now_ms + (vt_ms - peek->server_now_ms) : now_ms;
+    frontier->due_ms[band] =
+        vt_ms > peek->server_now_ms ? now_ms + (vt_ms - peek->server_now_ms) : now_ms;
     if (vt_ms < settled_ms)
         frontier->held_from_ms[band] = vt_ms > 0 ? vt_ms : 0;
 }
@@ -113,7 +116,8 @@ int
 pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms)
 {
     int is_other_server = frontier->server_ms != 0 && peek->server_ms != frontier->server_ms;
-    int is_of_use = !is_other_server && peek->issued >= frontier->issued && peek->issued >= peek->bound;
+    int is_of_use =
+        !is_other_server && peek->issued >= frontier->issued && peek->issued >= peek->bound;
 
     if (!is_of_use)
         begin_at(frontier, 0, now_ms);
@@ -168,8 +172,8 @@ pgqrsi_frontier_next_ms(const pgqrsi_frontier *frontier)
     return next_ms;
 }
 
-/* The claim began long enough after the candidate was seen, and came as far: what is below the candidate has
- * been claimed, or is committed later than we wait for. */
+/* The claim began long enough after the candidate was seen, and came as far: what is below the
+ * candidate has been claimed, or is committed later than we wait for. */
 static void
 advance_bound(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed)
 {
@@ -199,9 +203,9 @@ pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed
     advance_bound(frontier, claimed);
     frontier->candidate = frontier->claimed;
     frontier->candidate_ms = claimed->ended_ms;
-    /* A short claim has seen everything: also ids of other queues, and messages that others finished before
-     * this client saw them. Without this an idle client would read all their remains again with each claim.
-     */
+    /* A short claim has seen everything: also ids of other queues, and messages that others
+     * finished before this client saw them. Without this an idle client would read all their
+     * remains again with each claim. */
     if (frontier->drained && frontier->issued > frontier->candidate) {
         frontier->candidate = frontier->issued;
         frontier->candidate_ms = frontier->issued_ms;
@@ -258,13 +262,14 @@ pgqrsi_frontier_granted(pgqrsi_frontier *frontier)
     frontier->ask_max = frontier->ask_max < SWEEP_LIMIT ? 2 * frontier->ask_max : 0;
 }
 
-/* What is cheap is asked for at any time; what is not has its share of the time, but is done once. */
+/* What is cheap is asked for at any time; what is not has its share of the time, but is done
+ * once. */
 pgqrsi_range
 pgqrsi_frontier_look(const pgqrsi_frontier *frontier, int is_complete, int64_t now_ms)
 {
     int is_cheap = frontier->full_cost_ms <= FULL_CHEAP_MS;
-    int is_due =
-        now_ms >= frontier->full_sweep_ms && (is_cheap || frontier->full_cost_ms == PGQRSI_CLOCK_NEVER);
+    int is_due = now_ms >= frontier->full_sweep_ms &&
+                 (is_cheap || frontier->full_cost_ms == PGQRSI_CLOCK_NEVER);
     pgqrsi_range range = { .from = frontier->sweep_low, .to = frontier->leased };
 
     range.is_full = is_due || (is_complete && is_cheap);
@@ -277,8 +282,8 @@ pgqrsi_frontier_look(const pgqrsi_frontier *frontier, int is_complete, int64_t n
 }
 
 void
-pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range, int is_endless, int64_t began_ms,
-                       int64_t cost_ms, int64_t now_ms)
+pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range, int is_endless,
+                       int64_t began_ms, int64_t cost_ms, int64_t now_ms)
 {
     int64_t complete_ms;
 
@@ -291,8 +296,8 @@ pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range, int
         frontier->held_full_ms = now_ms + cost_ms * FULL_SWEEP_SHARE;
         frontier->held_done_ms = began_ms;
     }
-    complete_ms =
-        frontier->full_done_ms < frontier->held_done_ms ? frontier->full_done_ms : frontier->held_done_ms;
+    complete_ms = frontier->full_done_ms < frontier->held_done_ms ? frontier->full_done_ms
+                                                                  : frontier->held_done_ms;
     if (is_endless && complete_ms > frontier->complete_ms)
         frontier->complete_ms = complete_ms;
 }

@@ -28,7 +28,8 @@ typedef enum pgqrsi_band {
 
 #define PGQRSI_BAND_COUNT 3
 
-/** What this client itself has put into a band. A peek that was asked for earlier does not know of it. */
+/** What this client itself has put into a band. A peek that was asked for earlier does not know of
+ * it. */
 typedef struct pgqrsi_told {
     int64_t told_ms; /* 0: nothing */
     int64_t due_ms;
@@ -46,16 +47,21 @@ typedef struct pgqrsi_frontier {
     int drained; /* the last claim came back short: nothing claimable lies ahead */
     int full;    /* the last claim was handed all that it asked for: there may be a backlog */
     int64_t
-        due_ms[PGQRSI_BAND_COUNT]; /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
+        /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
+        due_ms[PGQRSI_BAND_COUNT];
     pgqrsi_told told[PGQRSI_BAND_COUNT];
-    int64_t held_from_ms[PGQRSI_BAND_COUNT]; /* claims of the band begin at this vt; 0: at its beginning */
-    int64_t default_vt_ms; /* the earliest vt of the default band; 0: due whatever the ready lane holds */
-    int64_t head_ms;       /* enqueued_at of the ready lane's head, or of the last message claimed there */
-    int has_head;          /* the last peek found a head: something can be claimed there */
-    int64_t peeked_ms;     /* when the above was last asked for; -1: never */
-    int64_t server_ms;     /* when the server was started, by its clock; 0: not known */
-    int64_t sweep_low;     /* usual looks begin after this id */
-    int64_t expiry_ms; /* when the next lease in the ready lane runs out; PGQRSI_CLOCK_NEVER: none is known */
+    /* claims of the band begin at this vt; 0: at its beginning */
+    int64_t held_from_ms[PGQRSI_BAND_COUNT];
+    /* the earliest vt of the default band; 0: due whatever the ready lane holds */
+    int64_t default_vt_ms;
+    /* enqueued_at of the ready lane's head, or of the last message claimed there */
+    int64_t head_ms;
+    int has_head;      /* the last peek found a head: something can be claimed there */
+    int64_t peeked_ms; /* when the above was last asked for; -1: never */
+    int64_t server_ms; /* when the server was started, by its clock; 0: not known */
+    int64_t sweep_low; /* usual looks begin after this id */
+    /* when the next lease in the ready lane runs out; PGQRSI_CLOCK_NEVER: none is known */
+    int64_t expiry_ms;
     /* Looks from the beginning, and what they cost the server: */
     int64_t full_sweep_ms; /* when the next one of the ready lane is due */
     int64_t full_cost_ms;  /* how long the last one took; PGQRSI_CLOCK_NEVER: not known */
@@ -67,8 +73,10 @@ typedef struct pgqrsi_frontier {
     int elections_lost;    /* in a row, for a slice */
     int64_t held_full_ms;  /* when the next one of the held lane is due */
     int64_t held_done_ms;  /* when the last one there was asked for; -1: none */
-    int64_t complete_ms;   /* everything was looked at by looks asked for at this time or later; -1: never */
-    int64_t sweep_from;  /* where the server refused a sweep: it goes on after this id; INT64_MIN: nowhere */
+    /* everything was looked at by looks asked for at this time or later; -1: never */
+    int64_t complete_ms;
+    /* where the server refused a sweep: it goes on after this id; INT64_MIN: nowhere */
+    int64_t sweep_from;
     int64_t sweep_limit; /* messages in one sweep: halved where the server refuses one */
     int64_t ask_max;     /* messages in one claim: likewise; 0: no limit */
     int64_t save_ms;     /* when the low-water mark may be written again */
@@ -95,9 +103,10 @@ void pgqrsi_frontier_init(pgqrsi_frontier *frontier, int64_t low_water, int64_t 
 /** 1 if the hints about the held lane are a second old, or were never asked for. */
 int pgqrsi_frontier_is_stale(const pgqrsi_frontier *frontier, int64_t now_ms);
 
-/** Takes a peek's answer. Returns 1 if the bound was forgotten, so that what the peek says of messages below
- * it is of no use: if the server is not the one that it was learned from: it was started anew, or has given
- * out fewer ids, as after a restore or the failover to a standby that lacked some. */
+/** Takes a peek's answer. Returns 1 if the bound was forgotten, so that what the peek says of
+ * messages below it is of no use: if the server is not the one that it was learned from: it was
+ * started anew, or has given out fewer ids, as after a restore or the failover to a standby that
+ * lacked some. */
 int pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64_t now_ms);
 
 /** 1 if the last peek says that something could be claimed now. */
@@ -106,12 +115,12 @@ int pgqrsi_frontier_has_hope(const pgqrsi_frontier *frontier, int64_t now_ms);
 /** 1 if `band` has something due. */
 int pgqrsi_frontier_is_due(const pgqrsi_frontier *frontier, pgqrsi_band band, int64_t now_ms);
 
-/** 1 if the default band has something due that is older than the ready lane's head, and so goes before it.
- */
+/** 1 if the default band has something due that is older than the ready lane's head, and so goes
+ * before it. */
 int pgqrsi_frontier_default_goes_first(const pgqrsi_frontier *frontier, int64_t now_ms);
 
-/** When something that was seen becomes due, or a lease runs out, if nobody enqueues: PGQRSI_CLOCK_NEVER if
- * never. */
+/** When something that was seen becomes due, or a lease runs out, if nobody enqueues:
+ * PGQRSI_CLOCK_NEVER if never. */
 int64_t pgqrsi_frontier_next_ms(const pgqrsi_frontier *frontier);
 
 /** What one claim of the ready lane did. */
@@ -120,8 +129,9 @@ typedef struct pgqrsi_claimed {
     int64_t last_id;            /* the highest id returned; 0 if count is 0 */
     int64_t last_ms;            /* when that was enqueued, by the server's clock */
     int64_t began_ms, ended_ms; /* by ours */
-    int by_runs;                /* it may have passed over messages: that it is short says nothing */
-    int by_type;                /* it has passed over other types: it says only where leases lie */
+    /* it may have passed over messages: that it is short says nothing */
+    int by_runs;
+    int by_type; /* it has passed over other types: it says only where leases lie */
 } pgqrsi_claimed;
 
 void pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed);
@@ -130,12 +140,14 @@ void pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *cl
 void pgqrsi_frontier_exhausted(pgqrsi_frontier *frontier, pgqrsi_band band, int64_t now_ms);
 
 /** This client itself put a message of `priority` into the held lane, due after `delay_ms`. */
-void pgqrsi_frontier_held(pgqrsi_frontier *frontier, int32_t priority, int64_t delay_ms, int64_t now_ms);
+void pgqrsi_frontier_held(pgqrsi_frontier *frontier, int32_t priority, int64_t delay_ms,
+                          int64_t now_ms);
 
 /** The same, of a priority that is not known. */
 void pgqrsi_frontier_held_any(pgqrsi_frontier *frontier, int64_t delay_ms, int64_t now_ms);
 
-/** The server refused a claim of `asked`, perhaps because of one message: the next ones ask for half. */
+/** The server refused a claim of `asked`, perhaps because of one message: the next ones ask for
+ * half. */
 void pgqrsi_frontier_refused(pgqrsi_frontier *frontier, int64_t asked);
 
 /** A claim was carried out: the next ones may ask for twice as many again. */
@@ -148,7 +160,8 @@ typedef struct pgqrsi_range {
     int is_held_full; /* from the beginning of the held lane */
 } pgqrsi_range;
 
-/** The range of a look that begins now. `is_complete`: everything, unless that was just too expensive. */
+/** The range of a look that begins now. `is_complete`: everything, unless that was just too
+ * expensive. */
 pgqrsi_range pgqrsi_frontier_look(const pgqrsi_frontier *frontier, int is_complete, int64_t now_ms);
 
 /** A look over `range`, asked for at `began_ms`, has been answered, and cost the server `cost_ms`.
@@ -159,8 +172,10 @@ void pgqrsi_frontier_looked(pgqrsi_frontier *frontier, const pgqrsi_range *range
 /** 1 if a slice of a full sweep is due, with its range in *out; later calls wait for it. */
 int pgqrsi_frontier_slice(pgqrsi_frontier *frontier, pgqrsi_range *out, int64_t now_ms);
 
-/** The slice has ended at `reached`, after `took_ms`. Returns 1 if the next one may follow at once. */
-int pgqrsi_frontier_sliced(pgqrsi_frontier *frontier, int64_t reached, int64_t took_ms, int64_t now_ms);
+/** The slice has ended at `reached`, after `took_ms`. Returns 1 if the next one may follow at
+ * once. */
+int pgqrsi_frontier_sliced(pgqrsi_frontier *frontier, int64_t reached, int64_t took_ms,
+                           int64_t now_ms);
 
 /** Another client was elected for the slice, or it failed. */
 void pgqrsi_frontier_slice_lost(pgqrsi_frontier *frontier, int64_t took_ms, int64_t now_ms);

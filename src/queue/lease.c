@@ -1,9 +1,10 @@
 /*
  * What ends or changes a lease: delete, archive, extend, release, fail.
  *
- * Each is tried in the ready lane and then, with a statement of its own and so a newer view of the data, in
- * the held lane for what was not found: the sweep may have moved a message between the two. In one statement
- * both lanes would be looked at as they were before the move, and the lease would seem lost.
+ * Each is tried in the ready lane and then, with a statement of its own and so a newer view of the
+ * data, in the held lane for what was not found: the sweep may have moved a message between the
+ * two. In one statement both lanes would be looked at as they were before the move, and the lease
+ * would seem lost.
  */
 #include "queue/consumer.h"
 
@@ -36,19 +37,20 @@ pgqrsi_consumer_check_lease(pgqrs_lease lease, pgqrs_error *err)
 {
     if (lease.id > 0 && lease.token > 0)
         return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_EINVAL,
-                            "refused a lease of message %lld: take id and token from a dequeued message",
-                            (long long)lease.id);
+    return pgqrsi_error_set(
+        err, PGQRS_EINVAL,
+        "refused a lease of message %lld: take id and token from a dequeued message",
+        (long long)lease.id);
 }
 
 pgqrs_status
 pgqrsi_consumer_lease_lost(const pgqrs_consumer *consumer, int64_t id, pgqrs_error *err)
 {
-    return pgqrsi_error_set(
-        err, PGQRS_ELEASELOST,
-        "the lease on message %lld of queue \"%s\" is lost: it ran out and the message was handed to "
-        "another consumer, or it is finished; drop this attempt",
-        (long long)id, consumer->queue->name);
+    return pgqrsi_error_set(err, PGQRS_ELEASELOST,
+                            "the lease on message %lld of queue \"%s\" is lost: it ran out and the "
+                            "message was handed to "
+                            "another consumer, or it is finished; drop this attempt",
+                            (long long)id, consumer->queue->name);
 }
 
 static int
@@ -74,13 +76,15 @@ sort(struct ending *ending, pgqrs_error *err)
             (void *)(uintptr_t)ending->leases);
     for (size_t i = 1; i < ending->count; i++)
         if (ending->leases[ending->open[i]].id == ending->leases[ending->open[i - 1]].id)
-            return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a batch that names message %lld twice",
+            return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                    "refused a batch that names message %lld twice",
                                     (long long)ending->leases[ending->open[i]].id);
     return PGQRS_OK;
 }
 
-/* For ids that lie close together, as those of one claim do, one scan over all of them is cheaper than a
- * probe for each; up to this many times as many rows as are named may have to be looked at. */
+/* For ids that lie close together, as those of one claim do, one scan over all of them is cheaper
+ * than a probe for each; up to this many times as many rows as are named may have to be looked
+ * at. */
 #define RUN_DENSITY 4
 
 static const pgqrs_lease *
@@ -111,14 +115,16 @@ add_results(const pgqrsi_leases *leases, pgqrsi_params *params)
 
     pgqrsi_params_start_jsons(params, leases->count);
     for (size_t i = 0; i < leases->count; i++)
-        pgqrsi_params_element_json(
-            params, leases->archived != NULL ? leases->archived[lease_at(leases, i) - leases->leases] : none);
+        pgqrsi_params_element_json(params,
+                                   leases->archived != NULL
+                                       ? leases->archived[lease_at(leases, i) - leases->leases]
+                                       : none);
     pgqrsi_params_end_array(params);
 }
 
 pgqrsi_call
-pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane, const pgqrsi_leases *leases,
-                   pgqrsi_params *params)
+pgqrsi_leases_call(pgqrs_consumer *consumer, pgqrsi_sql sql, pgqrsi_lane lane,
+                   const pgqrsi_leases *leases, pgqrsi_params *params)
 {
     pgqrsi_params_start_ints(params, leases->count);
     for (size_t i = 0; i < leases->count; i++)
@@ -153,15 +159,17 @@ find_open(const struct ending *ending, int64_t id)
         else
             high = middle;
     }
-    return low < ending->open_count && ending->leases[ending->open[low]].id == id ? low : ending->open_count;
+    return low < ending->open_count && ending->leases[ending->open[low]].id == id
+               ? low
+               : ending->open_count;
 }
 
 /* Runs `sql` for what is open; what it returns is done. */
 static pgqrs_status
 pass(struct ending *ending, pgqrsi_sql sql, pgqrsi_lane lane, pgqrs_error *err)
 {
-    const pgqrsi_leases leases = { ending->leases, ending->archived, ending->open, ending->open_count,
-                                   ending->number };
+    const pgqrsi_leases leases = { ending->leases, ending->archived, ending->open,
+                                   ending->open_count, ending->number };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
     pgqrs_status status;
@@ -201,7 +209,8 @@ pass_all(struct ending *ending, pgqrs_error *err)
     /* An earlier call under the same lease may have done it, and its answer been lost. */
     if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_ARCHIVE)
         status = pass(ending, PGQRSI_SQL_CONSUMER_ARCHIVED, PGQRSI_LANE_READY, err);
-    /* A row that somebody else has locked was passed over, so that the others did not wait for it. */
+    /* A row that somebody else has locked was passed over, so that the others did not wait for
+     * it. */
     if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_EXTEND)
         status = pass(ending, PGQRSI_SQL_CONSUMER_EXTEND_WAIT, PGQRSI_LANE_READY, err);
     if (status == PGQRS_OK && ending->sql == PGQRSI_SQL_CONSUMER_EXTEND)
@@ -219,8 +228,9 @@ pass_all(struct ending *ending, pgqrs_error *err)
 static pgqrs_status
 end_leases(struct ending *ending, pgqrs_error *err)
 {
-    pgqrs_status status = pgqrsi_range_check(
-        "count", ending->count <= INT32_MAX ? (int64_t)ending->count : INT32_MAX, 1, PGQRSI_MAX_BATCH, err);
+    pgqrs_status status =
+        pgqrsi_range_check("count", ending->count <= INT32_MAX ? (int64_t)ending->count : INT32_MAX,
+                           1, PGQRSI_MAX_BATCH, err);
 
     for (size_t i = 0; status == PGQRS_OK && i < ending->count; i++)
         status = pgqrsi_consumer_check_lease(ending->leases[i], err);
@@ -268,7 +278,8 @@ void
 pgqrsi_consumer_came_back(pgqrs_consumer *consumer, size_t count, int64_t delay_ms)
 {
     pgqrsi_consumer_remember_held(consumer, delay_ms);
-    pgqrsi_wake_finish(consumer->client, consumer->queue, count, pgqrsi_client_deadline(consumer->client));
+    pgqrsi_wake_finish(consumer->client, consumer->queue, count,
+                       pgqrsi_client_deadline(consumer->client));
 }
 
 pgqrs_status
@@ -285,8 +296,9 @@ pgqrs_consumer_delete_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
 }
 
 pgqrs_status
-pgqrs_consumer_archive_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases, const pgqrs_slice *archived,
-                             size_t count, pgqrs_status *results, pgqrs_error *err)
+pgqrs_consumer_archive_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
+                             const pgqrs_slice *archived, size_t count, pgqrs_status *results,
+                             pgqrs_error *err)
 {
     struct ending ending = { .consumer = consumer,
                              .sql = PGQRSI_SQL_CONSUMER_ARCHIVE,
@@ -299,8 +311,9 @@ pgqrs_consumer_archive_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases
 }
 
 pgqrs_status
-pgqrs_consumer_extend_visibility_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases, size_t count,
-                                       int64_t extension_ms, pgqrs_status *results, pgqrs_error *err)
+pgqrs_consumer_extend_visibility_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases,
+                                       size_t count, int64_t extension_ms, pgqrs_status *results,
+                                       pgqrs_error *err)
 {
     struct ending ending = { .consumer = consumer,
                              .sql = PGQRSI_SQL_CONSUMER_EXTEND,
@@ -308,7 +321,8 @@ pgqrs_consumer_extend_visibility_batch(pgqrs_consumer *consumer, const pgqrs_lea
                              .count = count,
                              .results = results,
                              .number = &extension_ms };
-    pgqrs_status status = pgqrsi_range_check("extension_ms", extension_ms, 1, PGQRSI_MAX_LEASE_MS, err);
+    pgqrs_status status =
+        pgqrsi_range_check("extension_ms", extension_ms, 1, PGQRSI_MAX_LEASE_MS, err);
 
     return status == PGQRS_OK ? end_leases(&ending, err) : status;
 }
@@ -334,17 +348,21 @@ pgqrs_consumer_release_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases
 pgqrs_status
 pgqrs_consumer_delete(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_error *err)
 {
-    struct ending ending = { .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_DELETE, .leases = &lease };
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_DELETE,
+                             .leases = &lease };
 
     return end_lease(&ending, err);
 }
 
 pgqrs_status
-pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_slice result, pgqrs_error *err)
+pgqrs_consumer_archive(pgqrs_consumer *consumer, pgqrs_lease lease, pgqrs_slice result,
+                       pgqrs_error *err)
 {
-    struct ending ending = {
-        .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_ARCHIVE, .leases = &lease, .archived = &result
-    };
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_ARCHIVE,
+                             .leases = &lease,
+                             .archived = &result };
 
     return end_lease(&ending, err);
 }
@@ -353,20 +371,24 @@ pgqrs_status
 pgqrs_consumer_extend_visibility(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t extension_ms,
                                  pgqrs_error *err)
 {
-    struct ending ending = {
-        .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_EXTEND, .leases = &lease, .number = &extension_ms
-    };
-    pgqrs_status status = pgqrsi_range_check("extension_ms", extension_ms, 1, PGQRSI_MAX_LEASE_MS, err);
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_EXTEND,
+                             .leases = &lease,
+                             .number = &extension_ms };
+    pgqrs_status status =
+        pgqrsi_range_check("extension_ms", extension_ms, 1, PGQRSI_MAX_LEASE_MS, err);
 
     return status == PGQRS_OK ? end_lease(&ending, err) : status;
 }
 
 pgqrs_status
-pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t delay_ms, pgqrs_error *err)
+pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t delay_ms,
+                       pgqrs_error *err)
 {
-    struct ending ending = {
-        .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_RELEASE, .leases = &lease, .number = &delay_ms
-    };
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_RELEASE,
+                             .leases = &lease,
+                             .number = &delay_ms };
     pgqrs_status status = pgqrsi_range_check("delay_ms", delay_ms, 0, PGQRSI_MAX_DELAY_MS, err);
 
     if (status == PGQRS_OK)
@@ -379,7 +401,9 @@ pgqrs_status
 pgqrs_consumer_delete_on(pgqrs_consumer *consumer, struct pg_conn *connection, pgqrs_lease lease,
                          pgqrs_error *err)
 {
-    struct ending ending = { .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_DELETE, .leases = &lease };
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_DELETE,
+                             .leases = &lease };
     pgqrs_status status = pgqrsi_conn_borrow(connection, &ending.conn, err);
 
     if (status == PGQRS_OK)
@@ -392,9 +416,10 @@ pgqrs_status
 pgqrs_consumer_archive_on(pgqrs_consumer *consumer, struct pg_conn *connection, pgqrs_lease lease,
                           pgqrs_slice result, pgqrs_error *err)
 {
-    struct ending ending = {
-        .consumer = consumer, .sql = PGQRSI_SQL_CONSUMER_ARCHIVE, .leases = &lease, .archived = &result
-    };
+    struct ending ending = { .consumer = consumer,
+                             .sql = PGQRSI_SQL_CONSUMER_ARCHIVE,
+                             .leases = &lease,
+                             .archived = &result };
     pgqrs_status status = pgqrsi_conn_borrow(connection, &ending.conn, err);
 
     if (status == PGQRS_OK)

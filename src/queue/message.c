@@ -109,7 +109,8 @@ pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows)
 }
 
 void
-pgqrsi_message_list_add_ready(pgqrs_message_list *list, pgqrsi_rows *rows, const pgqrsi_claim_facts *facts)
+pgqrsi_message_list_add_ready(pgqrs_message_list *list, pgqrsi_rows *rows,
+                              const pgqrsi_claim_facts *facts)
 {
     add(list, rows, facts);
 }
@@ -179,8 +180,8 @@ pgqrs_message_get(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_mes
     return PGQRS_OK;
 }
 
-/* Runs `sql` in the ready lane, then in the held one (see lease.c), until it has found the message. `reason`
- * goes with a message that is kept as dead; NULL data: it is not kept. */
+/* Runs `sql` in the ready lane, then in the held one (see lease.c), until it has found the message.
+ * `reason` goes with a message that is kept as dead; NULL data: it is not kept. */
 static pgqrs_status
 take_away(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrsi_sql sql, pgqrs_slice reason,
           pgqrs_error *err)
@@ -197,8 +198,8 @@ take_away(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrsi_sql sql, p
     if (reason.data != NULL)
         pgqrsi_params_add_text(&params, reason);
     pgqrsi_params_add_int(&params, opened->id);
-    for (pgqrsi_lane lane = PGQRSI_LANE_READY; status == PGQRS_OK && !found && lane <= PGQRSI_LANE_HELD;
-         lane++) {
+    for (pgqrsi_lane lane = PGQRSI_LANE_READY;
+         status == PGQRS_OK && !found && lane <= PGQRSI_LANE_HELD; lane++) {
         pgqrsi_rows *rows = NULL;
 
         status = pgqrsi_client_run(client,
@@ -220,7 +221,8 @@ take_away(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrsi_sql sql, p
 pgqrs_status
 pgqrs_message_cancel(pgqrs_client *client, pgqrs_slice queue, int64_t id, pgqrs_error *err)
 {
-    return take_away(client, queue, id, PGQRSI_SQL_MESSAGE_CANCEL, pgqrs_slice_of("cancelled"), err);
+    return take_away(client, queue, id, PGQRSI_SQL_MESSAGE_CANCEL, pgqrs_slice_of("cancelled"),
+                     err);
 }
 
 pgqrs_status

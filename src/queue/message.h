@@ -23,8 +23,8 @@ pgqrs_status pgqrsi_message_list_new(size_t capacity, pgqrs_message_list **out, 
 /** 1 if no more results may be added to it. */
 int pgqrsi_message_list_is_full(const pgqrs_message_list *list);
 
-/** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. It must not be
- * full. */
+/** Appends all rows, the highest priority first, then by id; the list owns `rows` from now on. It
+ * must not be full. */
 void pgqrsi_message_list_add(pgqrs_message_list *list, pgqrsi_rows *rows);
 
 /** What the rows of claim_ready.sql leave out, because it is the same for all of them. */

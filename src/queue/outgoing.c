@@ -8,12 +8,12 @@
 #include "queue/producer.h"
 #include "queue/wake.h"
 
-/* How often a key that another transaction took meanwhile is looked up, or enqueued again if it is gone by
- * then. */
+/* How often a key that another transaction took meanwhile is looked up, or enqueued again if it is
+ * gone by then. */
 #define MAX_KEY_ATTEMPTS 3
 
-/* From here on a batch of plain messages is copied. That writes fewer bytes of log, a message, from 50 on,
- * but costs a round trip more, which below 100 makes it the slower way:
+/* From here on a batch of plain messages is copied. That writes fewer bytes of log, a message, from
+ * 50 on, but costs a round trip more, which below 100 makes it the slower way:
  * docs/decisions/0008-how-messages-are-stored.md. */
 #define COPY_FROM_COUNT 100
 
@@ -75,8 +75,8 @@ add_options(pgqrsi_params *params, const pgqrsi_outgoing *batch)
 }
 
 void
-pgqrsi_outgoing_pack(const pgqrs_producer *producer, const pgqrsi_outgoing *batch, int64_t patience_ms,
-                     pgqrsi_params *params)
+pgqrsi_outgoing_pack(const pgqrs_producer *producer, const pgqrsi_outgoing *batch,
+                     int64_t patience_ms, pgqrsi_params *params)
 {
     if (sql_of(batch) == PGQRSI_SQL_PRODUCER_ENQUEUE_ONE)
         pgqrsi_params_add_json(params, batch->payloads[0]);
@@ -103,15 +103,16 @@ pgqrsi_outgoing_call(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_o
 }
 
 static pgqrs_status
-insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch, int64_t deadline_ms,
-       pgqrsi_rows **out, pgqrs_error *err)
+insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch,
+       int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     const pgqrsi_call call = pgqrsi_outgoing_call(producer, conn, batch, &params);
     pgqrs_status status;
 
     pgqrsi_outgoing_pack(producer, batch, 0, &params);
-    status = pgqrsi_wake_run(producer->client, producer->queue, &call, batch->count, deadline_ms, out, err);
+    status = pgqrsi_wake_run(producer->client, producer->queue, &call, batch->count, deadline_ms,
+                             out, err);
     pgqrsi_params_release(&params);
     return status;
 }
@@ -119,16 +120,17 @@ insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch
 pgqrs_enqueued
 pgqrsi_outgoing_result(const pgqrsi_outgoing *batch, const pgqrsi_rows *rows, size_t i)
 {
-    return (pgqrs_enqueued){ .id = pgqrsi_rows_int(rows, (int)i, 0),
-                             .duplicate = batch->has_options && pgqrsi_rows_int(rows, (int)i, 1) != 0,
-                             .differs = batch->has_options && pgqrsi_rows_int(rows, (int)i, 2) != 0 };
+    return (
+        pgqrs_enqueued){ .id = pgqrsi_rows_int(rows, (int)i, 0),
+                         .duplicate = batch->has_options && pgqrsi_rows_int(rows, (int)i, 1) != 0,
+                         .differs = batch->has_options && pgqrsi_rows_int(rows, (int)i, 2) != 0 };
 }
 
-/* Another transaction committed this key while our statement ran: the message of that one is the result. Its
- * id is 0 if the key is gone again. */
+/* Another transaction committed this key while our statement ran: the message of that one is the
+ * result. Its id is 0 if the key is gone again. */
 static pgqrs_status
-find_key(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *message, int64_t deadline_ms,
-         pgqrs_enqueued *out, pgqrs_error *err)
+find_key(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *message,
+         int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_rows *rows = NULL;
@@ -175,16 +177,16 @@ find_or_insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoin
         if (out->id != 0)
             return PGQRS_OK;
     }
-    return pgqrsi_error_set(
-        err, PGQRS_EUNKNOWN,
-        "enqueueing to queue \"%s\": an idempotency key came and went during the call: try again with the "
-        "same key",
-        producer->queue->name);
+    return pgqrsi_error_set(err, PGQRS_EUNKNOWN,
+                            "enqueueing to queue \"%s\": an idempotency key came and went during "
+                            "the call: try again with the "
+                            "same key",
+                            producer->queue->name);
 }
 
 pgqrs_status
-pgqrsi_outgoing_resolve(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch, size_t i,
-                        int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
+pgqrsi_outgoing_resolve(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch,
+                        size_t i, int64_t deadline_ms, pgqrs_enqueued *out, pgqrs_error *err)
 {
     pgqrs_status status = find_or_insert(producer, conn, batch, i, deadline_ms, out, err);
 
@@ -226,15 +228,17 @@ pgqrsi_outgoing_remember(pgqrs_producer *producer, const pgqrsi_outgoing *batch)
         const pgqrs_enqueue_options *options = given(batch, i);
 
         if (options->delay_ms > 0 || options->priority != 0)
-            pgqrsi_frontier_held(&producer->queue->frontier, options->priority, options->delay_ms, now_ms);
+            pgqrsi_frontier_held(&producer->queue->frontier, options->priority, options->delay_ms,
+                                 now_ms);
     }
     pgqrsi_client_unlock(producer->client);
 }
 
-/* All by default, and not in a transaction of the caller's: COPY needs the connection for itself. */
+/* All by default, and not in a transaction of the caller's: COPY needs the connection for
+ * itself. */
 static pgqrs_status
-copy(pgqrs_producer *producer, const pgqrsi_outgoing *batch, int64_t deadline_ms, pgqrs_enqueued *out,
-     pgqrs_error *err)
+copy(pgqrs_producer *producer, const pgqrsi_outgoing *batch, int64_t deadline_ms,
+     pgqrs_enqueued *out, pgqrs_error *err)
 {
     int64_t *ids = calloc(batch->count, sizeof(*ids));
     const pgqrsi_copy rows = { batch->payloads, batch->count, producer->worker_id, ids };

@@ -5,8 +5,8 @@
 #include "base/error.h"
 #include "base/json.h"
 
-/* Text without exponents is printed less than twice as long as it was written, so it is never refused for
- * that; with a low max_payload_bytes a few large numbers shall pass, too. */
+/* Text without exponents is printed less than twice as long as it was written, so it is never
+ * refused for that; with a low max_payload_bytes a few large numbers shall pass, too. */
 #define PRINTED_FACTOR 2
 #define PRINTED_FLOOR_BYTES 1048576
 
@@ -39,20 +39,22 @@ pgqrsi_payload_check(const pgqrs_client *client, const char *what, pgqrs_slice j
         return pgqrsi_error_set(err, PGQRS_EINVAL, "refused a missing %s%s: give JSON", what,
                                 place(index, where, sizeof(where)));
     if (json.size > client->max_payload_bytes)
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused the %s%s: it has %zu bytes and max_payload_bytes is %zu", what,
-                                place(index, where, sizeof(where)), json.size, client->max_payload_bytes);
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL, "refused the %s%s: it has %zu bytes and max_payload_bytes is %zu",
+            what, place(index, where, sizeof(where)), json.size, client->max_payload_bytes);
     if (!pgqrsi_json_check(json, &printed, &fault))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused the %s%s: it is not JSON that can be stored: %s at byte %zu", what,
-                                place(index, where, sizeof(where)), fault.problem, fault.offset + 1);
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused the %s%s: it is not JSON that can be stored: %s at byte %zu", what,
+            place(index, where, sizeof(where)), fault.problem, fault.offset + 1);
     if (printed > max_printed_bytes(client))
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused the %s%s: its numbers written without exponents make it %llu bytes "
-                                "long, and %llu is the most (twice max_payload_bytes, at least 1 MiB); send "
-                                "such numbers as strings",
-                                what, place(index, where, sizeof(where)), (unsigned long long)printed,
-                                (unsigned long long)max_printed_bytes(client));
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL,
+            "refused the %s%s: its numbers written without exponents make it %llu bytes "
+            "long, and %llu is the most (twice max_payload_bytes, at least 1 MiB); send "
+            "such numbers as strings",
+            what, place(index, where, sizeof(where)), (unsigned long long)printed,
+            (unsigned long long)max_printed_bytes(client));
     return PGQRS_OK;
 }
 

@@ -21,7 +21,9 @@
 pgqrs_status pgqrsi_payload_check(const pgqrs_client *client, const char *what, pgqrs_slice json,
                                   int64_t index, pgqrs_error *err);
 
-/** PGQRS_EINVAL unless `value` lies in the range; `what` names it and its unit, such as "delay_ms". */
-pgqrs_status pgqrsi_range_check(const char *what, int64_t value, int64_t min, int64_t max, pgqrs_error *err);
+/** PGQRS_EINVAL unless `value` lies in the range; `what` names it and its unit, such as
+ * "delay_ms". */
+pgqrs_status pgqrsi_range_check(const char *what, int64_t value, int64_t min, int64_t max,
+                                pgqrs_error *err);
 
 #endif

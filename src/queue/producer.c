@@ -15,12 +15,13 @@
 static pgqrs_status
 check_producer_options(const pgqrs_producer_options *options, pgqrs_error *err)
 {
-    pgqrs_status status =
-        pgqrsi_range_check("max_messages_per_second", options->max_messages_per_second, 0, MAX_RATE, err);
+    pgqrs_status status = pgqrsi_range_check("max_messages_per_second",
+                                             options->max_messages_per_second, 0, MAX_RATE, err);
 
     if (status != PGQRS_OK)
         return status;
-    return pgqrsi_range_check("key_retention_ms", options->key_retention_ms, 0, MAX_KEY_RETENTION_MS, err);
+    return pgqrsi_range_check("key_retention_ms", options->key_retention_ms, 0,
+                              MAX_KEY_RETENTION_MS, err);
 }
 
 pgqrs_status
@@ -30,7 +31,8 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
     pgqrs_producer_options own = PGQRS_PRODUCER_OPTIONS_INIT;
     pgqrs_producer *producer;
     pgqrsi_queue *opened = NULL;
-    pgqrs_status status = pgqrsi_options_read("producer", "PGQRS_PRODUCER_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("producer", "PGQRS_PRODUCER_OPTIONS_INIT", options, &own, err);
 
     if (status == PGQRS_OK)
         status = check_producer_options(&own, err);
@@ -47,7 +49,8 @@ pgqrs_producer_open(pgqrs_client *client, pgqrs_slice queue, const pgqrs_produce
     }
     producer->client = client;
     producer->worker_id = own.worker_id;
-    producer->key_retention_ms = own.key_retention_ms != 0 ? own.key_retention_ms : DEFAULT_KEY_RETENTION_MS;
+    producer->key_retention_ms =
+        own.key_retention_ms != 0 ? own.key_retention_ms : DEFAULT_KEY_RETENTION_MS;
     pgqrsi_rate_init(&producer->rate, own.max_messages_per_second, pgqrsi_clock_ms());
     *out = producer;
     return PGQRS_OK;

@@ -66,7 +66,8 @@ new_queue(pgqrs_client *client, const pgqrsi_rows *rows)
     queue->scope.queue_id = queue->id;
     queue->scope.queue_name = queue->name;
     pgqrsi_frontier_init(&queue->frontier, pgqrsi_rows_int(rows, 0, 7), pgqrsi_clock_ms());
-    /* Where all clients live for a moment only, one of so many does the rare housekeeping at once. */
+    /* Where all clients live for a moment only, one of so many does the rare housekeeping at
+     * once. */
     if (pgqrsi_random_token() % SHORT_LIVED == 0)
         queue->frontier.keys_ms = queue->frontier.archive_ms = pgqrsi_clock_ms();
     return queue;
@@ -126,8 +127,8 @@ pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms, p
     pgqrsi_queue *queue = NULL;
     int is_hidden;
     pgqrs_status status =
-        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS }, name,
-                      deadline_ms, &rows, err);
+        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS },
+                      name, deadline_ms, &rows, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -156,7 +157,8 @@ pgqrsi_queue_renew(pgqrs_client *client, _Atomic(pgqrsi_queue *) *queue, int64_t
 {
     pgqrsi_queue *old = *queue, *found = NULL;
 
-    if (pgqrsi_queue_open(client, pgqrs_slice_of(old->name), deadline_ms, &found, err) != PGQRS_OK ||
+    if (pgqrsi_queue_open(client, pgqrs_slice_of(old->name), deadline_ms, &found, err) !=
+            PGQRS_OK ||
         found == old)
         return 0;
     *queue = found;
@@ -164,8 +166,8 @@ pgqrsi_queue_renew(pgqrs_client *client, _Atomic(pgqrsi_queue *) *queue, int64_t
 }
 
 pgqrs_status
-pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql, const pgqrsi_params *params,
-                  pgqrsi_rows **out, pgqrs_error *err)
+pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql,
+                  const pgqrsi_params *params, pgqrsi_rows **out, pgqrs_error *err)
 {
     int64_t deadline_ms = pgqrsi_client_deadline(client);
     pgqrsi_queue *queue = NULL;
@@ -175,7 +177,8 @@ pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql, const 
         return status;
     return pgqrsi_client_run(
         client,
-        &(pgqrsi_call){ .scope = &queue->scope, .sql = sql, .effect = PGQRSI_READS, .params = params },
+        &(pgqrsi_call){
+            .scope = &queue->scope, .sql = sql, .effect = PGQRSI_READS, .params = params },
         deadline_ms, out, err);
 }
 
@@ -190,9 +193,9 @@ check_options(const pgqrs_queue_options *options, pgqrs_error *err)
                                 options->max_crashes, MAX_COUNT);
     if (options->backoff_base_ms < 0 || options->backoff_base_ms > MAX_BACKOFF_MS ||
         options->backoff_max_ms < 0 || options->backoff_max_ms > MAX_BACKOFF_MS)
-        return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                "refused a backoff of %lld to %lld ms: up to 30 days are allowed",
-                                (long long)options->backoff_base_ms, (long long)options->backoff_max_ms);
+        return pgqrsi_error_set(
+            err, PGQRS_EINVAL, "refused a backoff of %lld to %lld ms: up to 30 days are allowed",
+            (long long)options->backoff_base_ms, (long long)options->backoff_max_ms);
     return PGQRS_OK;
 }
 
@@ -219,12 +222,15 @@ pgqrs_queue_create(pgqrs_client *client, pgqrs_slice name, const pgqrs_queue_opt
     pgqrsi_params_add_id(&params, own.max_crashes);
     pgqrsi_params_add_id(&params, own.backoff_base_ms);
     pgqrsi_params_add_id(&params, own.backoff_max_ms);
-    status = pgqrsi_client_run(
-        client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_CREATE, .effect = PGQRSI_WRITES, .params = &params },
-        deadline_ms, &rows, err);
+    status = pgqrsi_client_run(client,
+                               &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_CREATE,
+                                               .effect = PGQRSI_WRITES,
+                                               .params = &params },
+                               deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status == PGQRS_EEXISTS)
-        return pgqrsi_error_set(err, PGQRS_EEXISTS, "there is a queue \"%.*s\" in schema \"%s\" already",
+        return pgqrsi_error_set(err, PGQRS_EEXISTS,
+                                "there is a queue \"%.*s\" in schema \"%s\" already",
                                 PGQRS_SLICE_ARG(name), pgqrs_client_schema(client));
     if (status != PGQRS_OK)
         return status;
@@ -267,8 +273,8 @@ pgqrs_queue_get(pgqrs_client *client, pgqrs_slice name, pgqrs_queue_list **out, 
 {
     pgqrsi_rows *rows = NULL;
     pgqrs_status status =
-        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS }, name,
-                      pgqrsi_client_deadline(client), &rows, err);
+        run_with_name(client, (pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_FIND, .effect = PGQRSI_READS },
+                      name, pgqrsi_client_deadline(client), &rows, err);
 
     if (status != PGQRS_OK)
         return status;
@@ -287,9 +293,9 @@ pgqrs_queue_list_all(pgqrs_client *client, pgqrs_queue_list **out, pgqrs_error *
     pgqrs_status status = pgqrsi_client_check_schema(client, deadline_ms, err);
 
     if (status == PGQRS_OK)
-        status =
-            pgqrsi_client_run(client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_LIST, .effect = PGQRSI_READS },
-                              deadline_ms, &rows, err);
+        status = pgqrsi_client_run(
+            client, &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_LIST, .effect = PGQRSI_READS },
+            deadline_ms, &rows, err);
     if (status != PGQRS_OK)
         return status;
     return make_list(rows, out, err);
@@ -320,8 +326,9 @@ static pgqrs_status
 remove_by_name(pgqrs_client *client, pgqrsi_sql sql, pgqrs_slice name, pgqrs_error *err)
 {
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = run_with_name(client, (pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES }, name,
-                                        pgqrsi_client_deadline(client), &rows, err);
+    pgqrs_status status =
+        run_with_name(client, (pgqrsi_call){ .sql = sql, .effect = PGQRSI_WRITES }, name,
+                      pgqrsi_client_deadline(client), &rows, err);
     int found;
 
     if (status != PGQRS_OK)

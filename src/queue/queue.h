@@ -21,8 +21,8 @@ typedef struct pgqrsi_coalescing {
     int batches;                   /* under way, or about to be sent */
 } pgqrsi_coalescing;
 
-/** The tests for sleeping workers that were sent: see wake.h. Zero-initialised. Times are of this process's
- * clock, 0: never. */
+/** The tests for sleeping workers that were sent: see wake.h. Zero-initialised. Times are of this
+ * process's clock, 0: never. */
 typedef struct pgqrsi_wakes {
     int64_t sent_ms;    /* when the last test was sent */
     int64_t alone_ms;   /* when the test was sent that is under way by itself */
@@ -35,7 +35,8 @@ typedef struct pgqrsi_wakes {
 typedef struct pgqrsi_queue {
     struct pgqrsi_queue *next;
     int64_t id;
-    int32_t max_crashes;          /* guarded by the client's lock: looked up again with each opening */
+    /* guarded by the client's lock: looked up again with each opening */
+    int32_t max_crashes;
     char *name;                   /* for errors */
     pgqrsi_scope scope;           /* guarded by the client's lock, inside pgqrsi_client_run */
     pgqrsi_frontier frontier;     /* guarded by the client's lock */
@@ -47,17 +48,18 @@ typedef struct pgqrsi_queue {
 pgqrs_status pgqrsi_queue_open(pgqrs_client *client, pgqrs_slice name, int64_t deadline_ms,
                                pgqrsi_queue **out, pgqrs_error *err);
 
-/** The same from the answer to PGQRSI_SQL_QUEUE_FIND, for those that wait for the server themselves. NULL
- * without memory. */
+/** The same from the answer to PGQRSI_SQL_QUEUE_FIND, for those that wait for the server
+ * themselves. NULL without memory. */
 pgqrsi_queue *pgqrsi_queue_found(pgqrs_client *client, const pgqrsi_rows *rows);
 
-/** After PGQRS_ENOQUEUE: looks up what the name of `*queue` means now. 1 if that is another queue, which
- * *queue is then; 0 if there is none (PGQRS_ENOQUEUE in `err`), or it is the same (`err` is left alone). */
+/** After PGQRS_ENOQUEUE: looks up what the name of `*queue` means now. 1 if that is another queue,
+ * which *queue is then; 0 if there is none (PGQRS_ENOQUEUE in `err`), or it is the same (`err` is
+ * left alone). */
 int pgqrsi_queue_renew(pgqrs_client *client, _Atomic(pgqrsi_queue *) *queue, int64_t deadline_ms,
                        pgqrs_error *err);
 
-/** Looks `name` up and runs one reading statement of it, all within one call's deadline. `params` may be
- * NULL; the caller frees *out. */
+/** Looks `name` up and runs one reading statement of it, all within one call's deadline. `params`
+ * may be NULL; the caller frees *out. */
 pgqrs_status pgqrsi_queue_read(pgqrs_client *client, pgqrs_slice name, pgqrsi_sql sql,
                                const pgqrsi_params *params, pgqrsi_rows **out, pgqrs_error *err);
 

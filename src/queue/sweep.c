@@ -1,13 +1,14 @@
 /*
- * Refreshing what a client knows of the lanes, and the sweep: what the forward-only claim of the ready lane
- * leaves behind is found here. See sql/queries/consumer/peek.sql and sweep.sql.
+ * Refreshing what a client knows of the lanes, and the sweep: what the forward-only claim of the
+ * ready lane leaves behind is found here. See sql/queries/consumer/peek.sql and sweep.sql.
  *
- * It is done by consumers themselves, about once a second for each client that works, and before one says
- * that nothing is due. The peek says whether there is anything to sweep. Usually both begin at the client's
- * own low-water mark, so that they do not read the remains of finished messages again and again; a message
- * that was committed long after it had got its id may lie below that, so as long as it is cheap the peek
- * begins at the very beginning, and when it is not a sweep does, slice by slice, as often as keeps that under
- * a twentieth of the time. What a look covers is decided in frontier.c.
+ * It is done by consumers themselves, about once a second for each client that works, and before
+ * one says that nothing is due. The peek says whether there is anything to sweep. Usually both
+ * begin at the client's own low-water mark, so that they do not read the remains of finished
+ * messages again and again; a message that was committed long after it had got its id may lie below
+ * that, so as long as it is cheap the peek begins at the very beginning, and when it is not a sweep
+ * does, slice by slice, as often as keeps that under a twentieth of the time. What a look covers is
+ * decided in frontier.c.
  */
 #include "queue/consumer.h"
 
@@ -17,7 +18,8 @@
 #include "base/random.h"
 #include "db/sqlstate.h"
 
-#define IN_FLIGHT_MS 5000 /* longer than this, and a message moves to the held lane, its lease unchanged */
+/* longer than this, and a message moves to the held lane, its lease unchanged */
+#define IN_FLIGHT_MS 5000
 #define SWEEP_LIMIT 1000
 #define SWEEP_TRIES 16 /* of one refresh, while the server refuses what is swept */
 #define SLICES_MS 10   /* slices of a full sweep, in one refresh */
@@ -104,7 +106,8 @@ take_turn(int64_t *due_ms, int64_t now_ms, int64_t interval_ms)
     return 1;
 }
 
-/* Rare housekeeping. Failures are left to the next time, or to the client of a role that may do it. */
+/* Rare housekeeping. Failures are left to the next time, or to the client of a role that may do
+ * it. */
 static void
 choose_housework(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now_ms)
 {
@@ -125,14 +128,16 @@ start_full_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now
     return 1;
 }
 
-/* After the sweep: whether the held lane has something due now. What lies in the ready lane was looked at. */
+/* After the sweep: whether the held lane has something due now. What lies in the ready lane was
+ * looked at. */
 static int
 start_second_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now_ms)
 {
     choose_housework(refresh, frontier, now_ms);
     if (!refresh->has_swept)
         return 0;
-    refresh->range = (pgqrsi_range){ .from = frontier->bound, .to = frontier->bound, .is_held_full = 1 };
+    refresh->range =
+        (pgqrsi_range){ .from = frontier->bound, .to = frontier->bound, .is_held_full = 1 };
     start_peek(refresh, frontier);
     return 1;
 }
@@ -155,9 +160,11 @@ start_step(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, int64_t now_ms)
         return start_full_sweep(refresh, frontier, now_ms);
     case PGQRSI_REFRESH_PEEK:
         if (refresh->is_narrowed)
-            refresh->range = (pgqrsi_range){ .from = frontier->sweep_from, .to = refresh->range.to };
+            refresh->range =
+                (pgqrsi_range){ .from = frontier->sweep_from, .to = refresh->range.to };
         else
-            refresh->range = pgqrsi_frontier_look(frontier, refresh->look == PGQRSI_LOOK_COMPLETE, now_ms);
+            refresh->range =
+                pgqrsi_frontier_look(frontier, refresh->look == PGQRSI_LOOK_COMPLETE, now_ms);
         start_peek(refresh, frontier);
         return 1;
     case PGQRSI_REFRESH_SWEEP:
@@ -227,7 +234,8 @@ begin_after_refused(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
     }
     refresh->is_narrowed = 1;
     refresh->range.from = frontier->sweep_from;
-    refresh->lowest = frontier->sweep_from; /* not known: the first that is refused tells by the next peek */
+    /* not known: the first that is refused tells by the next peek */
+    refresh->lowest = frontier->sweep_from;
 }
 
 /* Returns 1 to peek again: what the client knew of the lane was of another server. */
@@ -253,8 +261,8 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
         return 0;
     refresh->stragglers = pgqrsi_rows_int(rows, 0, 6);
     refresh->lowest = pgqrsi_rows_int(rows, 0, 7);
-    pgqrsi_frontier_looked(frontier, &refresh->range, pgqrsi_rows_int(rows, 0, 11) != 0, refresh->began_ms,
-                           (cost_us + 999) / 1000, now_ms);
+    pgqrsi_frontier_looked(frontier, &refresh->range, pgqrsi_rows_int(rows, 0, 11) != 0,
+                           refresh->began_ms, (cost_us + 999) / 1000, now_ms);
     if (refresh->stragglers > 0)
         refresh->range.to = pgqrsi_rows_int(rows, 0, 8);
     else if (refresh->is_narrowed)
@@ -265,8 +273,9 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
     return 0;
 }
 
-/* Where the server refuses to move what was found, fewer are moved at a time, down to one, and then what lies
- * after that one: the rest is not to wait for it. Returns 1 to go on with the step that is set now. */
+/* Where the server refuses to move what was found, fewer are moved at a time, down to one, and then
+ * what lies after that one: the rest is not to wait for it. Returns 1 to go on with the step that
+ * is set now. */
 static int
 narrow(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
 {
@@ -283,7 +292,8 @@ narrow(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier)
 }
 
 static int
-read_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows, const char *sqlstate)
+read_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows,
+           const char *sqlstate)
 {
     int64_t moved, limit = frontier->sweep_limit;
 
@@ -311,7 +321,8 @@ read_sweep(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows
 static int
 read_slice(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows *rows)
 {
-    int64_t now_ms = pgqrsi_clock_ms(), took_ms = now_ms - refresh->began_ms, reached = refresh->range.to;
+    int64_t now_ms = pgqrsi_clock_ms(), took_ms = now_ms - refresh->began_ms,
+            reached = refresh->range.to;
 
     if (rows == NULL || pgqrsi_rows_int(rows, 0, 0) == 0) {
         pgqrsi_frontier_slice_lost(frontier, took_ms, now_ms);
@@ -347,20 +358,22 @@ pgqrsi_refresh_answer(pgqrsi_refresh *refresh, const pgqrsi_rows *rows, const ch
 }
 
 pgqrs_status
-pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look, int64_t deadline_ms, pgqrs_error *refused,
-                        pgqrs_error *err)
+pgqrsi_consumer_refresh(pgqrs_consumer *consumer, pgqrsi_look look, int64_t deadline_ms,
+                        pgqrs_error *refused, pgqrs_error *err)
 {
     pgqrsi_refresh refresh;
     pgqrs_status status = PGQRS_OK;
 
     pgqrsi_refresh_begin(&refresh, consumer, look);
     while (status == PGQRS_OK && pgqrsi_refresh_next(&refresh)) {
-        int is_peek = pgqrsi_refresh_is_peek(&refresh), is_sweep = refresh.step == PGQRSI_REFRESH_SWEEP;
+        int is_peek = pgqrsi_refresh_is_peek(&refresh),
+            is_sweep = refresh.step == PGQRSI_REFRESH_SWEEP;
         pgqrs_error detail = PGQRSI_ERROR_INIT;
         pgqrsi_rows *rows = NULL;
 
         status = pgqrsi_client_run(consumer->client, &refresh.call, deadline_ms, &rows, &detail);
-        pgqrsi_refresh_answer(&refresh, status == PGQRS_OK ? rows : NULL, pgqrs_error_sqlstate(&detail));
+        pgqrsi_refresh_answer(&refresh, status == PGQRS_OK ? rows : NULL,
+                              pgqrs_error_sqlstate(&detail));
         pgqrsi_rows_free(rows);
         if (is_sweep && status != PGQRS_OK)
             pgqrsi_error_move(refused, &detail);

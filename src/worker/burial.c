@@ -8,8 +8,8 @@
 /* What was refused is sent again after this, for as long as the lease lasts. */
 #define AGAIN_MS 1000
 
-/* A server that is busy takes long to find that it cannot send a message: as a share of the lease, and at
- * most. */
+/* A server that is busy takes long to find that it cannot send a message: as a share of the lease,
+ * and at most. */
 #define PATIENCE_SHARE 2
 #define PATIENCE_MAX_MS 15000
 
@@ -30,7 +30,8 @@ pgqrsi_burial_claimed(pgqrsi_work_queue *queue, const pgqrsi_rows *rows)
     unreadable->is_wanted = 0;
     unreadable->is_claimed = pgqrsi_claim_blind_lease(&queue->claim, rows, &unreadable->lease);
     unreadable->judgement = PGQRSI_DOUBTED;
-    unreadable->lane = queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
+    unreadable->lane =
+        queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
     unreadable->until_ms = pgqrsi_clock_boot_ms() + queue->held.options.lease_ms;
     unreadable->report_ms = 0;
 }
@@ -104,14 +105,17 @@ call_for(pgqrsi_work_queue *queue, pgqrsi_params *params)
     static const int64_t no_delay_ms = 0;
     pgqrsi_unreadable *unreadable = &queue->unreadable;
     pgqrs_consumer *consumer = queue->held.consumer;
-    const pgqrsi_leases leases = { .leases = &unreadable->lease, .count = 1, .number = &no_delay_ms };
+    const pgqrsi_leases leases = { .leases = &unreadable->lease,
+                                   .count = 1,
+                                   .number = &no_delay_ms };
 
     switch (unreadable->judgement) {
     case PGQRSI_DOUBTED:
         return pgqrsi_claim_again_call(consumer, unreadable->lane, unreadable->lease,
                                        queue->held.options.lease_ms, params);
     case PGQRSI_READABLE:
-        return pgqrsi_leases_call(consumer, PGQRSI_SQL_CONSUMER_RELEASE, unreadable->lane, &leases, params);
+        return pgqrsi_leases_call(consumer, PGQRSI_SQL_CONSUMER_RELEASE, unreadable->lane, &leases,
+                                  params);
     case PGQRSI_UNREADABLE:
         break;
     }

@@ -9,7 +9,8 @@
 #include "exchange/exchange.h"
 #include "worker/queues.h"
 
-/** The server refused a claim because of the one message that was asked for: the next claim is blind. */
+/** The server refused a claim because of the one message that was asked for: the next claim is
+ * blind. */
 void pgqrsi_burial_want(pgqrsi_work_queue *queue);
 
 /** The blind claim was answered. */

@@ -15,8 +15,9 @@
 #define LOCKED_MS 30000
 #define NARROWING_MS 1000
 
-/* No lock is waited for longer where others wait for the answer. Claims skip locked rows, so it is the lock
- * of a table, but for claims by runs, which wait for the end of what has just touched a row. */
+/* No lock is waited for longer where others wait for the answer. Claims skip locked rows, so it is
+ * the lock of a table, but for claims by runs, which wait for the end of what has just touched a
+ * row. */
 #define LOCK_MS 50
 #define LOCKED_LOCK_MS 25
 #define RUNS_LOCK_MS 500
@@ -55,8 +56,8 @@ can_hear(const pgqrsi_claiming *claiming)
     return pgqrsi_exchange_can_hear(claiming->exchange);
 }
 
-/* The place may have changed its mind since the last claim: NONE ends the round. Without hints all are asked.
- */
+/* The place may have changed its mind since the last claim: NONE ends the round. Without hints all
+ * are asked. */
 static int
 choose_place(pgqrsi_work_queue *queue, pgqrsi_place from)
 {
@@ -127,17 +128,20 @@ take_message(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_lease *
 
 /* Takes the claimed messages over. Without memory they stay leased until that runs out. */
 static size_t
-take_messages(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_rows *rows, int64_t sent_ms)
+take_messages(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, pgqrsi_rows *rows,
+              int64_t sent_ms)
 {
-    pgqrsi_lane lane = queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
+    pgqrsi_lane lane =
+        queue->claim.place == PGQRSI_PLACE_READY ? PGQRSI_LANE_READY : PGQRSI_LANE_HELD;
     size_t count = (size_t)pgqrsi_rows_count(rows), run_count = 0;
     struct pgqrsi_job_list jobs = TAILQ_HEAD_INITIALIZER(jobs);
     pgqrsi_batch *batch = pgqrsi_batch_new(count);
 
     if (batch == NULL) {
         pgqrsi_rows_free(rows);
-        pgqrsi_events_tell(claiming->holdings->events, PGQRS_EVENT_TROUBLE, NULL, PGQRS_ENOMEM,
-                           "out of memory: claimed messages are due again when their leases have run out");
+        pgqrsi_events_tell(
+            claiming->holdings->events, PGQRS_EVENT_TROUBLE, NULL, PGQRS_ENOMEM,
+            "out of memory: claimed messages are due again when their leases have run out");
         return count;
     }
     pgqrsi_claim_end(&queue->claim, rows, batch->list);
@@ -203,12 +207,13 @@ blind_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     queue->claim.is_blind = 0;
 }
 
-/* Fewer messages are asked for, at once, or the one that cannot be had is claimed without being read. Returns
- * 0 if neither would help. */
+/* Fewer messages are asked for, at once, or the one that cannot be had is claimed without being
+ * read. Returns 0 if neither would help. */
 static int
 narrow(pgqrsi_work_queue *queue, const pgqrsi_refusal *refusal)
 {
-    pgqrsi_claim_next next = pgqrsi_claim_refused(&queue->claim, refusal->status, refusal->sqlstate);
+    pgqrsi_claim_next next =
+        pgqrsi_claim_refused(&queue->claim, refusal->status, refusal->sqlstate);
 
     queue->unreadable.is_wanted = queue->claim.is_blind = 0;
     if (next == PGQRSI_CLAIM_BLINDLY)
@@ -245,8 +250,8 @@ claim_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
     }
     if (strcmp(refusal->sqlstate, "55P03") == 0)
         queue->held.apart_until_ms = now_ms + LOCKED_MS;
-    pgqrsi_events_trouble(claiming->holdings->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                          refusal->message);
+    pgqrsi_events_trouble(claiming->holdings->events, &queue->trouble, PGQRS_EVENT_TROUBLE,
+                          refusal->status, refusal->message);
 }
 
 /* 0 if there was no room for it. */
@@ -331,8 +336,10 @@ send_claims(pgqrsi_claiming *claiming, int64_t now_ms)
     } else if (available > 0) {
         pgqrsi_dealing_deal(&claiming->dealing, claiming->queues, available, now_ms);
         for (size_t i = 0; i < claiming->queues->count; i++)
-            claim_next(claiming,
-                       claiming->queues->list[(claiming->first_queue + i) % claiming->queues->count], now_ms);
+            claim_next(
+                claiming,
+                claiming->queues->list[(claiming->first_queue + i) % claiming->queues->count],
+                now_ms);
         claiming->first_queue++;
     }
 }
@@ -363,7 +370,8 @@ pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64
     pgqrsi_handlers_state state = pgqrsi_handlers_look(claiming->holdings->handlers);
 
     if (!pgqrsi_wakeups_reach_all(claiming->queues) &&
-        (claiming->is_stopped || (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency))
+        (claiming->is_stopped ||
+         (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency))
         queue->wants_wake = 1; /* somebody else instead */
     if (queue->polling.state != PGQRSI_POLLING_LOCKING)
         queue->place = PGQRSI_PLACE_ABOVE;
@@ -382,13 +390,15 @@ pgqrsi_claiming_disconnected(pgqrsi_claiming *claiming)
 
 /* When the queue wants to claim, if nothing happens. */
 static int64_t
-claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_lock, int64_t now_ms)
+claim_due_ms(pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int can_lock,
+             int64_t now_ms)
 {
     const pgqrsi_polling *polling = &queue->polling;
     const pgqrsi_sending_as as = sending_as(claiming, queue, now_ms);
 
     if (polling->state >= PGQRSI_POLLING_CHECKING || queue->is_claiming || queue->held.is_gone ||
-        (polling->wants_lock && !can_lock) || (queue->unreadable.is_wanted && queue->unreadable.is_claimed))
+        (polling->wants_lock && !can_lock) ||
+        (queue->unreadable.is_wanted && queue->unreadable.is_claimed))
         return NEVER;
     if (polling->pause_ms > now_ms)
         return polling->pause_ms;

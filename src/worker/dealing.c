@@ -7,8 +7,8 @@
 #define AHEAD_MS 4.0
 #define AHEAD_CYCLES 2
 
-/* While there is room for this many messages, a queue with a backlog is asked for as many at a time, and less often: each
- * claim and each report is a statement for one queue. */
+/* While there is room for this many messages, a queue with a backlog is asked for as many at a
+ * time, and less often: each claim and each report is a statement for one queue. */
 #define CHUNK 256
 
 /* Of one queue no more reports may be refused at a time, for each handler. */
@@ -22,8 +22,9 @@ update_rate(pgqrsi_dealing *dealing, int64_t completed)
 
     if (elapsed_us <= 0)
         return;
-    dealing->rate += (elapsed_us / (elapsed_us + RATE_US)) *
-                     ((double)(completed - dealing->rate_completed) * 1000 / elapsed_us - dealing->rate);
+    dealing->rate +=
+        (elapsed_us / (elapsed_us + RATE_US)) *
+        ((double)(completed - dealing->rate_completed) * 1000 / elapsed_us - dealing->rate);
     dealing->rate_us = now_us;
     dealing->rate_completed = completed;
 }
@@ -44,8 +45,8 @@ pgqrsi_dealing_level(const pgqrsi_dealing *dealing)
     return (size_t)(dealing->concurrency + ahead(dealing) / 2);
 }
 
-/* How many messages may be asked for: what the handlers can begin at once, and what they will begin shortly.
- * A job whose report is refused keeps its handler's place, but never the last one. */
+/* How many messages may be asked for: what the handlers can begin at once, and what they will begin
+ * shortly. A job whose report is refused keeps its handler's place, but never the last one. */
 int64_t
 pgqrsi_dealing_room(pgqrsi_dealing *dealing, const pgqrsi_holdings *all)
 {
@@ -55,8 +56,8 @@ pgqrsi_dealing_room(pgqrsi_dealing *dealing, const pgqrsi_holdings *all)
     int64_t target;
 
     update_rate(dealing, state.completed);
-    /* Without prefetch a worker that dies has nothing in hand but what its handlers run: no job is begun
-     * before the report of the last one has been sent. */
+    /* Without prefetch a worker that dies has nothing in hand but what its handlers run: no job is
+     * begun before the report of the last one has been sent. */
     if (dealing->prefetch_max == 0 && all->unsent > all->refused)
         have += (int64_t)(all->unsent - all->refused);
     target = dealing->concurrency + ahead(dealing);
@@ -71,15 +72,16 @@ pgqrsi_dealing_room(pgqrsi_dealing *dealing, const pgqrsi_holdings *all)
 }
 
 int
-pgqrsi_dealing_may_claim(const pgqrsi_dealing *dealing, const pgqrsi_work_queue *queue, int64_t now_ms)
+pgqrsi_dealing_may_claim(const pgqrsi_dealing *dealing, const pgqrsi_work_queue *queue,
+                         int64_t now_ms)
 {
     return !queue->is_claiming && !queue->held.is_gone &&
            (int64_t)queue->held.refused < REFUSED_PER_HANDLER * dealing->concurrency &&
            pgqrsi_polling_may_claim(&queue->polling, now_ms);
 }
 
-/* What a queue gets of its credit in the first round. One with a backlog waits until that is worth a
- * statement. */
+/* What a queue gets of its credit in the first round. One with a backlog waits until that is worth
+ * a statement. */
 static int64_t
 share_of(const pgqrsi_work_queue *queue, int64_t chunk)
 {
@@ -90,7 +92,8 @@ share_of(const pgqrsi_work_queue *queue, int64_t chunk)
 
 /* The first round of dealing: each queue's share by weight. Returns what is left. */
 static int64_t
-deal_shares(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t available, int64_t now_ms)
+deal_shares(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t available,
+            int64_t now_ms)
 {
     int64_t weights = 0, left = available;
 
@@ -126,15 +129,15 @@ richest(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t now_
         pgqrsi_work_queue *queue = queues->list[i];
 
         if (pgqrsi_dealing_may_claim(dealing, queue, now_ms) &&
-            (found == NULL ||
-             queue->credit - (double)queue->claim.asked > found->credit - (double)found->claim.asked))
+            (found == NULL || queue->credit - (double)queue->claim.asked >
+                                  found->credit - (double)found->claim.asked))
             found = queue;
     }
     return found;
 }
 
-/* Deals `available` out by weight. What a queue did not get this time counts next time. What is left goes in
- * chunks to queues with a backlog, those first that were given least. */
+/* Deals `available` out by weight. What a queue did not get this time counts next time. What is
+ * left goes in chunks to queues with a backlog, those first that were given least. */
 void
 pgqrsi_dealing_deal(const pgqrsi_dealing *dealing, const pgqrsi_queues *queues, int64_t available,
                     int64_t now_ms)

@@ -51,11 +51,12 @@ key_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     queue->touch_ms = 0;
     memset(&queue->polling, 0, sizeof(queue->polling));
     pgqrsi_events_resolved(&queue->trouble);
-    pgqrsi_events_tell(finding->events, PGQRS_EVENT_REOPENED, NULL, PGQRS_OK, queue->held.source.queue_name);
+    pgqrsi_events_tell(finding->events, PGQRS_EVENT_REOPENED, NULL, PGQRS_OK,
+                       queue->held.source.queue_name);
 }
 
-/* A queue is its name: when it was deleted and made again, that is looked up now and then. Not before all
- * that belongs to the old one has ended. */
+/* A queue is its name: when it was deleted and made again, that is looked up now and then. Not
+ * before all that belongs to the old one has ended. */
 static void
 send_find(pgqrsi_finding *finding, pgqrsi_work_queue *queue)
 {
@@ -84,8 +85,9 @@ send_find(pgqrsi_finding *finding, pgqrsi_work_queue *queue)
 static int
 is_find_due(const pgqrsi_work_queue *queue, int64_t now_ms)
 {
-    return queue->held.is_gone && !queue->is_finding && !queue->is_claiming && !queue->is_refreshing &&
-           !queue->polling.is_locked && queue->held.count == 0 && now_ms >= queue->find_ms;
+    return queue->held.is_gone && !queue->is_finding && !queue->is_claiming &&
+           !queue->is_refreshing && !queue->polling.is_locked && queue->held.count == 0 &&
+           now_ms >= queue->find_ms;
 }
 
 void

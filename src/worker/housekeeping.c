@@ -52,7 +52,8 @@ hint(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, const pgqrsi_h
 {
     const pgqrsi_polling_limits limits = { .poll_ms = housekeeping->poll_ms,
                                            .lease_ms = queue->held.options.lease_ms,
-                                           .can_hear = pgqrsi_exchange_can_hear(housekeeping->exchange),
+                                           .can_hear =
+                                               pgqrsi_exchange_can_hear(housekeeping->exchange),
                                            .random = (uint32_t)pgqrsi_random_token() };
 
     if (queue->polling.is_looking)
@@ -77,7 +78,8 @@ is_held_off(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *qu
            pgqrsi_clock_boot_ms() < pgqrsi_exchange_hold_off_ms(housekeeping->exchange);
 }
 
-/* The refresh goes on: to its next statement, or to its end. The hints are there once the peeks are done. */
+/* The refresh goes on: to its next statement, or to its end. The hints are there once the peeks are
+ * done. */
 static void
 go_on(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
 {
@@ -104,13 +106,15 @@ go_on(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
 }
 
 static void
-begin(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, pgqrsi_polling_look look, int64_t now_ms)
+begin(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, pgqrsi_polling_look look,
+      int64_t now_ms)
 {
     pgqrsi_polling_look_sent(&queue->polling, now_ms);
     queue->is_refreshing = 1;
     queue->is_swept_later = 0;
     pgqrsi_refresh_begin(&queue->refresh, queue->held.consumer,
-                         look == PGQRSI_POLLING_COMPLETE_LOOK ? PGQRSI_LOOK_COMPLETE : PGQRSI_LOOK_USUAL);
+                         look == PGQRSI_POLLING_COMPLETE_LOOK ? PGQRSI_LOOK_COMPLETE
+                                                              : PGQRSI_LOOK_USUAL);
     go_on(housekeeping, queue);
 }
 
@@ -175,12 +179,12 @@ step_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
             queue->held.apart_until_ms = now_ms + LOCKED_MS;
         end_refresh(housekeeping, queue, &hints);
         if (!hints.is_lost)
-            pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                                  refusal->message);
+            pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE,
+                                  refusal->status, refusal->message);
     } else {
         if (pgqrsi_refresh_is_sweep(&queue->refresh))
-            pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE, refusal->status,
-                                  refusal->message);
+            pgqrsi_events_trouble(housekeeping->events, &queue->trouble, PGQRS_EVENT_TROUBLE,
+                                  refusal->status, refusal->message);
         pgqrsi_refresh_answer(&queue->refresh, NULL, refusal->sqlstate);
         go_on(housekeeping, queue);
     }
@@ -207,7 +211,8 @@ static int
 send_step(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, const pgqrsi_sending_as *as,
           int64_t now_ms)
 {
-    pgqrsi_exchange_request *request = pgqrsi_exchange_send(housekeeping->exchange, as, &queue->refresh.call);
+    pgqrsi_exchange_request *request =
+        pgqrsi_exchange_send(housekeeping->exchange, as, &queue->refresh.call);
 
     if (request == NULL)
         return 0;
@@ -281,7 +286,8 @@ pgqrsi_housekeeping_due_ms(pgqrsi_housekeeping *housekeeping, int64_t now_ms)
     for (size_t i = 0; i < housekeeping->queues->count; i++) {
         const pgqrsi_work_queue *queue = housekeeping->queues->list[i];
 
-        if (!queue->held.is_gone && !queue->is_refreshing && queue->polling.state >= PGQRSI_POLLING_CHECKING)
+        if (!queue->held.is_gone && !queue->is_refreshing &&
+            queue->polling.state >= PGQRSI_POLLING_CHECKING)
             due_ms = earlier(due_ms, pgqrsi_polling_due_ms(&queue->polling, now_ms));
     }
     return due_ms;

@@ -17,7 +17,8 @@ typedef struct pgqrsi_housekeeping {
     pgqrsi_exchange *exchange;
     const pgqrsi_events *events;
     int64_t poll_ms;
-    struct pgqrsi_look_list looks, upkeep; /* queues whose next statement is to be sent, in this order */
+    /* queues whose next statement is to be sent, in this order */
+    struct pgqrsi_look_list looks, upkeep;
     pgqrsi_finding finding;
     pgqrsi_registering registering;
 } pgqrsi_housekeeping;

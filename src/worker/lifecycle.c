@@ -65,7 +65,8 @@ open_fds(pgqrs_worker *worker, pgqrs_error *err)
     worker->handlers.event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (worker->epoll_fd < 0 || worker->handlers.event_fd < 0 ||
         epoll_ctl(worker->epoll_fd, EPOLL_CTL_ADD, worker->handlers.event_fd, &event) != 0)
-        return pgqrsi_error_set(err, PGQRS_ESYSTEM, "making a worker: no descriptor could be opened: %s",
+        return pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                                "making a worker: no descriptor could be opened: %s",
                                 strerror(errno));
     return PGQRS_OK;
 }
@@ -109,7 +110,8 @@ pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqr
                  pgqrs_error *err)
 {
     pgqrs_worker_options own = PGQRS_WORKER_OPTIONS_INIT;
-    pgqrs_status status = pgqrsi_options_read("worker", "PGQRS_WORKER_OPTIONS_INIT", options, &own, err);
+    pgqrs_status status =
+        pgqrsi_options_read("worker", "PGQRS_WORKER_OPTIONS_INIT", options, &own, err);
     pgqrs_worker *worker;
 
     if (status == PGQRS_OK)
@@ -127,7 +129,8 @@ pgqrs_worker_new(pgqrs_client *client, const pgqrs_worker_options *options, pgqr
     init_locks(worker);
     status = open_fds(worker, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_exchange_init(&worker->exchange, client, &worker->events, worker->epoll_fd, err);
+        status =
+            pgqrsi_exchange_init(&worker->exchange, client, &worker->events, worker->epoll_fd, err);
     if (status != PGQRS_OK) {
         free_worker(worker);
         return status;
@@ -174,8 +177,9 @@ pgqrs_worker_start(pgqrs_worker *worker, pgqrs_error *err)
     worker->is_started = 1;
     status = pgqrsi_handlers_start(&worker->handlers, err);
     if (status == PGQRS_OK && pthread_create(&worker->loop_thread, NULL, loop, worker) != 0)
-        status = pgqrsi_error_set(err, PGQRS_ESYSTEM,
-                                  "starting a worker: the operating system gave no thread for its loop");
+        status =
+            pgqrsi_error_set(err, PGQRS_ESYSTEM,
+                             "starting a worker: the operating system gave no thread for its loop");
     if (status == PGQRS_OK) {
         worker->has_loop_thread = 1;
         return PGQRS_OK;
@@ -271,8 +275,8 @@ pgqrs_worker_process(pgqrs_worker *worker, bool *out_over, pgqrs_error *err)
     if (!worker->is_started)
         status = pgqrsi_setup_check_complete(worker, err);
     else if (worker->has_loop_thread)
-        status =
-            pgqrsi_error_set(err, PGQRS_EINVAL, "refused to process a worker that has threads of its own");
+        status = pgqrsi_error_set(err, PGQRS_EINVAL,
+                                  "refused to process a worker that has threads of its own");
     if (status != PGQRS_OK)
         return status;
     worker->is_started = 1;

@@ -13,8 +13,8 @@
 #define FINAL_REPORTS_MS 1500
 #define UNREGISTER_MS 500
 
-/* How long a worker that stops and has no job waits for an answer: it may bring messages, to be given back.
- */
+/* How long a worker that stops and has no job waits for an answer: it may bring messages, to be
+ * given back. */
 #define NOTHING_LEFT_MS 1000
 
 /* Handlers that are run by one turn, without threads. */
@@ -47,7 +47,8 @@ release_lease(pgqrsi_lease *lease, int all)
         pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
 }
 
-/* Gives back what has not begun; in the last phase also what has: its handler is told to give up. */
+/* Gives back what has not begun; in the last phase also what has: its handler is told to give
+ * up. */
 static void
 give_back(pgqrs_worker *worker, int all)
 {
@@ -132,8 +133,10 @@ advance(pgqrs_worker *worker, int64_t now_ms)
         enter(worker, PGQRSI_PHASE_RELEASING, now_ms);
     if ((worker->phase == PGQRSI_PHASE_DRAINING || worker->phase == PGQRSI_PHASE_RELEASING) &&
         is_done(worker))
-        enter(worker, is_open && is_registered(worker) ? PGQRSI_PHASE_LEAVING : PGQRSI_PHASE_OVER, now_ms);
-    if (worker->phase == PGQRSI_PHASE_LEAVING && worker->unregistered == worker->queues.count && is_quiet)
+        enter(worker, is_open && is_registered(worker) ? PGQRSI_PHASE_LEAVING : PGQRSI_PHASE_OVER,
+              now_ms);
+    if (worker->phase == PGQRSI_PHASE_LEAVING && worker->unregistered == worker->queues.count &&
+        is_quiet)
         enter(worker, PGQRSI_PHASE_OVER, now_ms);
     if (worker->phase == PGQRSI_PHASE_DRAINING && worker->holdings.count > 0)
         worker->gives_up_ms = now_ms + NOTHING_LEFT_MS;
@@ -152,7 +155,8 @@ send_unregister(pgqrs_worker *worker)
         pgqrsi_params params = PGQRSI_PARAMS_INIT;
         pgqrsi_exchange_request *request;
 
-        pgqrsi_params_add_int(&params, worker->queues.list[worker->unregistered]->held.consumer->worker_id);
+        pgqrsi_params_add_int(&params,
+                              worker->queues.list[worker->unregistered]->held.consumer->worker_id);
         request = pgqrsi_exchange_send(
             &worker->exchange, &as,
             &(pgqrsi_call){ .sql = PGQRSI_SQL_REGISTRATION_UNREGISTER, .params = &params });
@@ -301,8 +305,8 @@ sending_due_ms(pgqrs_worker *worker, int64_t now_ms)
     return due_ms;
 }
 
-/* Whether jobs have returned, or wait, so that there is something to do at once. While both links are busy
- * what has returned is collected when they are answered. */
+/* Whether jobs have returned, or wait, so that there is something to do at once. While both links
+ * are busy what has returned is collected when they are answered. */
 static int
 has_news(pgqrs_worker *worker, size_t level)
 {
@@ -316,8 +320,8 @@ has_news(pgqrs_worker *worker, size_t level)
            (worker->phase == PGQRSI_PHASE_DRAINING && atomic_load(&worker->is_closing));
 }
 
-/* From how few jobs on the return of one is news: always while it can be reported, else while others can be
- * claimed in its place; 0: never. */
+/* From how few jobs on the return of one is news: always while it can be reported, else while
+ * others can be claimed in its place; 0: never. */
 static size_t
 news_level(pgqrs_worker *worker)
 {

@@ -9,8 +9,8 @@
 
 void pgqrsi_loop_turn(pgqrs_worker *worker);
 
-/** How long to wait for events until the next turn, at most: 0 not at all, NEVER as long as it takes. From
- * here on whoever has news wakes the loop. */
+/** How long to wait for events until the next turn, at most: 0 not at all, NEVER as long as it
+ * takes. From here on whoever has news wakes the loop. */
 int64_t pgqrsi_loop_timeout(pgqrs_worker *worker);
 
 #endif

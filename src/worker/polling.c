@@ -15,8 +15,8 @@
 /* Those who wait for the same moment do not come at the same moment. */
 #define DUE_SPREAD_MS 50
 
-/* The yield is smoothed over this many rounds. Below the first value the worker asks for the lock; above the
- * second it needs no wake-ups. */
+/* The yield is smoothed over this many rounds. Below the first value the worker asks for the lock;
+ * above the second it needs no wake-ups. */
 #define YIELD_ROUNDS 8
 #define YIELD_ENOUGH 0.25
 #define YIELD_HIGH 0.5
@@ -49,7 +49,8 @@ enter(pgqrsi_polling *polling, pgqrsi_polling_state state)
 int
 pgqrsi_polling_may_claim(const pgqrsi_polling *polling, int64_t now_ms)
 {
-    return (polling->state == PGQRSI_POLLING_CLAIMING || polling->state == PGQRSI_POLLING_LOCKING) &&
+    return (polling->state == PGQRSI_POLLING_CLAIMING ||
+            polling->state == PGQRSI_POLLING_LOCKING) &&
            now_ms >= polling->pause_ms;
 }
 
@@ -141,14 +142,16 @@ pgqrsi_polling_wants_look(pgqrsi_polling *polling, int can_hear, int64_t now_ms)
 {
     if (polling->state == PGQRSI_POLLING_SLEEPING && now_ms >= polling->next_check_ms) {
         polling->next_check_ms = now_ms;
-        enter(polling, !polling->is_blind && (polling->is_locked || !can_hear) ? PGQRSI_POLLING_CHECKING
-                                                                               : PGQRSI_POLLING_CLAIMING);
+        enter(polling, !polling->is_blind && (polling->is_locked || !can_hear)
+                           ? PGQRSI_POLLING_CHECKING
+                           : PGQRSI_POLLING_CLAIMING);
     }
     if (polling->is_looking)
         return PGQRSI_POLLING_NO_LOOK;
     if (polling->state == PGQRSI_POLLING_CHECKING && now_ms >= polling->next_check_ms)
         return PGQRSI_POLLING_COMPLETE_LOOK;
-    if (polling->state == PGQRSI_POLLING_CLAIMING && now_ms - polling->hinted_ms >= REFRESH_INTERVAL_MS)
+    if (polling->state == PGQRSI_POLLING_CLAIMING &&
+        now_ms - polling->hinted_ms >= REFRESH_INTERVAL_MS)
         return PGQRSI_POLLING_USUAL_LOOK;
     return PGQRSI_POLLING_NO_LOOK;
 }
@@ -164,8 +167,9 @@ pgqrsi_polling_look_sent(pgqrsi_polling *polling, int64_t now_ms)
 static int64_t
 sleep_ms(const pgqrsi_polling *polling, const pgqrsi_polling_limits *limits)
 {
-    int64_t unlocked_ms =
-        limits->can_hear ? doubled(REFUSED_POLL_MS, polling->refusals, UNLOCKED_POLL_MS) : UNLOCKED_POLL_MS;
+    int64_t unlocked_ms = limits->can_hear
+                              ? doubled(REFUSED_POLL_MS, polling->refusals, UNLOCKED_POLL_MS)
+                              : UNLOCKED_POLL_MS;
     int64_t poll_ms = limits->poll_ms;
 
     if (!polling->is_locked && unlocked_ms < poll_ms)
@@ -183,15 +187,16 @@ fall_asleep(pgqrsi_polling *polling, const pgqrsi_hints *hints, const pgqrsi_pol
             int64_t now_ms)
 {
     polling->next_check_ms = now_ms + sleep_ms(polling, limits);
-    if (hints->is_known && hints->due_ms != NEVER && hints->due_ms + DUE_SPREAD_MS < polling->next_check_ms)
+    if (hints->is_known && hints->due_ms != NEVER &&
+        hints->due_ms + DUE_SPREAD_MS < polling->next_check_ms)
         polling->next_check_ms = hints->due_ms + limits->random % DUE_SPREAD_MS;
     polling->is_known = hints->is_known;
     enter(polling, PGQRSI_POLLING_SLEEPING);
 }
 
 void
-pgqrsi_polling_hinted(pgqrsi_polling *polling, const pgqrsi_hints *hints, const pgqrsi_polling_limits *limits,
-                      int64_t now_ms)
+pgqrsi_polling_hinted(pgqrsi_polling *polling, const pgqrsi_hints *hints,
+                      const pgqrsi_polling_limits *limits, int64_t now_ms)
 {
     int is_last = polling->asked_ms >= polling->next_check_ms;
 
@@ -203,9 +208,9 @@ pgqrsi_polling_hinted(pgqrsi_polling *polling, const pgqrsi_hints *hints, const 
     if (polling->state != PGQRSI_POLLING_CHECKING || hints->is_lost)
         return;
     if (hints->is_known && (hints->has_head || hints->due_ms <= now_ms)) {
-        polling->pause_ms = polling->futile > 0
-                                ? now_ms + doubled(FUTILE_PAUSE_MS, polling->futile, FUTILE_PAUSE_MAX_MS)
-                                : now_ms;
+        polling->pause_ms = polling->futile > 0 ? now_ms + doubled(FUTILE_PAUSE_MS, polling->futile,
+                                                                   FUTILE_PAUSE_MAX_MS)
+                                                : now_ms;
         polling->futile++;
         enter(polling, PGQRSI_POLLING_CLAIMING);
     } else if (!is_last) {

@@ -30,11 +30,11 @@
 
 typedef enum pgqrsi_polling_state {
     PGQRSI_POLLING_CLAIMING, /* is asked for messages whenever there is room; from all */
-    PGQRSI_POLLING_LOCKING,  /* finds little: the sleeper's lock is asked for, and messages once more; from
-                                CLAIMING */
-    PGQRSI_POLLING_CHECKING, /* nothing again: hints are asked for at `next_check_ms`; from LOCKING, SLEEPING
-                              */
-    PGQRSI_POLLING_SLEEPING  /* nothing is due: until woken, or `next_check_ms`; from CHECKING */
+    /* finds little: the sleeper's lock is asked for, and messages once more; from CLAIMING */
+    PGQRSI_POLLING_LOCKING,
+    /* nothing again: hints are asked for at `next_check_ms`; from LOCKING, SLEEPING */
+    PGQRSI_POLLING_CHECKING,
+    PGQRSI_POLLING_SLEEPING /* nothing is due: until woken, or `next_check_ms`; from CHECKING */
 } pgqrsi_polling_state;
 
 typedef enum pgqrsi_polling_look {
@@ -103,7 +103,8 @@ void pgqrsi_polling_pause(pgqrsi_polling *polling, int64_t until_ms);
 void pgqrsi_polling_stop(pgqrsi_polling *polling);
 
 /** Whether hints are to be asked for now. */
-pgqrsi_polling_look pgqrsi_polling_wants_look(pgqrsi_polling *polling, int can_hear, int64_t now_ms);
+pgqrsi_polling_look pgqrsi_polling_wants_look(pgqrsi_polling *polling, int can_hear,
+                                              int64_t now_ms);
 void pgqrsi_polling_look_sent(pgqrsi_polling *polling, int64_t now_ms);
 void pgqrsi_polling_hinted(pgqrsi_polling *polling, const pgqrsi_hints *hints,
                            const pgqrsi_polling_limits *limits, int64_t now_ms);

@@ -9,15 +9,17 @@
 
 /** What is known of a message that was claimed blindly. */
 typedef enum pgqrsi_judgement {
-    PGQRSI_DOUBTED,    /* it may be another one than the one that was refused: it is asked for again */
+    /* it may be another one than the one that was refused: it is asked for again */
+    PGQRSI_DOUBTED,
     PGQRSI_UNREADABLE, /* from DOUBTED: the server cannot send it; it is failed */
     PGQRSI_READABLE    /* from DOUBTED: it is given back */
 } pgqrsi_judgement;
 
 /** A message that the server cannot hand out: see burial.h. */
 typedef struct pgqrsi_unreadable {
-    int is_wanted;           /* the next claim is blind */
-    int is_claimed, is_sent; /* it was claimed, and is to be dealt with; what is to be done is under way */
+    int is_wanted; /* the next claim is blind */
+    /* it was claimed, and is to be dealt with; what is to be done is under way */
+    int is_claimed, is_sent;
     pgqrsi_judgement judgement;
     pgqrsi_place place;
     pgqrsi_lane lane;

@@ -46,8 +46,8 @@ send_sign(pgqrsi_registering *registering, pgqrsi_sql sql, const pgqrsi_params *
           pgqrsi_work_queue *queue)
 {
     const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_UPKEEP, .is_apart = 1, .is_slow = 1 };
-    pgqrsi_exchange_request *request =
-        pgqrsi_exchange_send(registering->exchange, &as, &(pgqrsi_call){ .sql = sql, .params = params });
+    pgqrsi_exchange_request *request = pgqrsi_exchange_send(
+        registering->exchange, &as, &(pgqrsi_call){ .sql = sql, .params = params });
 
     if (request == NULL)
         return 0;
@@ -71,12 +71,13 @@ sign_queue(pgqrsi_registering *registering, pgqrsi_work_queue *queue, int64_t no
         pgqrsi_params_add_int(&params, id);
     else
         pgqrsi_registration_params(&params, pgqrs_slice_of(queue->held.source.queue_name));
-    is_sent =
-        send_sign(registering, id != 0 ? PGQRSI_SQL_REGISTRATION_TOUCH : PGQRSI_SQL_REGISTRATION_REGISTER,
-                  &params, queue);
+    is_sent = send_sign(registering,
+                        id != 0 ? PGQRSI_SQL_REGISTRATION_TOUCH : PGQRSI_SQL_REGISTRATION_REGISTER,
+                        &params, queue);
     pgqrsi_params_release(&params);
     if (is_sent)
-        queue->touch_ms = now_ms + pgqrsi_random_jitter(id != 0 ? TOUCH_INTERVAL_MS : REGISTER_PAUSE_MS);
+        queue->touch_ms =
+            now_ms + pgqrsi_random_jitter(id != 0 ? TOUCH_INTERVAL_MS : REGISTER_PAUSE_MS);
 }
 
 /* Says that this worker is alive, and removes the rows of those that have not for long. */

@@ -33,13 +33,17 @@ check_queue_options(const pgqrs_worker_queue_options *options, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("max_attempts", options->max_attempts, 0, 1000, err);
     if (status == PGQRS_OK && options->lease_ms != 0)
-        status = pgqrsi_range_check("lease_ms", options->lease_ms, MIN_LEASE_MS, PGQRSI_MAX_LEASE_MS, err);
+        status = pgqrsi_range_check("lease_ms", options->lease_ms, MIN_LEASE_MS,
+                                    PGQRSI_MAX_LEASE_MS, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("job_timeout_ms", options->job_timeout_ms, 0, PGQRSI_MAX_LEASE_MS, err);
+        status = pgqrsi_range_check("job_timeout_ms", options->job_timeout_ms, 0,
+                                    PGQRSI_MAX_LEASE_MS, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("retry", options->retry, PGQRS_RETRY_QUEUE, PGQRS_RETRY_EXPONENTIAL, err);
+        status = pgqrsi_range_check("retry", options->retry, PGQRS_RETRY_QUEUE,
+                                    PGQRS_RETRY_EXPONENTIAL, err);
     if (status == PGQRS_OK)
-        status = pgqrsi_range_check("done", options->done, PGQRS_DONE_ARCHIVE, PGQRS_DONE_DELETE, err);
+        status =
+            pgqrsi_range_check("done", options->done, PGQRS_DONE_ARCHIVE, PGQRS_DONE_DELETE, err);
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("retry_base_ms", options->retry_base_ms, 0, MAX_RETRY_MS, err);
     if (status == PGQRS_OK)
@@ -52,24 +56,27 @@ pgqrsi_setup_check_not_started(const pgqrs_worker *worker, pgqrs_error *err)
 {
     if (!worker->is_started)
         return PGQRS_OK;
-    return pgqrsi_error_set(err, PGQRS_EINVAL,
-                            "refused a change of a worker that was started: do it before the start");
+    return pgqrsi_error_set(
+        err, PGQRS_EINVAL, "refused a change of a worker that was started: do it before the start");
 }
 
 pgqrs_status
 pgqrsi_setup_check_complete(const pgqrs_worker *worker, pgqrs_error *err)
 {
     if (worker->queues.count == 0)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused to start a worker without a queue: add one");
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused to start a worker without a queue: add one");
     for (size_t i = 0; i < worker->queues.count; i++)
         if (worker->queues.list[i]->held.source.route_count == 0)
-            return pgqrsi_error_set(err, PGQRS_EINVAL,
-                                    "refused to start a worker whose queue \"%s\" has no handler: set one",
-                                    worker->queues.list[i]->held.source.queue_name);
+            return pgqrsi_error_set(
+                err, PGQRS_EINVAL,
+                "refused to start a worker whose queue \"%s\" has no handler: set one",
+                worker->queues.list[i]->held.source.queue_name);
     return PGQRS_OK;
 }
 
-/* What notifications call the queue: one whose handlers are always busy is told of cancellations as well. */
+/* What notifications call the queue: one whose handlers are always busy is told of cancellations as
+ * well. */
 static pgqrs_status
 learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
 {
@@ -79,7 +86,8 @@ learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
     pgqrs_status status;
 
     pgqrsi_params_add_int(&params, queue->held.consumer->queue->id);
-    status = pgqrsi_client_run(worker->client, &call, pgqrsi_client_deadline(worker->client), &rows, err);
+    status = pgqrsi_client_run(worker->client, &call, pgqrsi_client_deadline(worker->client), &rows,
+                               err);
     if (status == PGQRS_OK)
         queue->key = pgqrsi_rows_int(rows, 0, 0);
     pgqrsi_rows_free(rows);
@@ -87,8 +95,8 @@ learn_key(pgqrs_worker *worker, pgqrsi_work_queue *queue, pgqrs_error *err)
     return status;
 }
 
-/* A worker that cannot be registered now - a role that may not, a server that cannot be written to, a standby
- * that does not confirm - works without, and housekeeping tries again. */
+/* A worker that cannot be registered now - a role that may not, a server that cannot be written to,
+ * a standby that does not confirm - works without, and housekeeping tries again. */
 static pgqrs_status
 register_worker(pgqrs_worker *worker, pgqrs_slice name, pgqrsi_work_queue *queue, pgqrs_error *err)
 {
@@ -98,11 +106,13 @@ register_worker(pgqrs_worker *worker, pgqrs_slice name, pgqrsi_work_queue *queue
 
     if (deadline_ms > now_ms + REGISTER_MS)
         deadline_ms = now_ms + REGISTER_MS;
-    status = worker->is_unregistered ? PGQRS_ETIMEDOUT
-                                     : pgqrsi_registration_add(worker->client, name, deadline_ms,
-                                                               &queue->held.consumer->worker_id, &detail);
+    status = worker->is_unregistered
+                 ? PGQRS_ETIMEDOUT
+                 : pgqrsi_registration_add(worker->client, name, deadline_ms,
+                                           &queue->held.consumer->worker_id, &detail);
     worker->is_unregistered |= status != PGQRS_OK;
-    queue->touch_ms = pgqrsi_clock_boot_ms() + (status == PGQRS_OK ? FIRST_TOUCH_MS : REGISTER_AGAIN_MS);
+    queue->touch_ms =
+        pgqrsi_clock_boot_ms() + (status == PGQRS_OK ? FIRST_TOUCH_MS : REGISTER_AGAIN_MS);
     if (status == PGQRS_ENOQUEUE || status == PGQRS_ENOMEM)
         pgqrsi_error_move(err, &detail);
     else
@@ -153,21 +163,23 @@ open_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_opti
 }
 
 pgqrs_status
-pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name, const pgqrs_worker_queue_options *options,
-                       pgqrs_error *err)
+pgqrs_worker_add_queue(pgqrs_worker *worker, pgqrs_slice name,
+                       const pgqrs_worker_queue_options *options, pgqrs_error *err)
 {
     pgqrs_worker_queue_options own = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     pgqrsi_work_queue **grown, *queue;
     pgqrs_status status = pgqrsi_setup_check_not_started(worker, err);
 
     if (status == PGQRS_OK)
-        status = pgqrsi_options_read("worker queue", "PGQRS_WORKER_QUEUE_OPTIONS_INIT", options, &own, err);
+        status = pgqrsi_options_read("worker queue", "PGQRS_WORKER_QUEUE_OPTIONS_INIT", options,
+                                     &own, err);
     if (status == PGQRS_OK)
         status = check_queue_options(&own, err);
     if (status != PGQRS_OK)
         return status;
     if (pgqrsi_queues_find(&worker->queues, name) != NULL)
-        return pgqrsi_error_set(err, PGQRS_EINVAL, "refused queue \"%.*s\": this worker has it already",
+        return pgqrsi_error_set(err, PGQRS_EINVAL,
+                                "refused queue \"%.*s\": this worker has it already",
                                 PGQRS_SLICE_ARG(name));
     grown = realloc(worker->queues.list, (worker->queues.count + 1) * sizeof(grown[0]));
     if (grown == NULL)
@@ -200,8 +212,8 @@ has_route(const pgqrsi_job_source *source, pgqrs_slice type)
 }
 
 pgqrs_status
-pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice type, pgqrs_job_handler handler,
-                    void *arg, pgqrs_error *err)
+pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice type,
+                    pgqrs_job_handler handler, void *arg, pgqrs_error *err)
 {
     pgqrsi_work_queue *queue = pgqrsi_queues_find(&worker->queues, queue_name);
     pgqrs_status status = pgqrsi_setup_check_not_started(worker, err);
@@ -218,10 +230,12 @@ pgqrs_worker_handle(pgqrs_worker *worker, pgqrs_slice queue_name, pgqrs_slice ty
                                 queue == NULL ? "add the queue to the worker first" : "it is NULL");
     if (has_route(&queue->held.source, type))
         return pgqrsi_error_set(
-            err, PGQRS_EINVAL, "refused a second handler for queue \"%.*s\" and %s%.*s%s: one type has one",
+            err, PGQRS_EINVAL,
+            "refused a second handler for queue \"%.*s\" and %s%.*s%s: one type has one",
             PGQRS_SLICE_ARG(queue_name), type.data != NULL ? "type \"" : "all other types",
             PGQRS_SLICE_ARG(type), type.data != NULL ? "\"" : "");
-    grown = realloc(queue->held.source.routes, (queue->held.source.route_count + 1) * sizeof(grown[0]));
+    grown =
+        realloc(queue->held.source.routes, (queue->held.source.route_count + 1) * sizeof(grown[0]));
     if (grown != NULL)
         queue->held.source.routes = grown;
     if (type.data != NULL)
@@ -266,7 +280,9 @@ pgqrs_retry_policy_name(pgqrs_retry_policy value)
 const char *
 pgqrs_done_policy_name(pgqrs_done_policy value)
 {
-    static const char *const names[] = { [PGQRS_DONE_ARCHIVE] = "archive", [PGQRS_DONE_DELETE] = "delete" };
+    static const char *const names[] = {
+        [PGQRS_DONE_ARCHIVE] = "archive", [PGQRS_DONE_DELETE] = "delete"
+    };
 
     return PGQRSI_ENUM_NAME(names, value);
 }
