@@ -28,7 +28,11 @@ CREATE TABLE :"schema".pgqrs_queues (
     max_crashes integer NOT NULL DEFAULT 3 CHECK (max_crashes BETWEEN 1 AND 1000),
     backoff_base_ms bigint NOT NULL DEFAULT 1000 CHECK (backoff_base_ms BETWEEN 1 AND 2592000000),
     backoff_max_ms bigint NOT NULL DEFAULT 3600000 CHECK (backoff_max_ms BETWEEN 1 AND 2592000000),
-    created_at timestamptz NOT NULL DEFAULT clock_timestamp()
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    paused_at timestamptz,
+    paused_until timestamptz,
+    paused_by text,
+    pause_reason text
 );
 COMMENT ON TABLE :"schema".pgqrs_queues IS 'The queues of pgqrs. Use pgqrs_create_queue and pgqrs_delete_queue: a queue is this row and its tables';
 COMMENT ON COLUMN :"schema".pgqrs_queues.id IS 'Names the queue''s tables: pgqrs_messages_<id>_ready, pgqrs_messages_<id>_held, pgqrs_archive_<id>, pgqrs_keys_<id>. Drawn at random, so that a number is not issued again after a failover or a reinstall';
@@ -38,6 +42,10 @@ COMMENT ON COLUMN :"schema".pgqrs_queues.max_crashes IS 'Expired leases after wh
 COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_base_ms IS 'Pause after the first failure, in milliseconds, doubled by each further failure';
 COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Longest pause after a failure, in milliseconds';
 COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When the queue was created';
+COMMENT ON COLUMN :"schema".pgqrs_queues.paused_at IS 'When the queue was paused: while this is set, and paused_until is not past, no message of the queue is claimed';
+COMMENT ON COLUMN :"schema".pgqrs_queues.paused_until IS 'When the pause ends by itself; NULL: when it is resumed';
+COMMENT ON COLUMN :"schema".pgqrs_queues.paused_by IS 'Who paused the queue: the role, and what the caller added';
+COMMENT ON COLUMN :"schema".pgqrs_queues.pause_reason IS 'Why the queue was paused';
 
 CREATE TABLE :"schema".pgqrs_workers (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -119,7 +127,9 @@ CREATE TABLE :"schema".pgqrs_archive (
     message_type text COLLATE "C",
     idempotency_key text COLLATE "C",
     result jsonb,
-    error text
+    error text,
+    replayed_as bigint,
+    replayed_at timestamptz
 ) PARTITION BY LIST (queue_id);
 COMMENT ON TABLE :"schema".pgqrs_archive IS 'Messages that were archived as done or dead';
 COMMENT ON COLUMN :"schema".pgqrs_archive.id IS 'The message''s id';
@@ -142,6 +152,8 @@ COMMENT ON COLUMN :"schema".pgqrs_archive.message_type IS 'The kind of work, if 
 COMMENT ON COLUMN :"schema".pgqrs_archive.idempotency_key IS 'The producer''s key, if any';
 COMMENT ON COLUMN :"schema".pgqrs_archive.result IS 'The consumer''s result';
 COMMENT ON COLUMN :"schema".pgqrs_archive.error IS 'The last error of a dead message';
+COMMENT ON COLUMN :"schema".pgqrs_archive.replayed_as IS 'The id of the copy of a dead message that was put into a queue again; NULL: it was not replayed';
+COMMENT ON COLUMN :"schema".pgqrs_archive.replayed_at IS 'When the dead message was replayed';
 
 -- varchar(255) and no toast table: a queue with keys costs two indexes and a table.
 CREATE TABLE :"schema".pgqrs_keys (
