@@ -27,6 +27,8 @@ extern const cli_column cli_metrics_columns[];
 int cli_queue_create(cli_context *context);
 int cli_queue_list(cli_context *context);
 int cli_queue_get(cli_context *context);
+int cli_queue_pause(cli_context *context);
+int cli_queue_resume(cli_context *context);
 int cli_queue_delete(cli_context *context);
 int cli_queue_purge(cli_context *context);
 int cli_queue_metrics(cli_context *context);

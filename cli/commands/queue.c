@@ -1,4 +1,4 @@
-/* queue create, list, get, delete, purge, metrics */
+/* queue create, list, get, pause, resume, delete, purge, metrics */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +20,22 @@ static const cli_column queue_columns[] = {
     { NULL, 0, NULL },
 };
 
+/* The same, and whether it is paused. */
+static const cli_column get_columns[] = {
+    { "id", CLI_COLUMN_RIGHT, NULL },
+    { "name", 0, NULL },
+    { "max_attempts", CLI_COLUMN_RIGHT, NULL },
+    { "max_crashes", CLI_COLUMN_RIGHT, NULL },
+    { "backoff_base_ms", CLI_COLUMN_RIGHT, NULL },
+    { "backoff_max_ms", CLI_COLUMN_RIGHT, NULL },
+    { "created_at", CLI_COLUMN_WHOLE, NULL },
+    { "paused_at", CLI_COLUMN_WHOLE, NULL },
+    { "paused_until", CLI_COLUMN_WHOLE, NULL },
+    { "paused_by", 0, NULL },
+    { "pause_reason", 0, NULL },
+    { NULL, 0, NULL },
+};
+
 /* The same, and how much is in it. */
 const cli_column cli_counted_columns[] = {
     { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the number in the names of its tables" },
@@ -36,6 +52,7 @@ const cli_column cli_counted_columns[] = {
     { NULL, 0, NULL },
 };
 
+#define GET_COLUMN_COUNT (sizeof(get_columns) / sizeof(get_columns[0]) - 1)
 #define QUEUE_COLUMN_COUNT (sizeof(queue_columns) / sizeof(queue_columns[0]) - 1)
 #define COUNTED_COLUMN_COUNT (sizeof(cli_counted_columns) / sizeof(cli_counted_columns[0]) - 1)
 
@@ -174,13 +191,47 @@ cli_queue_get(cli_context *context)
     pgqrs_queue_list *list = NULL;
     pgqrs_status status = pgqrs_queue_get(context->client, cli_call_argument(context->call, "NAME"),
                                           &list, context->err);
-    cli_value values[QUEUE_COLUMN_COUNT];
+    const pgqrs_queue_info *queue = pgqrs_queue_list_at(list, 0);
+    cli_value values[GET_COLUMN_COUNT] = { 0 };
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    queue_values(pgqrs_queue_list_at(list, 0), values);
-    cli_output_item(&context->output, queue_columns, values);
+    queue_values(queue, values);
+    values[QUEUE_COLUMN_COUNT] = cli_value_time(queue->paused_at_ms);
+    values[QUEUE_COLUMN_COUNT + 1] = cli_value_time(queue->paused_until_ms);
+    values[QUEUE_COLUMN_COUNT + 2] = cli_value_text(queue->paused_by);
+    values[QUEUE_COLUMN_COUNT + 3] = cli_value_text(queue->pause_reason);
+    cli_output_item(&context->output, get_columns, values);
     pgqrs_queue_list_free(list);
+    return CLI_EXIT_OK;
+}
+
+int
+cli_queue_pause(cli_context *context)
+{
+    pgqrs_pause_options options = PGQRS_PAUSE_OPTIONS_INIT;
+    pgqrs_status status;
+
+    options.for_ms = cli_call_number(context->call, "for", 0);
+    if (cli_call_text(context->call, "reason") != NULL)
+        options.reason = pgqrs_slice_of(cli_call_text(context->call, "reason"));
+    status = pgqrs_queue_pause(context->client, cli_call_argument(context->call, "NAME"), &options,
+                               context->err);
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    print_done(context, "paused");
+    return CLI_EXIT_OK;
+}
+
+int
+cli_queue_resume(cli_context *context)
+{
+    pgqrs_status status =
+        pgqrs_queue_resume(context->client, cli_call_argument(context->call, "NAME"), context->err);
+
+    if (status != PGQRS_OK)
+        return cli_fail(context, status);
+    print_done(context, "resumed");
     return CLI_EXIT_OK;
 }
 

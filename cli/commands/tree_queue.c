@@ -45,6 +45,20 @@ static const cli_option yes_options[] = {
 };
 CLI_OPTIONS_FIT(yes_options);
 
+static const cli_option pause_options[] = {
+    { "for", 0, CLI_DURATION, "DURATION", 1, INT64_C(31536000000),
+      "resume by itself after this time; never if it is left out" },
+    { "reason", 0, CLI_TEXT, "TEXT", 0, 0, "why, for people: at most 1,024 bytes" },
+    { NULL },
+};
+CLI_OPTIONS_FIT(pause_options);
+
+static const cli_example pause_examples[] = {
+    { "pgqrs queue pause mails --for 30m --reason \"the mail server is down\"",
+      "no message is claimed for half an hour" },
+    { NULL },
+};
+
 const cli_node cli_queue_commands[] = {
     { .name = "create",
       .summary = "create a queue",
@@ -67,6 +81,20 @@ const cli_node cli_queue_commands[] = {
       .arguments = name_arguments,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_get },
+    { .name = "pause",
+      .summary = "claim no more messages of a queue",
+      .details = "For all its consumers and workers. Messages can be sent, and those that are "
+                 "leased can be finished. Pausing again changes only the end.",
+      .arguments = name_arguments,
+      .options = pause_options,
+      .examples = pause_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_pause },
+    { .name = "resume",
+      .summary = "end the pause of a queue",
+      .arguments = name_arguments,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_queue_resume },
     { .name = "delete",
       .summary = "delete a queue with its messages and its archive",
       .arguments = name_arguments,

@@ -217,6 +217,13 @@ work_report_event(struct work_report *report, const pgqrs_event *event, int64_t 
     case PGQRS_EVENT_TROUBLE:
         report_trouble(report, event->message, now_ms);
         break;
+    case PGQRS_EVENT_PAUSED:
+        work_report_line(report, CLI_LOG_WARN, "the queue \"%s\" is paused: its messages wait",
+                         event->message);
+        break;
+    case PGQRS_EVENT_UNPAUSED:
+        work_report_line(report, CLI_LOG_INFO, "the queue \"%s\" is served again", event->message);
+        break;
     default:
         break;
     }

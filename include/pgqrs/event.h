@@ -27,8 +27,10 @@ typedef enum pgqrs_event_kind {
     PGQRS_EVENT_TROUBLE = 10,     /* the server refused a statement, which will be retried:
                                      `message` says why; sent at once, when the reason changes, and
                                      once a minute */
-    PGQRS_EVENT_REOPENED = 11     /* a queue that was deleted and created again is served again:
+    PGQRS_EVENT_REOPENED = 11,    /* a queue that was deleted and created again is served again:
                                      `message` names it */
+    PGQRS_EVENT_PAUSED = 12,      /* a queue was paused: `message` names it */
+    PGQRS_EVENT_UNPAUSED = 13     /* a paused queue is served again: `message` names it */
 } pgqrs_event_kind;
 
 /** "started", "done" and so on; "unknown" for any other value. Static text. Any thread. */

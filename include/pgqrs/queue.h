@@ -49,7 +49,11 @@ typedef struct pgqrs_queue_info {
     int32_t max_crashes;
     int64_t backoff_base_ms;
     int64_t backoff_max_ms;
-    int64_t created_at_ms; /* since 1970, UTC, by the server's clock */
+    int64_t created_at_ms;    /* since 1970, UTC, by the server's clock */
+    int64_t paused_at_ms;     /* likewise; 0: the queue is not paused */
+    int64_t paused_until_ms;  /* when the pause ends by itself; 0: when the queue is resumed */
+    pgqrs_slice paused_by;    /* the database role; { NULL, 0 }: the queue is not paused */
+    pgqrs_slice pause_reason; /* { NULL, 0 } if none was given */
 } pgqrs_queue_info;
 
 /** The number of messages in a queue, each counted once. For the archive see
@@ -66,6 +70,21 @@ typedef struct pgqrs_queue_counts {
 #define PGQRS_QUEUE_COUNTS_INIT                                                                    \
     {                                                                                              \
         sizeof(pgqrs_queue_counts), 0, 0, 0, 0                                                     \
+    }
+
+/** Options of pgqrs_queue_pause. Zero means the default. */
+typedef struct pgqrs_pause_options {
+    size_t size;        /* sizeof this struct */
+    int64_t for_ms;     /* ends the pause after that, at most 365 days; default: no end */
+    pgqrs_slice reason; /* for people, at most 1,024 bytes of UTF-8 on one line */
+} pgqrs_pause_options;
+
+#define PGQRS_PAUSE_OPTIONS_INIT                                                                   \
+    {                                                                                              \
+        sizeof(pgqrs_pause_options), 0,                                                            \
+        {                                                                                          \
+            NULL, 0                                                                                \
+        }                                                                                          \
     }
 
 typedef struct pgqrs_queue_list pgqrs_queue_list;
@@ -95,6 +114,19 @@ PGQRS_API pgqrs_status pgqrs_queue_delete(pgqrs_client *client, pgqrs_slice name
 
 /** Deletes every message of `name`, even leased ones. Keeps the archive. PGQRS_ENOQUEUE. */
 PGQRS_API pgqrs_status pgqrs_queue_purge(pgqrs_client *client, pgqrs_slice name, pgqrs_error *err);
+
+/** Pauses `name` for all its consumers and workers, until pgqrs_queue_resume or the end in
+ * `options`, which may be NULL. From the commit on no message is claimed: a dequeue returns an
+ * empty list, as from an empty queue. Messages can be enqueued, and leased ones finished; a worker
+ * releases those that it has not begun, and sends PGQRS_EVENT_PAUSED. pgqrs_consumer_lease leases
+ * even from a paused queue. Pausing a paused queue succeeds: it changes the end, and leaves the
+ * time, the role and the reason. PGQRS_ENOQUEUE. */
+PGQRS_API pgqrs_status pgqrs_queue_pause(pgqrs_client *client, pgqrs_slice name,
+                                         const pgqrs_pause_options *options, pgqrs_error *err);
+
+/** Ends the pause of `name` and wakes sleeping workers. Succeeds if it is not paused.
+ * PGQRS_ENOQUEUE. */
+PGQRS_API pgqrs_status pgqrs_queue_resume(pgqrs_client *client, pgqrs_slice name, pgqrs_error *err);
 
 /** The number of queues in `list`. Any thread. */
 PGQRS_API size_t pgqrs_queue_list_count(const pgqrs_queue_list *list);

@@ -44,7 +44,7 @@ COMMENT ON COLUMN :"schema".pgqrs_queues.backoff_max_ms IS 'Longest pause after 
 COMMENT ON COLUMN :"schema".pgqrs_queues.created_at IS 'When the queue was created';
 COMMENT ON COLUMN :"schema".pgqrs_queues.paused_at IS 'When the queue was paused: while this is set, and paused_until is not past, no message of the queue is claimed';
 COMMENT ON COLUMN :"schema".pgqrs_queues.paused_until IS 'When the pause ends by itself; NULL: when it is resumed';
-COMMENT ON COLUMN :"schema".pgqrs_queues.paused_by IS 'Who paused the queue: the role, and what the caller added';
+COMMENT ON COLUMN :"schema".pgqrs_queues.paused_by IS 'The role that paused the queue';
 COMMENT ON COLUMN :"schema".pgqrs_queues.pause_reason IS 'Why the queue was paused';
 
 CREATE TABLE :"schema".pgqrs_workers (

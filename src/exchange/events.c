@@ -70,7 +70,9 @@ pgqrs_event_kind_name(pgqrs_event_kind value)
                                          [PGQRS_EVENT_DISCONNECTED] = "disconnected",
                                          [PGQRS_EVENT_CONNECTED] = "connected",
                                          [PGQRS_EVENT_TROUBLE] = "trouble",
-                                         [PGQRS_EVENT_REOPENED] = "reopened" };
+                                         [PGQRS_EVENT_REOPENED] = "reopened",
+                                         [PGQRS_EVENT_PAUSED] = "paused",
+                                         [PGQRS_EVENT_UNPAUSED] = "unpaused" };
 
     return PGQRSI_ENUM_NAME(names, value);
 }

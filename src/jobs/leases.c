@@ -334,6 +334,33 @@ pgqrsi_lease_lost(pgqrsi_lease *lease, const char *why)
     pgqrsi_lease_end(lease);
 }
 
+static void
+release(pgqrsi_lease *lease, int all)
+{
+    int is_waiting;
+
+    if (lease->state != PGQRSI_LEASE_HELD)
+        return;
+    is_waiting = pgqrsi_lease_withdraw(lease);
+    if (!is_waiting && all)
+        pgqrsi_lease_cancel(lease, PGQRS_JOB_STOPPING);
+    if (is_waiting || all)
+        pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
+}
+
+void
+pgqrsi_holding_release_held(pgqrsi_holding *holding, int all)
+{
+    pgqrsi_lease *lease = TAILQ_FIRST(&holding->owned);
+
+    while (lease != NULL) {
+        pgqrsi_lease *next = TAILQ_NEXT(lease, owned);
+
+        release(lease, all);
+        lease = next;
+    }
+}
+
 void
 pgqrsi_holding_gone(pgqrsi_holding *holding)
 {

@@ -183,6 +183,9 @@ void pgqrsi_lease_end(pgqrsi_lease *lease);
 /** Tells the handler to give up. */
 void pgqrsi_lease_cancel(pgqrsi_lease *lease, pgqrs_job_cancellation why);
 
+/** Releases what has not begun; if `all`, also what has, whose handlers are told to give up. */
+void pgqrsi_holding_release_held(pgqrsi_holding *holding, int all);
+
 /** All leases of a queue that was deleted are lost, but those whose reports are under way. */
 void pgqrsi_holding_gone(pgqrsi_holding *holding);
 

@@ -20,6 +20,9 @@
  * costs as much. */
 #define FEWER_IF_SLOW 5
 
+/* How long claims have more time after one that took too long. */
+#define SLOW_MS 60000
+
 static const struct priorities {
     int64_t low, high;
 } band_priorities[PGQRSI_BAND_COUNT] = {
@@ -102,6 +105,7 @@ begin_ready(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     pgqrsi_params_add_id(params, claim->consumer->worker_id);
     if (claim->type.data != NULL || claim->is_blind)
         pgqrsi_params_add_text(params, claim->type);
+    pgqrsi_params_add_int(params, claim->consumer->queue->id);
 }
 
 static void
@@ -122,6 +126,7 @@ begin_band(pgqrsi_claim *claim, const pgqrsi_frontier *frontier)
     pgqrsi_params_add_text(params, claim->type);
     pgqrsi_params_add_id(params, frontier->held_from_ms[band_of(claim->place)]);
     pgqrsi_params_add_int(params, claim->spares_leases);
+    pgqrsi_params_add_int(params, claim->consumer->queue->id);
 }
 
 pgqrs_status
@@ -219,6 +224,8 @@ pgqrsi_claim_refused(pgqrsi_claim *claim, pgqrs_status status, const char *sqlst
     pgqrsi_client_lock(claim->consumer->client);
     pgqrsi_frontier_refused(&claim->consumer->queue->frontier,
                             is_row ? claim->asked : claim->asked / FEWER_IF_SLOW);
+    if (!is_row)
+        claim->consumer->queue->frontier.slow_until_ms = pgqrsi_clock_ms() + SLOW_MS;
     pgqrsi_client_unlock(claim->consumer->client);
     if (sqlstate[0] == '\0')
         return PGQRSI_CLAIM_FAILED; /* the connection is lost as well, or time is up */

@@ -129,7 +129,10 @@ pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64
         keep_told(frontier, band, peek);
     if (peek->head_ms != 0)
         frontier->head_ms = peek->head_ms;
-    frontier->has_head = peek->head_ms != 0;
+    frontier->has_head = frontier->head_unclaimed = peek->head_ms != 0;
+    frontier->paused_ms = peek->paused_ms;
+    if (peek->paused_ms != 0 && peek->paused_ms != PGQRSI_CLOCK_NEVER)
+        frontier->paused_ms = now_ms + peek->paused_ms - peek->server_now_ms;
     frontier->expiry_ms = PGQRSI_CLOCK_NEVER;
     if (peek->expiry_ms != 0)
         frontier->expiry_ms = now_ms + peek->expiry_ms - peek->server_now_ms;
@@ -140,8 +143,16 @@ pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, int64
 }
 
 int
+pgqrsi_frontier_is_paused(const pgqrsi_frontier *frontier, int64_t now_ms)
+{
+    return now_ms < frontier->paused_ms;
+}
+
+int
 pgqrsi_frontier_has_hope(const pgqrsi_frontier *frontier, int64_t now_ms)
 {
+    if (pgqrsi_frontier_is_paused(frontier, now_ms))
+        return 0;
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
         if (pgqrsi_frontier_is_due(frontier, (pgqrsi_band)band, now_ms))
             return 1;
@@ -190,10 +201,13 @@ pgqrsi_frontier_claimed(pgqrsi_frontier *frontier, const pgqrsi_claimed *claimed
 {
     if (claimed->count > 0 && claimed->last_id > frontier->leased)
         frontier->leased = claimed->last_id;
+    if (claimed->count > 0)
+        frontier->head_unclaimed = 0;
     if (claimed->by_type)
         return;
     frontier->full = claimed->count == claimed->asked;
-    frontier->drained = !frontier->full && !claimed->by_runs;
+    /* Where there was something to claim, an empty claim may mean that the queue is paused. */
+    frontier->drained = !frontier->full && !claimed->by_runs && !frontier->head_unclaimed;
     if (claimed->last_id > frontier->claimed)
         frontier->claimed = claimed->last_id;
     if (claimed->count > 0)

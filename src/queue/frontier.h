@@ -56,7 +56,11 @@ typedef struct pgqrsi_frontier {
     int64_t default_vt_ms;
     /* enqueued_at of the ready lane's head, or of the last message claimed there */
     int64_t head_ms;
-    int has_head;      /* the last peek found a head: something can be claimed there */
+    int has_head; /* the last peek found a head: something can be claimed there */
+    /* the last peek found a head, and no claim has brought anything since */
+    int head_unclaimed;
+    /* the queue is paused until then; 0: it is not, PGQRSI_CLOCK_NEVER: until it is resumed */
+    int64_t paused_ms;
     int64_t peeked_ms; /* when the above was last asked for; -1: never */
     int64_t server_ms; /* when the server was started, by its clock; 0: not known */
     int64_t sweep_low; /* usual looks begin after this id */
@@ -79,7 +83,9 @@ typedef struct pgqrsi_frontier {
     int64_t sweep_from;
     int64_t sweep_limit; /* messages in one sweep: halved where the server refuses one */
     int64_t ask_max;     /* messages in one claim: likewise; 0: no limit */
-    int64_t save_ms;     /* when the low-water mark may be written again */
+    /* a claim took too long just now: until then others may take longer than usual */
+    int64_t slow_until_ms;
+    int64_t save_ms; /* when the low-water mark may be written again */
     int64_t saved_low;
     int64_t keys_ms;    /* when to look for expired idempotency keys */
     int64_t archive_ms; /* when to make the next months' archive partitions */
@@ -93,6 +99,7 @@ typedef struct pgqrsi_peek {
     int64_t server_ms; /* when it was started */
     int64_t issued;
     int64_t expiry_ms; /* the earliest end of a lease in the ready lane */
+    int64_t paused_ms; /* when the pause ends; 0: the queue is not paused, INT64_MAX: no end */
     int64_t bound;     /* as the peek was sent with */
     int64_t asked_ms;  /* when it was sent, by this process's clock */
 } pgqrsi_peek;
@@ -111,6 +118,9 @@ int pgqrsi_frontier_peeked(pgqrsi_frontier *frontier, const pgqrsi_peek *peek, i
 
 /** 1 if the last peek says that something could be claimed now. */
 int pgqrsi_frontier_has_hope(const pgqrsi_frontier *frontier, int64_t now_ms);
+
+/** 1 if the last peek says that the queue is paused now. */
+int pgqrsi_frontier_is_paused(const pgqrsi_frontier *frontier, int64_t now_ms);
 
 /** 1 if `band` has something due. */
 int pgqrsi_frontier_is_due(const pgqrsi_frontier *frontier, pgqrsi_band band, int64_t now_ms);

@@ -263,6 +263,10 @@ make_list(pgqrsi_rows *rows, pgqrs_queue_list **out, pgqrs_error *err)
         queue->backoff_base_ms = pgqrsi_rows_int(rows, row, 4);
         queue->backoff_max_ms = pgqrsi_rows_int(rows, row, 5);
         queue->created_at_ms = pgqrsi_rows_time_ms(rows, row, 6);
+        queue->paused_at_ms = pgqrsi_rows_time_ms(rows, row, 9);
+        queue->paused_until_ms = pgqrsi_rows_time_ms(rows, row, 10);
+        queue->paused_by = pgqrsi_rows_text(rows, row, 11);
+        queue->pause_reason = pgqrsi_rows_text(rows, row, 12);
     }
     *out = list;
     return PGQRS_OK;

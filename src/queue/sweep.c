@@ -85,6 +85,7 @@ start_peek(pgqrsi_refresh *refresh, const pgqrsi_frontier *frontier)
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
         pgqrsi_params_add_id(&refresh->params,
                              refresh->range.is_held_full ? 0 : frontier->held_from_ms[band]);
+    pgqrsi_params_add_int(&refresh->params, refresh->consumer->queue->id);
 }
 
 /* A new client begins its claims at the mark. */
@@ -252,6 +253,10 @@ read_peek(pgqrsi_refresh *refresh, pgqrsi_frontier *frontier, const pgqrsi_rows 
     found.issued = pgqrsi_rows_int(rows, 0, 5);
     found.expiry_ms = pgqrsi_rows_time_ms(rows, 0, 10);
     found.server_ms = pgqrsi_rows_time_ms(rows, 0, 12);
+    if (!pgqrsi_rows_is_null(rows, 0, 14))
+        found.paused_ms = pgqrsi_rows_int(rows, 0, 14) == INT64_MAX
+                              ? PGQRSI_CLOCK_NEVER
+                              : pgqrsi_rows_time_ms(rows, 0, 14);
     if (pgqrsi_frontier_peeked(frontier, &found, now_ms)) {
         refresh->step = PGQRSI_REFRESH_PEEK;
         refresh->is_narrowed = 0;

@@ -22,6 +22,9 @@
 #define LOCKED_LOCK_MS 25
 #define RUNS_LOCK_MS 500
 
+/* A paused queue is not looked at more often, however often producers wake the worker. */
+#define PAUSED_LOOK_MS 250
+
 /* Roughly how much one claim may bring into memory. */
 #define CLAIM_BYTES 8e6
 
@@ -34,6 +37,8 @@ sending_as(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int6
 {
     int64_t patience_ms = queue->held.options.lease_ms / 3;
     int is_locked = now_ms < queue->held.apart_until_ms;
+    /* A claim took too long: the next ones are not to fail before a slow server has said why. */
+    int is_slow = pgqrsi_clock_ms() < pgqrsi_consumer_frontier(queue->held.consumer).slow_until_ms;
     int64_t lock_ms = 0;
 
     if (is_locked)
@@ -42,9 +47,11 @@ sending_as(const pgqrsi_claiming *claiming, const pgqrsi_work_queue *queue, int6
         lock_ms = queue->claim.by_runs ? RUNS_LOCK_MS : LOCK_MS;
     if (patience_ms > PATIENCE_MAX_MS)
         patience_ms = PATIENCE_MAX_MS;
+    if (is_slow)
+        patience_ms = queue->held.consumer->client->settings.operation_timeout_ms;
     return (pgqrsi_sending_as){ .traffic = PGQRSI_TRAFFIC_CLAIM,
-                                .is_apart = is_locked || queue->claim.by_runs,
-                                .is_slow = is_locked && claiming->queues->count > 1,
+                                .is_apart = is_locked || queue->claim.by_runs || is_slow,
+                                .is_slow = (is_locked || is_slow) && claiming->queues->count > 1,
                                 .lock_ms = lock_ms,
                                 .patience_ms =
                                     patience_ms > PATIENCE_MIN_MS ? patience_ms : PATIENCE_MIN_MS };
@@ -369,6 +376,11 @@ pgqrsi_claiming_woken(pgqrsi_claiming *claiming, pgqrsi_work_queue *queue, int64
 {
     pgqrsi_handlers_state state = pgqrsi_handlers_look(claiming->holdings->handlers);
 
+    if (queue->is_paused && queue->polling.state == PGQRSI_POLLING_SLEEPING) {
+        /* It was perhaps resumed, but most wake-ups come from producers. */
+        pgqrsi_polling_due(&queue->polling, queue->polling.hinted_ms + PAUSED_LOOK_MS);
+        return;
+    }
     if (!pgqrsi_wakeups_reach_all(claiming->queues) &&
         (claiming->is_stopped ||
          (int64_t)(state.running + state.waiting) >= claiming->dealing.concurrency))

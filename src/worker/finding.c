@@ -47,6 +47,7 @@ key_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     queue->held.is_gone = 0;
     queue->held.apart_until_ms = queue->apart_until_ms = 0;
     queue->found = NULL;
+    queue->is_paused = 0;
     queue->place = PGQRSI_PLACE_ABOVE;
     queue->touch_ms = 0;
     memset(&queue->polling, 0, sizeof(queue->polling));

@@ -39,6 +39,10 @@ hints_of(const pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, int6
     pgqrsi_client_unlock(client);
     hints.has_head = frontier.has_head;
     hints.due_ms = pgqrsi_frontier_next_ms(&frontier);
+    if (pgqrsi_frontier_is_paused(&frontier, pgqrsi_clock_ms())) {
+        hints.has_head = 0;
+        hints.due_ms = frontier.paused_ms;
+    }
     if (hints.due_ms != NEVER)
         hints.due_ms += now_ms - pgqrsi_clock_ms();
     if (queue->is_swept_later && off_ms > now_ms && off_ms < hints.due_ms)
@@ -68,6 +72,22 @@ end_refresh(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue, const p
     hint(housekeeping, queue, hints);
 }
 
+/* Whoever takes over what has not begun may do so at once when the queue is resumed. */
+static void
+note_pause(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
+{
+    pgqrsi_frontier frontier = pgqrsi_consumer_frontier(queue->held.consumer);
+    int is_paused = pgqrsi_frontier_is_paused(&frontier, pgqrsi_clock_ms());
+
+    if (is_paused)
+        pgqrsi_holding_release_held(&queue->held, 0);
+    if (is_paused != queue->is_paused)
+        pgqrsi_events_tell(housekeeping->events,
+                           is_paused ? PGQRS_EVENT_PAUSED : PGQRS_EVENT_UNPAUSED, NULL, PGQRS_OK,
+                           queue->held.source.queue_name);
+    queue->is_paused = is_paused;
+}
+
 /* Sweeps charge crashes: not to those that an outage kept from extending their leases. */
 static int
 is_held_off(const pgqrsi_housekeeping *housekeeping, const pgqrsi_work_queue *queue)
@@ -92,6 +112,7 @@ go_on(pgqrsi_housekeeping *housekeeping, pgqrsi_work_queue *queue)
         has_next = pgqrsi_refresh_next(&queue->refresh);
     }
     if (!has_next || queue->refresh.step > PGQRSI_REFRESH_PEEK_AGAIN) {
+        note_pause(housekeeping, queue);
         hints = hints_of(housekeeping, queue, pgqrsi_clock_boot_ms());
         hint(housekeeping, queue, &hints);
     }

@@ -34,36 +34,13 @@ take_returned(pgqrs_worker *worker)
 }
 
 static void
-release_lease(pgqrsi_lease *lease, int all)
-{
-    int is_waiting;
-
-    if (lease->state != PGQRSI_LEASE_HELD)
-        return;
-    is_waiting = pgqrsi_lease_withdraw(lease);
-    if (!is_waiting && all)
-        pgqrsi_lease_cancel(lease, PGQRS_JOB_STOPPING);
-    if (is_waiting || all)
-        pgqrsi_lease_report(lease, PGQRSI_VERDICT_RELEASED);
-}
-
-/* Gives back what has not begun; in the last phase also what has: its handler is told to give
- * up. */
-static void
-give_back(pgqrs_worker *worker, int all)
+release_held(pgqrs_worker *worker, int all)
 {
     pgqrsi_holding *holding;
 
     TAILQ_FOREACH(holding, &worker->holdings.busy, busy)
     {
-        pgqrsi_lease *lease = TAILQ_FIRST(&holding->owned);
-
-        while (lease != NULL) {
-            pgqrsi_lease *next = TAILQ_NEXT(lease, owned);
-
-            release_lease(lease, all);
-            lease = next;
-        }
+        pgqrsi_holding_release_held(holding, all);
     }
 }
 
@@ -80,11 +57,11 @@ enter(pgqrs_worker *worker, pgqrsi_phase phase, int64_t now_ms)
         worker->grace_ends_ms = now_ms + worker->options.grace_ms;
         worker->gives_up_ms = now_ms + NOTHING_LEFT_MS;
         pgqrsi_claiming_stop(&worker->claiming);
-        give_back(worker, 0);
+        release_held(worker, 0);
         break;
     case PGQRSI_PHASE_RELEASING:
         worker->gives_up_ms = now_ms + FINAL_REPORTS_MS;
-        give_back(worker, 1);
+        release_held(worker, 1);
         break;
     case PGQRSI_PHASE_LEAVING:
         worker->gives_up_ms = now_ms + UNREGISTER_MS;

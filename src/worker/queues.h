@@ -50,6 +50,7 @@ typedef struct pgqrsi_work_queue {
     TAILQ_ENTRY(pgqrsi_work_queue) look; /* in `looks` or `upkeep` */
     pgqrsi_refresh refresh;
     int is_refreshing;
+    int is_paused;          /* PAUSED was told, and not UNPAUSED since */
     int is_swept_later;     /* there is something to sweep, but an outage has just been */
     int64_t apart_until_ms; /* its looks failed among others: each is sent by itself until then */
     int64_t find_ms;        /* when it is looked up again, after it was deleted */

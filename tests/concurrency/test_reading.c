@@ -141,8 +141,8 @@ read_without_bound(struct story *story)
           NULL);
     statements = ts_format("SET enable_seqscan = off; SET enable_bitmapscan = off; "
                            "SET plan_cache_mode = force_generic_plan; "
-                           "PREPARE claim (bigint, bigint, bigint, bigint, bigint) AS %s; "
-                           "EXECUTE claim (0, 10, 1, 1, NULL)",
+                           "PREPARE claim (bigint, bigint, bigint, bigint, bigint, bigint) AS %s; "
+                           "EXECUTE claim (0, 10, 1, 1, NULL, 1)",
                            statement->text);
     run_apart(story, statements);
     free(statements);

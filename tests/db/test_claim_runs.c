@@ -137,7 +137,7 @@ static PGconn *
 stopped_claim_by(const char *statement, const char *where)
 {
     char *path = ts_format("%s, pg_catalog, public", where);
-    char *execute = ts_format("EXECUTE %s(0, 10, 60000, 1, NULL)", statement);
+    char *execute = ts_format("EXECUTE %s(0, 10, 60000, 1, NULL, 1)", statement);
     PGconn *claimer = connect_with(path);
 
     free(path);
@@ -213,7 +213,7 @@ two_claims_that_search_at_once_take_different_runs(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_update");
-    ts_sql(other, "EXECUTE runs(0, 3, 60000, 2, NULL)");
+    ts_sql(other, "EXECUTE runs(0, 3, 60000, 2, NULL, 1)");
     let_go_on();
     assert_int_equal(outcome(claimer), 10);
     expect_held(1, FIRST_TEN);
@@ -228,7 +228,7 @@ what_was_claimed_between_snapshot_and_search_is_passed_over(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_search");
-    ts_sql(other, "EXECUTE runs(0, 10, 60000, 2, NULL)");
+    ts_sql(other, "EXECUTE runs(0, 10, 60000, 2, NULL, 1)");
     let_go_on();
     assert_int_equal(outcome(claimer), 10);
     expect_held(2, FIRST_TEN);
@@ -244,7 +244,7 @@ what_was_claimed_between_search_and_update_stays_with_the_other(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_update");
-    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL)");
+    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL, 1)");
     let_go_on();
     assert_int_equal(outcome(claimer), 6);
     expect_held(2, "1,2,3,4");
@@ -260,7 +260,7 @@ what_another_is_about_to_claim_is_waited_for_and_left_to_it(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_update");
-    ts_sql(other, "BEGIN; EXECUTE locked(0, 4, 60000, 2, NULL)");
+    ts_sql(other, "BEGIN; EXECUTE locked(0, 4, 60000, 2, NULL, 1)");
     let_go_on();
     expect_waiting(claimer);
     ts_sql(other, "COMMIT");
@@ -280,7 +280,7 @@ the_lease_that_is_there_now_decides(void **state)
 
         fill(300);
         claimer = stopped_claim_by("by_id", "before_update");
-        ts_sql(other, "%sEXECUTE locked(0, 4, 60000, 2, NULL)", waits ? "BEGIN; " : "");
+        ts_sql(other, "%sEXECUTE locked(0, 4, 60000, 2, NULL, 1)", waits ? "BEGIN; " : "");
         let_go_on();
         if (waits) {
             expect_waiting(claimer);
@@ -301,7 +301,7 @@ what_another_failed_to_claim_is_claimed(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_update");
-    ts_sql(other, "BEGIN; EXECUTE locked(0, 4, 60000, 2, NULL)");
+    ts_sql(other, "BEGIN; EXECUTE locked(0, 4, 60000, 2, NULL, 1)");
     let_go_on();
     expect_waiting(claimer);
     ts_sql(other, "ROLLBACK");
@@ -332,7 +332,7 @@ the_sweep_leaves_alone_what_is_being_claimed(void **state)
 {
     (void)state;
     fill(300);
-    ts_sql(other, "BEGIN; EXECUTE runs(0, 10, 60000, 2, NULL)");
+    ts_sql(other, "BEGIN; EXECUTE runs(0, 10, 60000, 2, NULL, 1)");
     prepare(sql, "sweep", PGQRSI_SQL_CONSUMER_SWEEP);
     ts_sql(sql, "EXECUTE sweep(0, 300, 12, 5000, 1000, 1, 0)");
     ts_sql(sql, "DEALLOCATE sweep");
@@ -349,7 +349,7 @@ what_was_finished_meanwhile_does_not_come_back(void **state)
     (void)state;
     fill(300);
     claimer = stopped_claim("before_update");
-    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL)");
+    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL, 1)");
     ts_sql(other, "EXECUTE finish(1, 4, 2)");
     let_go_on();
     assert_int_equal(outcome(claimer), 6);
@@ -370,7 +370,7 @@ a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout(void **stat
     ts_sql(sql, "ALTER DATABASE %s SET lock_timeout = 200", PQdb(sql));
     claimer = stopped_claim("before_update");
     ts_sql(sql, "ALTER DATABASE %s RESET lock_timeout", PQdb(sql));
-    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL)");
+    ts_sql(other, "EXECUTE locked(0, 4, 60000, 2, NULL, 1)");
     ts_sql(other, "BEGIN; EXECUTE finish(1, 4, 2)");
     let_go_on();
     result = PQgetResult(claimer);
@@ -388,10 +388,10 @@ what_a_claim_left_behind_is_found_by_the_others(void **state)
 {
     (void)state;
     fill(300);
-    ts_sql(other, "BEGIN; EXECUTE runs(0, 10, 60000, 2, NULL); ROLLBACK");
-    ts_sql(other, "EXECUTE runs(0, 2, 60000, 3, NULL)");
+    ts_sql(other, "BEGIN; EXECUTE runs(0, 10, 60000, 2, NULL, 1); ROLLBACK");
+    ts_sql(other, "EXECUTE runs(0, 2, 60000, 3, NULL, 1)");
     expect_held(3, "11,12");
-    ts_sql(other, "EXECUTE locked(0, 4, 60000, 4, NULL)");
+    ts_sql(other, "EXECUTE locked(0, 4, 60000, 4, NULL, 1)");
     expect_held(4, "1,2,3,4");
     ts_sql(other, "EXECUTE sweep(0, 300, 10, 5000, 1000, 1, 0)");
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE id BETWEEN 5 AND 10"), 6);
@@ -402,7 +402,7 @@ a_claim_takes_no_more_than_64_advisory_locks(void **state)
 {
     (void)state;
     fill(20000);
-    ts_sql(other, "BEGIN; EXECUTE runs(0, 10000, 60000, 2, NULL)");
+    ts_sql(other, "BEGIN; EXECUTE runs(0, 10000, 60000, 2, NULL, 1)");
     assert_int_equal(ts_int(other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = "
                                    "pg_backend_pid()"),
                      64);
@@ -431,7 +431,7 @@ claim_all(void *argument)
         const char *name = session->number % 3 != 0 ? "runs" : "locked";
 
         for (int attempt = 0; attempt < 2; attempt++, name = "locked") {
-            char *text = ts_format("EXECUTE %s(0, %d, 60000, %d, NULL)", name, ASKED, token);
+            char *text = ts_format("EXECUTE %s(0, %d, 60000, %d, NULL, 1)", name, ASKED, token);
             PGresult *result = PQexec(session->connection, text);
 
             rows = PQntuples(result);

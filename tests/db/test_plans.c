@@ -133,15 +133,15 @@ expect_plan(PGconn *connection, const struct probe *probe, pgqrsi_lane lane)
 
 static const struct probe ready_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_READY,
-      "0, 1, 1000, 1, NULL",
+      "0, 1, 1000, 1, NULL, 1",
       { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
         "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS,
-      "0, 1, 1000, 1, NULL",
+      "0, 1, 1000, 1, NULL, 1",
       { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
         "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE,
-      "0, 1, 1000, 1, NULL, 'a'",
+      "0, 1, 1000, 1, NULL, 'a', 1",
       { "Tid Scan on pgqrs_messages_1_ready", "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_SWEEP,
       "0, 1000, 1000, 5000, 1000, 1, 0",
@@ -150,11 +150,11 @@ static const struct probe ready_probes[] = {
 
 static const struct probe held_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_HELD,
-      "1, 100, 1, 1000, 1, NULL, NULL, NULL, 0",
+      "1, 100, 1, 1000, 1, NULL, NULL, NULL, 0, 1",
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
         ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Function Scan on generate_series" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
-      "0, 0, 1000, 5000, NULL, NULL, NULL",
+      "0, 0, 1000, 5000, NULL, NULL, NULL, 1",
       { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: ((priority = p", "Index Cond: (id > $1)",
         "Index Cond: ((id > $2) AND (id <= $" } },
 };
@@ -293,11 +293,11 @@ the_held_lane_is_probed_and_not_read(void **state)
                       NULL));
     PQclear(PQprepare(sql, "peek", statement(&queue, PGQRSI_SQL_CONSUMER_PEEK, PGQRSI_LANE_READY), 0, NULL));
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL, 0)");
+    ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL, 0, 1)");
     assert_in_range(index_rows_read() - before, 10, 100);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
     before = index_rows_read();
-    ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000, NULL, NULL, NULL)");
+    ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000, NULL, NULL, NULL, 1)");
     assert_in_range(index_rows_read() - before, 5, 100);
     ts_sql(sql, "DEALLOCATE ALL");
 }
@@ -317,7 +317,7 @@ claims_are_hot_updates(void **state)
     PQclear(PQprepare(other, "extend", statement(&queue, PGQRSI_SQL_CONSUMER_EXTEND, PGQRSI_LANE_READY), 0,
                       NULL));
     for (int i = 0; i < CLAIMED / 100; i++)
-        ts_sql(other, "EXECUTE claim(%d, 100, 60000, 7, NULL)", i * 100);
+        ts_sql(other, "EXECUTE claim(%d, 100, 60000, 7, NULL, 1)", i * 100);
     ids = ts_text(other, "SELECT array_agg(n) FROM generate_series(1, 100) AS n");
     ts_sql(other, "EXECUTE extend('%s', array_fill(7::bigint, ARRAY[100]), 60000)", ids);
     free(ids);
@@ -344,7 +344,7 @@ claim_all(void *argument)
     int idle = 0;
 
     while (idle < 3 && !session->failed) {
-        char *execute = ts_format("EXECUTE claim(0, %d, 60000, %d, NULL)", ASKED, session->token);
+        char *execute = ts_format("EXECUTE claim(0, %d, 60000, %d, NULL, 1)", ASKED, session->token);
         PGresult *result = PQexec(session->connection, execute);
         int rows = PQntuples(result);
 

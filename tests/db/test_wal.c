@@ -123,7 +123,7 @@ records_of_a_claim(pgqrsi_sql which)
            MESSAGES);
     PQclear(PQprepare(sql, "claim", statement(which), 0, NULL));
     result =
-        PQexec(sql, "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF) EXECUTE claim(0, 1000, 60000, 1, NULL)");
+        PQexec(sql, "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF) EXECUTE claim(0, 1000, 60000, 1, NULL, 1)");
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         ts_fail("the claim failed: %s", PQerrorMessage(sql));
     for (int row = 0; row < PQntuples(result) && records < 0; row++) {

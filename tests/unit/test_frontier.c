@@ -48,7 +48,8 @@ a_new_client_begins_at_the_low_water_mark_and_knows_nothing(void **state)
     assert_int_equal(frontier.bound, LOW);
     assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS));
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
-        assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
+        assert_false(
+            pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
 }
 
 static void
@@ -58,7 +59,8 @@ the_bound_follows_what_was_claimed_a_while_ago(void **state)
 
     (void)state;
     claim(&frontier, 10, 10, 110, START_MS + 1000);
-    assert_int_equal(frontier.bound, LOW); /* 110 was seen just now: a lower id may be committed yet */
+    assert_int_equal(frontier.bound,
+                     LOW); /* 110 was seen just now: a lower id may be committed yet */
     claim(&frontier, 10, 10, 120, START_MS + 1010);
     assert_int_equal(frontier.bound, LOW);
     claim(&frontier, 10, 10, 130, START_MS + 1100);
@@ -87,7 +89,8 @@ a_full_claim_does_not_move_the_bound_beyond_itself(void **state)
 
     (void)state;
     claim(&frontier, 10, 10, 200, START_MS + 1000);
-    claim(&frontier, 10, 10, 150, START_MS + 1100); /* what others had released or skipped lies below 200 */
+    claim(&frontier, 10, 10, 150,
+          START_MS + 1100); /* what others had released or skipped lies below 200 */
     assert_int_equal(frontier.bound, 150);
 }
 
@@ -118,9 +121,53 @@ an_idle_client_passes_by_what_others_have_finished(void **state)
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
     claim(&frontier, 10, 0, 0, START_MS + 1001);
     assert_true(frontier.drained);
-    assert_int_equal(frontier.bound, LOW); /* of 5000 no one knows yet whether all below is committed */
+    assert_int_equal(frontier.bound,
+                     LOW); /* of 5000 no one knows yet whether all below is committed */
     claim(&frontier, 10, 0, 0, START_MS + 1100);
     assert_int_equal(frontier.bound, 5000);
+}
+
+/* Where the last peek saw something to claim, an empty claim may mean that the queue is paused. */
+static void
+an_empty_claim_of_a_lane_that_is_not_empty_says_nothing(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000, .head_ms = SERVER_MS };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
+    for (int64_t i = 0; i < 10; i++)
+        claim(&frontier, 10, 0, 0, START_MS + 1100 + i * 100);
+    assert_false(frontier.drained);
+    assert_int_equal(frontier.bound, LOW);
+    peek.head_ms = 0;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 3000);
+    claim(&frontier, 10, 0, 0, START_MS + 3100);
+    claim(&frontier, 10, 0, 0, START_MS + 3200);
+    assert_int_equal(frontier.bound, 5000);
+}
+
+static void
+a_pause_is_known_until_its_end_by_our_clock(void **state)
+{
+    pgqrsi_frontier frontier = fresh();
+    pgqrsi_peek peek = { .server_now_ms = SERVER_MS,
+                         .issued = 5000,
+                         .head_ms = SERVER_MS,
+                         .paused_ms = SERVER_MS + 700 };
+
+    (void)state;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_true(pgqrsi_frontier_is_paused(&frontier, START_MS + 699));
+    assert_false(pgqrsi_frontier_has_hope(&frontier, START_MS + 699));
+    assert_false(pgqrsi_frontier_is_paused(&frontier, START_MS + 700));
+    assert_true(pgqrsi_frontier_has_hope(&frontier, START_MS + 700));
+    peek.paused_ms = INT64_MAX;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_true(pgqrsi_frontier_is_paused(&frontier, START_MS + INT64_C(1000000000000)));
+    peek.paused_ms = 0;
+    pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
+    assert_false(pgqrsi_frontier_is_paused(&frontier, START_MS));
 }
 
 /* While there is something to claim, ids that were given out but not seen yet are no reason to look further.
@@ -170,7 +217,8 @@ static void
 a_band_that_came_back_short_is_left_alone_for_a_moment(void **state)
 {
     pgqrsi_frontier frontier = fresh();
-    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS }, .server_now_ms = SERVER_MS };
+    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS },
+                               .server_now_ms = SERVER_MS };
 
     (void)state;
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
@@ -221,7 +269,8 @@ what_this_client_held_back_itself_is_due_in_time(void **state)
         pgqrsi_frontier frontier = fresh();
 
         pgqrsi_frontier_held(&frontier, cases[i].priority, 500, START_MS);
-        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000, START_MS); /* a later one changes nothing */
+        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000,
+                             START_MS); /* a later one changes nothing */
         for (int band = 0; band < PGQRSI_BAND_COUNT; band++) {
             assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 499));
             assert_int_equal(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 500),
@@ -242,7 +291,8 @@ of_an_unknown_priority_every_band_is_due(void **state)
         assert_true(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 20));
     }
     pgqrsi_frontier_held_any(&frontier, 0, START_MS);
-    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
+    assert_true(
+        pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
 }
 
 static void
@@ -291,6 +341,8 @@ main(void)
         cmocka_unit_test(a_full_claim_does_not_move_the_bound_beyond_itself),
         cmocka_unit_test(the_bound_never_moves_back),
         cmocka_unit_test(an_idle_client_passes_by_what_others_have_finished),
+        cmocka_unit_test(an_empty_claim_of_a_lane_that_is_not_empty_says_nothing),
+        cmocka_unit_test(a_pause_is_known_until_its_end_by_our_clock),
         cmocka_unit_test(a_busy_client_does_not_run_ahead_of_its_claims),
         cmocka_unit_test(hints_are_asked_for_once_a_second),
         cmocka_unit_test(a_band_is_due_when_the_server_said_so_by_our_clock),

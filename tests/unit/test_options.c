@@ -105,7 +105,7 @@ every_value_of_an_enumeration_has_a_name(void **state)
     (void)state;
     for (int i = 0; i <= (int)PGQRS_JOB_RELEASED; i++)
         assert_string_not_equal(pgqrs_job_outcome_name((pgqrs_job_outcome)i), "unknown");
-    for (int i = 0; i <= (int)PGQRS_EVENT_REOPENED; i++)
+    for (int i = 0; i <= (int)PGQRS_EVENT_UNPAUSED; i++)
         assert_string_not_equal(pgqrs_event_kind_name((pgqrs_event_kind)i), "unknown");
     for (int i = 0; i <= (int)PGQRS_JOB_STOPPING; i++)
         assert_string_not_equal(pgqrs_job_cancellation_name((pgqrs_job_cancellation)i), "unknown");

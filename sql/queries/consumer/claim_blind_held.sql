@@ -2,8 +2,8 @@
 -- see claim_blind_ready.sql. The claim counts no crash, even if an earlier lease expired: the
 -- failure that follows tells that.
 -- $1 lowest priority, $2 highest priority, $3 lease in ms, $4 token, $5 consumer_worker_id, $6 type
--- (NULL: all), $7 lower bound of vt, $8 not 0: no expired leases. As in claim_held.sql, so that
--- this finds the row that was refused there.
+-- (NULL: all), $7 lower bound of vt, $8 not 0: no expired leases, $9 the queue's id. As in
+-- claim_held.sql, so that this finds the row that was refused there.
 -- Returns: at most one row: id. Locks: the row, skipping locked rows.
 -- Plan: see claim_held.sql.
 -- Columns: int8
@@ -28,5 +28,8 @@ UPDATE :"schema".:"held" AS m
                           AND (h.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR h.dequeued_at IS NULL
                                OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s'))))
                ORDER BY h.vt, h.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS due
-        LIMIT 1))
+        LIMIT CASE WHEN NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q
+                                     WHERE q.id = $9::bigint AND q.paused_at IS NOT NULL
+                                       AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
+                   THEN 1::bigint ELSE 0::bigint END))
 RETURNING m.id;

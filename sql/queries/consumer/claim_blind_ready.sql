@@ -1,7 +1,8 @@
 -- Leases the first claimable message of the ready lane, and returns only its id: a message whose
 -- columns the server cannot send is then failed without being read. Conditions as in
 -- claim_ready.sql.
--- $1 lower bound, $2 lease in ms, $3 token, $4 consumer_worker_id, $5 type (NULL: all).
+-- $1 lower bound, $2 lease in ms, $3 token, $4 consumer_worker_id, $5 type (NULL: all), $6 the
+-- queue's id.
 -- Returns: at most one row: id. Locks: the row, skipping locked rows.
 -- Columns: int8
 -- Rows: optional
@@ -15,5 +16,10 @@ UPDATE :"schema".:"ready" AS m
        SELECT r.ctid FROM :"schema".:"ready" AS r
         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0::bigint) <= 0::bigint
           AND ($5::text IS NULL OR r.message_type = $5::text)
-        ORDER BY r.id LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED))
+        ORDER BY r.id
+        LIMIT CASE WHEN NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q
+                                     WHERE q.id = $6::bigint AND q.paused_at IS NOT NULL
+                                       AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
+                   THEN 1::bigint ELSE 0::bigint END
+          FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING m.id;

@@ -6,7 +6,8 @@
 -- consumer_worker_id, $7 type (NULL: all), $8 lower bound of vt, in ms since 1970 (NULL: none): a
 -- hint from the client, affects speed only;
 -- $9 not 0: no expired leases, because their holders may return after an outage. For 10 s after the
--- server's start, leases from before it are left to their holders in any case.
+-- server's start, leases from before it are left to their holders in any case;
+-- $10 the queue's id: nothing is claimed while the queue is paused.
 -- Returns: the columns of a message, at most $3 rows. Locks: the rows, skipping locked rows.
 -- Plan: one probe of the index (priority, vt, id) for each possible priority, at most 100 in a
 -- range. A plain vt <= now() ORDER BY priority DESC would read a million delayed messages to reach
@@ -40,6 +41,10 @@ UPDATE :"schema".:"held" AS m
                           AND (h.dequeued_at >= (SELECT pg_catalog.pg_postmaster_start_time()) OR h.dequeued_at IS NULL
                                OR pg_catalog.statement_timestamp() >= (SELECT pg_catalog.pg_postmaster_start_time() + interval '10 s'))))
                ORDER BY h.vt, h.id LIMIT $3::bigint FOR NO KEY UPDATE SKIP LOCKED) AS due
-        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'::text THEN $3::bigint ELSE 0::bigint END))
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'::text
+                    AND NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q
+                                     WHERE q.id = $10::bigint AND q.paused_at IS NOT NULL
+                                       AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
+                   THEN $3::bigint ELSE 0::bigint END))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.priority, m.read_ct, m.failed_ct, m.crash_ct, m.enqueued_at,
           m.vt, m.dequeued_at, m.lease_token, m.producer_worker_id, m.consumer_worker_id, 2;

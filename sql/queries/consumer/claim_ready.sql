@@ -1,6 +1,6 @@
 -- Leases the next messages of the ready lane, in id order. THE hot statement.
 -- $1 lower bound: a hint from the client, affects speed only; $2 most messages; $3 lease in ms; $4
--- token; $5 consumer_worker_id.
+-- token; $5 consumer_worker_id; $6 the queue's id: nothing is claimed while the queue is paused.
 -- Returns, at most $2 rows: id, payload, headers, message_type, enqueued_at, vt,
 -- producer_worker_id. The client knows the other columns: an unleased message in the ready lane has
 -- priority 0 and was never claimed.
@@ -26,6 +26,10 @@ UPDATE :"schema".:"ready" AS m
        SELECT r.ctid FROM :"schema".:"ready" AS r
         WHERE r.id > $1::bigint AND coalesce(r.lease_token, 0) <= 0
         ORDER BY r.id
-        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'
+                    AND NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q
+                                     WHERE q.id = $6::bigint AND q.paused_at IS NOT NULL
+                                       AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
+                   THEN $2::bigint ELSE 0 END
           FOR NO KEY UPDATE SKIP LOCKED))
 RETURNING m.id, m.payload, m.headers, m.message_type, m.enqueued_at, m.vt, m.producer_worker_id;

@@ -30,6 +30,10 @@ UPDATE :"schema".:"ready" AS m
                    WHEN pg_catalog.pg_try_advisory_xact_lock(r.tableoid::integer, (r.id / 128::bigint % 64::bigint)::integer) THEN r.xmax = '0'::xid
                    ELSE false END
         ORDER BY r.id
-        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off' THEN $2::bigint ELSE 0 END))
+        LIMIT CASE WHEN pg_catalog.set_config('synchronous_commit', 'off', true) = 'off'
+                    AND NOT EXISTS (SELECT FROM :"schema".pgqrs_queues AS q
+                                     WHERE q.id = $6::bigint AND q.paused_at IS NOT NULL
+                                       AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
+                   THEN $2::bigint ELSE 0 END))
    AND coalesce(m.lease_token, 0) <= 0
 RETURNING m.id, m.payload, m.headers, m.message_type, m.enqueued_at, m.vt, m.producer_worker_id;

@@ -6,15 +6,16 @@
 -- can be claimed;
 -- $4 the time after which a leased message is a straggler, in ms: see sweep.sql;
 -- $5 $6 $7 where to start in the held lane, by vt in ms since 1970 (NULL: at the beginning), for
--- priorities above, at and below 0.
+-- priorities above, at and below 0; $8 the queue's id.
 -- Returns: the earliest vt of priorities above, at and below 0; enqueued_at of the ready lane's
 -- head; now; the highest issued message id; then of the range: the number of stragglers, their
 -- lowest and highest id, the lowest id and the earliest lease end among non-stragglers; whether the
--- range had no end; when the server was started; and the cost of this statement, in microseconds.
+-- range had no end; when the server was started; the cost of this statement, in microseconds; and
+-- when the queue is paused, the end of the pause, infinity if it has none.
 -- Plan: one probe of the index (priority, vt, id) for each of the 201 priorities, two index scans
 -- on the ready lane. See claim_held.sql.
 -- Writes nothing.
--- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 int8 int8 int8 int8 timestamptz bool timestamptz int8
+-- Columns: timestamptz timestamptz timestamptz timestamptz timestamptz int8 int8 int8 int8 int8 timestamptz bool timestamptz int8 timestamptz
 -- Rows: one
 WITH earliest AS MATERIALIZED (
     SELECT p.priority, (SELECT h.vt FROM :"schema".:"held" AS h
@@ -49,5 +50,8 @@ SELECT min(vt) FILTER (WHERE priority > 0), min(vt) FILTER (WHERE priority = 0),
        (SELECT lowest_kept FROM behind), (SELECT expiry FROM behind),
        (SELECT $3::bigint = 9223372036854775807 OR NOT EXISTS (SELECT FROM head)),
        pg_catalog.pg_postmaster_start_time(),
-       (extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000000::numeric)::bigint
+       (extract(epoch FROM pg_catalog.clock_timestamp() - pg_catalog.statement_timestamp()) * 1000000::numeric)::bigint,
+       (SELECT coalesce(q.paused_until, 'infinity'::timestamptz) FROM :"schema".pgqrs_queues AS q
+         WHERE q.id = $8::bigint AND q.paused_at IS NOT NULL
+           AND (q.paused_until IS NULL OR q.paused_until > pg_catalog.statement_timestamp()))
   FROM earliest;
