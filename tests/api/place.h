@@ -6,7 +6,7 @@
 
 #include "story.h"
 
-#define PLACE_TEST(name) cmocka_unit_test_setup_teardown(name, place_open, place_close)
+#define PLACE_TEST(name) TEST_WITH(name, place_open, place_close)
 
 /* What there is in the database, but for what belongs to temporary tables and the statistics. */
 #define CATALOG                                                                                              \

@@ -13,7 +13,7 @@
 #define SCHEMA "jobs"
 #define QUEUE_ID 7
 
-#define ROLES_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define ROLES_TEST(name) TEST_WITH(name, set_up, tear_down)
 
 struct fixture {
     char *dsn;

@@ -13,7 +13,7 @@
 #define STORY_WAIT_MS 10000
 #define STORY_LEASE_MS 60000
 
-#define STORY_TEST(name) cmocka_unit_test_setup_teardown(name, story_open, story_close)
+#define STORY_TEST(name) TEST_WITH(name, story_open, story_close)
 
 /* The tables of the queue "jobs", whose number is always 1. */
 #define READY "pgqrs_messages_1_ready"

@@ -6,8 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void
-installing_twice_changes_nothing_more(void **state)
+PLACE_TEST(installing_twice_changes_nothing_more)
 {
     struct place *p = *state;
     pgqrs_installed installed = { sizeof(installed), -1, -1 };
@@ -42,8 +41,7 @@ install_in_child(const struct place *p)
     _exit(status != PGQRS_OK ? 1 : installed.version_before == 0 ? 10 : 11);
 }
 
-static void
-of_20_processes_that_install_one_does_and_all_succeed(void **state)
+PLACE_TEST(of_20_processes_that_install_one_does_and_all_succeed)
 {
     enum { PROCESSES = 20 };
     struct place *p = *state;
@@ -66,8 +64,7 @@ of_20_processes_that_install_one_does_and_all_succeed(void **state)
     place_use(p);
 }
 
-static void
-a_schema_may_have_any_name(void **state)
+PLACE_TEST(a_schema_may_have_any_name)
 {
     static const char *const names[] = { "o'b\"r;--$body$",
                                          "back\\slash'\\",
@@ -101,8 +98,7 @@ a_schema_may_have_any_name(void **state)
     place_enter(p, "somewhere");
 }
 
-static void
-a_schema_that_is_missing_is_not_made(void **state)
+PLACE_TEST(a_schema_that_is_missing_is_not_made)
 {
     struct place *p = *state;
     pgqrs_report *report;
@@ -116,8 +112,7 @@ a_schema_that_is_missing_is_not_made(void **state)
     assert_int_equal(ts_int(p->sql, "SELECT to_regnamespace('somewhere') IS NULL"), 1);
 }
 
-static void
-what_is_not_installed_is_reported(void **state)
+PLACE_TEST(what_is_not_installed_is_reported)
 {
     struct place *p = *state;
     pgqrs_report *report;
@@ -157,8 +152,7 @@ expect_all_refuse(struct place *p, pgqrs_status wanted)
     free(after);
 }
 
-static void
-a_newer_schema_is_refused(void **state)
+PLACE_TEST(a_newer_schema_is_refused)
 {
     struct place *p = *state;
 
@@ -180,8 +174,7 @@ add_what_a_later_release_adds(PGconn *sql)
            pgqrs_schema_version() + 1, pgqrs_schema_version());
 }
 
-static void
-a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one(void **state)
+PLACE_TEST(a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one)
 {
     struct place *p = *state;
     pgqrs_installed installed = PGQRS_INSTALLED_INIT;
@@ -218,8 +211,7 @@ a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one(void **state)
 }
 
 /* Whoever needs the table after us waits for us: so we wait two seconds at a time. */
-static void
-a_table_that_is_locked_for_a_while_is_waited_for(void **state)
+PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for)
 {
     struct place *p = *state;
     PGconn *other = ts_connect(p->dsn);
@@ -234,8 +226,7 @@ a_table_that_is_locked_for_a_while_is_waited_for(void **state)
     PQfinish(other);
 }
 
-static void
-uninstalling_removes_just_what_was_made(void **state)
+PLACE_TEST(uninstalling_removes_just_what_was_made)
 {
     struct place *p = *state;
     char *before, *after;
@@ -257,8 +248,7 @@ uninstalling_removes_just_what_was_made(void **state)
     free(after);
 }
 
-static void
-uninstalling_stops_at_what_others_built_on_it(void **state)
+PLACE_TEST(uninstalling_stops_at_what_others_built_on_it)
 {
     static const char *const built[] = {
         "CREATE VIEW report AS SELECT count(*) FROM pgqrs_messages",
@@ -289,8 +279,7 @@ uninstalling_stops_at_what_others_built_on_it(void **state)
     TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
 }
 
-static void
-a_dump_that_is_restored_has_its_version_and_works(void **state)
+PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works)
 {
     struct place *p = *state;
     char *elsewhere = ts_empty_database(), *folder = ts_tmpdir(), *file = ts_format("%s/dump.sql", folder);
@@ -322,8 +311,7 @@ a_dump_that_is_restored_has_its_version_and_works(void **state)
     free(file);
 }
 
-static void
-a_database_that_is_not_utf8_is_refused(void **state)
+PLACE_TEST(a_database_that_is_not_utf8_is_refused)
 {
     struct place *p = *state;
     pgqrs_client *client;
@@ -372,8 +360,7 @@ remove_planter(struct place *p, char *role)
     free(role);
 }
 
-static void
-tables_that_a_stranger_made_are_not_taken_for_ours(void **state)
+PLACE_TEST(tables_that_a_stranger_made_are_not_taken_for_ours)
 {
     struct place *p = *state;
     char *planter = plant_tables(p, NULL);
@@ -389,8 +376,7 @@ tables_that_a_stranger_made_are_not_taken_for_ours(void **state)
 }
 
 /* Where everybody can have made them, no client uses them either: neither a superuser's nor another's. */
-static void
-where_everybody_may_create_no_client_uses_a_strangers_tables(void **state)
+PLACE_TEST(where_everybody_may_create_no_client_uses_a_strangers_tables)
 {
     struct place *p = *state;
     char *planter = plant_tables(p, "PUBLIC");
@@ -416,8 +402,7 @@ where_everybody_may_create_no_client_uses_a_strangers_tables(void **state)
 }
 
 /* No superuser is needed, and a superuser trusts the schema's owner. */
-static void
-the_owner_of_a_schema_installs_without_being_a_superuser(void **state)
+PLACE_TEST(the_owner_of_a_schema_installs_without_being_a_superuser)
 {
     struct place *p = *state;
     char *owner = ts_format("ts_owner_%d", (int)getpid());
@@ -441,26 +426,4 @@ the_owner_of_a_schema_installs_without_being_a_superuser(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PLACE_TEST(installing_twice_changes_nothing_more),
-        PLACE_TEST(of_20_processes_that_install_one_does_and_all_succeed),
-        PLACE_TEST(a_schema_may_have_any_name),
-        PLACE_TEST(a_schema_that_is_missing_is_not_made),
-        PLACE_TEST(what_is_not_installed_is_reported),
-        PLACE_TEST(a_newer_schema_is_refused),
-        PLACE_TEST(a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one),
-        PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for),
-        PLACE_TEST(uninstalling_removes_just_what_was_made),
-        PLACE_TEST(uninstalling_stops_at_what_others_built_on_it),
-        PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works),
-        PLACE_TEST(a_database_that_is_not_utf8_is_refused),
-        PLACE_TEST(tables_that_a_stranger_made_are_not_taken_for_ours),
-        PLACE_TEST(where_everybody_may_create_no_client_uses_a_strangers_tables),
-        PLACE_TEST(the_owner_of_a_schema_installs_without_being_a_superuser),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -27,8 +27,7 @@ fill(struct story *s, size_t count)
     return first;
 }
 
-static void
-an_archived_message_is_as_it_was_with_what_became_of_it(void **state)
+STORY_TEST(an_archived_message_is_as_it_was_with_what_became_of_it)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -63,8 +62,7 @@ an_archived_message_is_as_it_was_with_what_became_of_it(void **state)
     pgqrs_archive_list_free(list);
 }
 
-static void
-what_is_not_in_the_archive_is_not_found(void **state)
+STORY_TEST(what_is_not_in_the_archive_is_not_found)
 {
     struct story *s = *state;
     pgqrs_archive_list *list;
@@ -79,8 +77,7 @@ what_is_not_in_the_archive_is_not_found(void **state)
     pgqrs_archive_list_free(list);
 }
 
-static void
-pages_follow_each_other_from_the_newest(void **state)
+STORY_TEST(pages_follow_each_other_from_the_newest)
 {
     enum { COUNT = 23 };
     struct story *s = *state;
@@ -103,8 +100,7 @@ pages_follow_each_other_from_the_newest(void **state)
     assert_int_equal(seen, COUNT);
 }
 
-static void
-an_outcome_can_be_asked_for(void **state)
+STORY_TEST(an_outcome_can_be_asked_for)
 {
     static const struct {
         pgqrs_outcome outcome;
@@ -130,8 +126,7 @@ an_outcome_can_be_asked_for(void **state)
     }
 }
 
-static void
-a_page_has_100_rows_by_default_and_10000_at_most(void **state)
+STORY_TEST(a_page_has_100_rows_by_default_and_10000_at_most)
 {
     struct story *s = *state;
     pgqrs_archive_options options = PGQRS_ARCHIVE_OPTIONS_INIT;
@@ -158,8 +153,7 @@ a_page_has_100_rows_by_default_and_10000_at_most(void **state)
 }
 
 /* Partitions by month: one for now, one ahead, and the default for what has none. */
-static void
-rows_of_any_month_are_found(void **state)
+STORY_TEST(rows_of_any_month_are_found)
 {
     struct story *s = *state;
     pgqrs_archive_list *list;
@@ -189,8 +183,7 @@ read_of_what_is_done(const struct story *s)
                           "'^pgqrs_archive_1_([0-9]+|default)$'");
 }
 
-static void
-dead_letters_are_listed_without_reading_what_is_done(void **state)
+STORY_TEST(dead_letters_are_listed_without_reading_what_is_done)
 {
     struct story *s = *state;
     char *dsn = ts_format("%s application_name=measured", s->dsn);
@@ -224,18 +217,4 @@ dead_letters_are_listed_without_reading_what_is_done(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(an_archived_message_is_as_it_was_with_what_became_of_it),
-        STORY_TEST(what_is_not_in_the_archive_is_not_found),
-        STORY_TEST(pages_follow_each_other_from_the_newest),
-        STORY_TEST(an_outcome_can_be_asked_for),
-        STORY_TEST(a_page_has_100_rows_by_default_and_10000_at_most),
-        STORY_TEST(rows_of_any_month_are_found),
-        STORY_TEST(dead_letters_are_listed_without_reading_what_is_done),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

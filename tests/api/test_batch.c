@@ -32,8 +32,7 @@ expect_mixed(const pgqrs_status *results)
         assert_int_equal(results[i], i == 1 || i == 4 ? PGQRS_ELEASELOST : PGQRS_OK);
 }
 
-static void
-what_is_fine_is_deleted_and_what_is_lost_is_not(void **state)
+STORY_TEST(what_is_fine_is_deleted_and_what_is_lost_is_not)
 {
     struct story *s = *state;
     pgqrs_status results[MIXED];
@@ -47,8 +46,7 @@ what_is_fine_is_deleted_and_what_is_lost_is_not(void **state)
         ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)leases[1].id), 1);
 }
 
-static void
-each_archived_message_has_its_own_result(void **state)
+STORY_TEST(each_archived_message_has_its_own_result)
 {
     static const char *const json[MIXED] = { "0", "1", NULL, "3", "4", "5" };
     struct story *s = *state;
@@ -74,8 +72,7 @@ each_archived_message_has_its_own_result(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 4);
 }
 
-static void
-a_heartbeat_extends_all_that_are_still_held(void **state)
+STORY_TEST(a_heartbeat_extends_all_that_are_still_held)
 {
     struct story *s = *state;
     pgqrs_status results[MIXED];
@@ -91,8 +88,7 @@ a_heartbeat_extends_all_that_are_still_held(void **state)
         4);
 }
 
-static void
-a_shutdown_releases_all_that_are_still_held(void **state)
+STORY_TEST(a_shutdown_releases_all_that_are_still_held)
 {
     struct story *s = *state;
     pgqrs_status results[MIXED];
@@ -110,8 +106,7 @@ a_shutdown_releases_all_that_are_still_held(void **state)
 }
 
 /* All messages of a claim have one token, so that alone does not tell which of them were named. */
-static void
-what_lies_between_the_messages_of_a_batch_is_left_alone(void **state)
+STORY_TEST(what_lies_between_the_messages_of_a_batch_is_left_alone)
 {
     enum { COUNT = 40 };
     struct story *s = *state;
@@ -146,8 +141,7 @@ what_lies_between_the_messages_of_a_batch_is_left_alone(void **state)
         }
 }
 
-static void
-a_message_twice_in_a_batch_is_refused(void **state)
+STORY_TEST(a_message_twice_in_a_batch_is_refused)
 {
     struct story *s = *state;
     pgqrs_status results[MIXED];
@@ -164,8 +158,7 @@ a_message_twice_in_a_batch_is_refused(void **state)
                      MIXED);
 }
 
-static void
-one_bad_result_or_lease_keeps_the_whole_batch_from_being_done(void **state)
+STORY_TEST(one_bad_result_or_lease_keeps_the_whole_batch_from_being_done)
 {
     struct story *s = *state;
     pgqrs_status results[MIXED];
@@ -184,8 +177,7 @@ one_bad_result_or_lease_keeps_the_whole_batch_from_being_done(void **state)
     assert_int_equal(story_stored(s), MIXED);
 }
 
-static void
-a_batch_has_1_to_10000_leases(void **state)
+STORY_TEST(a_batch_has_1_to_10000_leases)
 {
     enum { COUNT = 10000 };
     struct story *s = *state;
@@ -237,8 +229,7 @@ finish(void *argument)
 }
 
 /* Both end the same leases, in opposite orders; each is ended once. */
-static void
-batches_in_opposite_orders_do_not_deadlock(void **state)
+STORY_TEST(batches_in_opposite_orders_do_not_deadlock)
 {
     enum { COUNT = 10000 };
     struct story *s = *state;
@@ -261,20 +252,4 @@ batches_in_opposite_orders_do_not_deadlock(void **state)
     free(leases);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(what_is_fine_is_deleted_and_what_is_lost_is_not),
-        STORY_TEST(each_archived_message_has_its_own_result),
-        STORY_TEST(a_heartbeat_extends_all_that_are_still_held),
-        STORY_TEST(a_shutdown_releases_all_that_are_still_held),
-        STORY_TEST(what_lies_between_the_messages_of_a_batch_is_left_alone),
-        STORY_TEST(a_message_twice_in_a_batch_is_refused),
-        STORY_TEST(one_bad_result_or_lease_keeps_the_whole_batch_from_being_done),
-        STORY_TEST(a_batch_has_1_to_10000_leases),
-        STORY_TEST(batches_in_opposite_orders_do_not_deadlock),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

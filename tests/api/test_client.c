@@ -25,8 +25,7 @@ expect_open(struct story *s, pgqrs_status wanted, const char *dsn, const char *s
     pgqrs_config_free(config);
 }
 
-static void
-without_a_dsn_the_message_says_how_to_give_one(void **state)
+STORY_TEST(without_a_dsn_the_message_says_how_to_give_one)
 {
     struct story *s = *state;
 
@@ -34,8 +33,7 @@ without_a_dsn_the_message_says_how_to_give_one(void **state)
     story_expect_message(s, "PGQRS_DSN");
 }
 
-static void
-a_dsn_that_cannot_be_read_is_refused_and_not_shown(void **state)
+STORY_TEST(a_dsn_that_cannot_be_read_is_refused_and_not_shown)
 {
     static const char *const garbage[] = { "nonsense hunter2",
                                            "host=localhost password=hunter2 port",
@@ -62,8 +60,7 @@ a_dsn_that_cannot_be_read_is_refused_and_not_shown(void **state)
 }
 
 /* Later messages would show the host, the user and the database. */
-static void
-a_connection_string_inside_another_is_refused_and_not_shown(void **state)
+STORY_TEST(a_connection_string_inside_another_is_refused_and_not_shown)
 {
     static const char *const nested[] = {
         "host=postgresql://me:hunter2@localhost/db",
@@ -86,8 +83,7 @@ a_connection_string_inside_another_is_refused_and_not_shown(void **state)
 }
 
 /* As libpq says it, where that quotes no password. */
-static void
-a_dsn_that_cannot_be_read_is_refused_with_the_reason(void **state)
+STORY_TEST(a_dsn_that_cannot_be_read_is_refused_with_the_reason)
 {
     static const char *const cases[][2] = {
         { "host=localhost bogus=1", "invalid connection option \"bogus\"" },
@@ -109,8 +105,7 @@ a_dsn_that_cannot_be_read_is_refused_with_the_reason(void **state)
     }
 }
 
-static void
-where_no_server_listens_it_says_so(void **state)
+STORY_TEST(where_no_server_listens_it_says_so)
 {
     static const char *const addresses[] = { "host=/nonexistent dbname=x password=hunter2",
                                              "host=127.0.0.1 port=1 dbname=x password=hunter2",
@@ -126,8 +121,7 @@ where_no_server_listens_it_says_so(void **state)
     }
 }
 
-static void
-a_wrong_login_is_told_from_a_wrong_address(void **state)
+STORY_TEST(a_wrong_login_is_told_from_a_wrong_address)
 {
     struct story *s = *state;
     char *wrong = ts_format("%s user=locked password=hunter2", s->dsn);
@@ -157,8 +151,7 @@ a_wrong_login_is_told_from_a_wrong_address(void **state)
     free(no_database);
 }
 
-static void
-what_is_asked_of_a_client_is_known_without_the_server(void **state)
+STORY_TEST(what_is_asked_of_a_client_is_known_without_the_server)
 {
     struct story *s = *state;
     pgqrs_client *client = ts_client(s->dsn, "schema", "o'b\"r", NULL);
@@ -211,8 +204,7 @@ expect_elapsed(int64_t began_ms)
         ts_fail("a call with a deadline of %d ms took %lld", TIMEOUT_MS, (long long)elapsed_ms);
 }
 
-static void
-a_frozen_server_costs_no_more_than_the_deadline(void **state)
+STORY_TEST(a_frozen_server_costs_no_more_than_the_deadline)
 {
     struct story *s = *state;
     struct hurried h;
@@ -245,8 +237,7 @@ a_frozen_server_costs_no_more_than_the_deadline(void **state)
     rest(&h);
 }
 
-static void
-a_lock_that_others_hold_costs_no_more_than_the_deadline(void **state)
+STORY_TEST(a_lock_that_others_hold_costs_no_more_than_the_deadline)
 {
     struct story *s = *state;
     struct hurried h = hurry(s, s->dsn);
@@ -265,8 +256,7 @@ a_lock_that_others_hold_costs_no_more_than_the_deadline(void **state)
 }
 
 /* Lends the only connection out, as a call that takes long would. */
-static void
-who_waits_for_a_connection_in_vain_is_told_so(void **state)
+STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so)
 {
     struct story *s = *state;
     struct hurried h = hurry(s, s->dsn);
@@ -294,8 +284,7 @@ send_many(void *argument)
     return NULL;
 }
 
-static void
-eight_threads_share_one_connection(void **state)
+STORY_TEST(eight_threads_share_one_connection)
 {
     struct story *s = *state;
     pgqrs_client *client = ts_client(s->dsn, "max_connections", "1", NULL);
@@ -320,8 +309,7 @@ eight_threads_share_one_connection(void **state)
 }
 
 /* It accepts connections, and says nothing. */
-static void
-a_server_that_does_not_answer_is_given_up(void **state)
+STORY_TEST(a_server_that_does_not_answer_is_given_up)
 {
     struct story *s = *state;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -339,8 +327,7 @@ a_server_that_does_not_answer_is_given_up(void **state)
 }
 
 /* The short way to a client, and from there to a connection of one's own. */
-static void
-a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database(void **state)
+STORY_TEST(a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database)
 {
     struct story *s = *state;
     pgqrs_client *client = NULL;
@@ -361,24 +348,4 @@ a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database(vo
     story_expect_message(s, "PGQRS_DSN");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(without_a_dsn_the_message_says_how_to_give_one),
-        STORY_TEST(a_dsn_that_cannot_be_read_is_refused_and_not_shown),
-        STORY_TEST(a_connection_string_inside_another_is_refused_and_not_shown),
-        STORY_TEST(a_dsn_that_cannot_be_read_is_refused_with_the_reason),
-        STORY_TEST(where_no_server_listens_it_says_so),
-        STORY_TEST(a_wrong_login_is_told_from_a_wrong_address),
-        STORY_TEST(what_is_asked_of_a_client_is_known_without_the_server),
-        STORY_TEST(a_frozen_server_costs_no_more_than_the_deadline),
-        STORY_TEST(a_lock_that_others_hold_costs_no_more_than_the_deadline),
-        STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so),
-        STORY_TEST(eight_threads_share_one_connection),
-        STORY_TEST(a_server_that_does_not_answer_is_given_up),
-        STORY_TEST(a_dsn_alone_opens_a_client_whose_connection_string_leads_to_the_same_database),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -5,8 +5,7 @@
 
 #include <pgqrs/transaction.h>
 
-static void
-an_empty_queue_gives_no_message_and_no_failure(void **state)
+STORY_TEST(an_empty_queue_gives_no_message_and_no_failure)
 {
     struct story *s = *state;
     pgqrs_message_list *list = NULL;
@@ -18,8 +17,7 @@ an_empty_queue_gives_no_message_and_no_failure(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_dequeued_message_is_leased(void **state)
+STORY_TEST(a_dequeued_message_is_leased)
 {
     struct story *s = *state;
     pgqrs_consumer_options options = PGQRS_CONSUMER_OPTIONS_INIT;
@@ -56,8 +54,7 @@ a_dequeued_message_is_leased(void **state)
     pgqrs_consumer_close(consumer);
 }
 
-static void
-the_lease_is_the_calls_or_the_consumers_or_the_settings(void **state)
+STORY_TEST(the_lease_is_the_calls_or_the_consumers_or_the_settings)
 {
     struct story *s = *state;
     pgqrs_client *client = ts_client(s->dsn, "default_lock_time_seconds", "7", NULL);
@@ -77,8 +74,7 @@ the_lease_is_the_calls_or_the_consumers_or_the_settings(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-what_cannot_be_asked_for_is_refused(void **state)
+STORY_TEST(what_cannot_be_asked_for_is_refused)
 {
     struct story *s = *state;
     pgqrs_dequeue_options options = PGQRS_DEQUEUE_OPTIONS_INIT;
@@ -109,8 +105,7 @@ what_cannot_be_asked_for_is_refused(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT read_ct FROM pgqrs_messages"), 0);
 }
 
-static void
-a_whole_batch_comes_in_id_order(void **state)
+STORY_TEST(a_whole_batch_comes_in_id_order)
 {
     enum { COUNT = 10000 };
     struct story *s = *state;
@@ -138,8 +133,7 @@ send_of_all_priorities(struct story *s, int64_t *expected)
     expected[2] = story_send_priority(s, 5);
 }
 
-static void
-higher_priorities_come_first_then_ids_then_lower_ones(void **state)
+STORY_TEST(higher_priorities_come_first_then_ids_then_lower_ones)
 {
     struct story *s = *state;
     int64_t expected[7];
@@ -148,8 +142,7 @@ higher_priorities_come_first_then_ids_then_lower_ones(void **state)
     story_expect_order(s, s->consumer, expected, 7);
 }
 
-static void
-one_batch_has_that_order_too_and_another_client_as_well(void **state)
+STORY_TEST(one_batch_has_that_order_too_and_another_client_as_well)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -167,8 +160,7 @@ one_batch_has_that_order_too_and_another_client_as_well(void **state)
     pgqrs_client_close(other);
 }
 
-static void
-a_released_message_keeps_its_place(void **state)
+STORY_TEST(a_released_message_keeps_its_place)
 {
     struct story *s = *state;
     int64_t ids[3];
@@ -179,8 +171,7 @@ a_released_message_keeps_its_place(void **state)
 }
 
 /* Ages of different lanes are compared by what the client knows, so two neighbours may change places. */
-static void
-a_delayed_message_stands_in_line_from_when_it_was_due(void **state)
+STORY_TEST(a_delayed_message_stands_in_line_from_when_it_was_due)
 {
     struct story *s = *state;
     pgqrs_enqueued delayed;
@@ -206,8 +197,7 @@ a_delayed_message_stands_in_line_from_when_it_was_due(void **state)
 }
 
 /* The ready lane never runs dry, and yet the message that failed once comes again. */
-static void
-a_retry_is_not_starved_by_newer_messages(void **state)
+STORY_TEST(a_retry_is_not_starved_by_newer_messages)
 {
     struct story *s = *state;
     pgqrs_fail_options soon = PGQRS_FAIL_OPTIONS_INIT;
@@ -231,8 +221,7 @@ a_retry_is_not_starved_by_newer_messages(void **state)
     assert_true(ts_int(s->sql, "SELECT count(*) FROM " READY " WHERE lease_token IS NULL") > 0);
 }
 
-static void
-only_messages_of_the_type_asked_for_come(void **state)
+STORY_TEST(only_messages_of_the_type_asked_for_come)
 {
     struct story *s = *state;
     pgqrs_enqueue_options mail = PGQRS_ENQUEUE_OPTIONS_INIT, urgent_mail = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -287,8 +276,7 @@ eat(void *argument)
     }
 }
 
-static void
-of_many_at_once_each_gets_his_own_and_never_too_many(void **state)
+STORY_TEST(of_many_at_once_each_gets_his_own_and_never_too_many)
 {
     struct story *s = *state;
     struct eater eaters[CROWD];
@@ -311,8 +299,7 @@ of_many_at_once_each_gets_his_own_and_never_too_many(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-a_claim_passes_by_what_others_have_locked(void **state)
+STORY_TEST(a_claim_passes_by_what_others_have_locked)
 {
     struct story *s = *state;
     PGconn *other = ts_connect(s->dsn);
@@ -330,8 +317,7 @@ a_claim_passes_by_what_others_have_locked(void **state)
 }
 
 /* A transaction gets an id, others commit higher ones and these are finished, and only then it commits. */
-static void
-a_message_that_is_committed_late_is_delivered(void **state)
+STORY_TEST(a_message_that_is_committed_late_is_delivered)
 {
     struct story *s = *state;
     PGconn *slow = ts_connect(s->dsn);
@@ -354,8 +340,7 @@ a_message_that_is_committed_late_is_delivered(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " HELD), 1);
 }
 
-static void
-an_expired_lease_is_handed_to_the_next(void **state)
+STORY_TEST(an_expired_lease_is_handed_to_the_next)
 {
     struct story *s = *state;
     pgqrs_consumer *hasty = story_consumer(s, s->client, 30);
@@ -377,8 +362,7 @@ an_expired_lease_is_handed_to_the_next(void **state)
 }
 
 /* The same in the held lane, where no sweep is needed. */
-static void
-an_expired_lease_on_a_prioritised_message_too(void **state)
+STORY_TEST(an_expired_lease_on_a_prioritised_message_too)
 {
     struct story *s = *state;
     pgqrs_lease first;
@@ -394,27 +378,4 @@ an_expired_lease_on_a_prioritised_message_too(void **state)
     pgqrs_message_list_free(second);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(an_empty_queue_gives_no_message_and_no_failure),
-        STORY_TEST(a_dequeued_message_is_leased),
-        STORY_TEST(the_lease_is_the_calls_or_the_consumers_or_the_settings),
-        STORY_TEST(what_cannot_be_asked_for_is_refused),
-        STORY_TEST(a_whole_batch_comes_in_id_order),
-        STORY_TEST(higher_priorities_come_first_then_ids_then_lower_ones),
-        STORY_TEST(one_batch_has_that_order_too_and_another_client_as_well),
-        STORY_TEST(a_released_message_keeps_its_place),
-        STORY_TEST(a_delayed_message_stands_in_line_from_when_it_was_due),
-        STORY_TEST(a_retry_is_not_starved_by_newer_messages),
-        STORY_TEST(only_messages_of_the_type_asked_for_come),
-        STORY_TEST(of_many_at_once_each_gets_his_own_and_never_too_many),
-        STORY_TEST(a_claim_passes_by_what_others_have_locked),
-        STORY_TEST(a_message_that_is_committed_late_is_delivered),
-        STORY_TEST(an_expired_lease_is_handed_to_the_next),
-        STORY_TEST(an_expired_lease_on_a_prioritised_message_too),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -67,8 +67,7 @@ expect_nothing(struct story *s, struct batch *batch)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-ids_are_in_the_order_of_the_payloads(void **state)
+STORY_TEST(ids_are_in_the_order_of_the_payloads)
 {
     struct story *s = *state;
     struct batch batch;
@@ -94,8 +93,7 @@ was_copied(struct story *s)
     return was;
 }
 
-static void
-only_large_batches_of_plain_messages_are_copied(void **state)
+STORY_TEST(only_large_batches_of_plain_messages_are_copied)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -119,8 +117,7 @@ only_large_batches_of_plain_messages_are_copied(void **state)
 }
 
 /* More than one piece, and payloads that end in the middle of one. */
-static void
-payloads_of_all_sizes_arrive_whole(void **state)
+STORY_TEST(payloads_of_all_sizes_arrive_whole)
 {
     enum { SIZES = 120 };
     struct story *s = *state;
@@ -158,8 +155,7 @@ payloads_of_all_sizes_arrive_whole(void **state)
     free(longest);
 }
 
-static void
-the_worker_id_is_kept(void **state)
+STORY_TEST(the_worker_id_is_kept)
 {
     struct story *s = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -184,8 +180,7 @@ sessions(struct story *s)
 }
 
 /* In the middle, at the first row, and at the very end, when the commit fails. */
-static void
-a_batch_that_the_server_refuses_stores_nothing(void **state)
+STORY_TEST(a_batch_that_the_server_refuses_stores_nothing)
 {
     static const char *const refusals[] = {
         "ALTER TABLE " READY " ADD CONSTRAINT refusal CHECK (payload <> '69')",
@@ -222,8 +217,7 @@ a_batch_that_the_server_refuses_stores_nothing(void **state)
     free(after);
 }
 
-static void
-rows_that_follow_a_refused_one_do_no_harm(void **state)
+STORY_TEST(rows_that_follow_a_refused_one_do_no_harm)
 {
     enum { COUNT = 120 };
     struct story *s = *state;
@@ -250,8 +244,7 @@ rows_that_follow_a_refused_one_do_no_harm(void **state)
     free(large);
 }
 
-static void
-a_queue_that_was_deleted_meanwhile_is_named(void **state)
+STORY_TEST(a_queue_that_was_deleted_meanwhile_is_named)
 {
     struct story *s = *state;
     struct batch batch;
@@ -263,8 +256,7 @@ a_queue_that_was_deleted_meanwhile_is_named(void **state)
     expect_nothing(s, &batch);
 }
 
-static void
-a_missing_privilege_is_told(void **state)
+STORY_TEST(a_missing_privilege_is_told)
 {
     struct story *s = *state;
     pgqrs_producer *producer;
@@ -287,8 +279,7 @@ a_missing_privilege_is_told(void **state)
     free(dsn);
 }
 
-static void
-a_table_that_is_locked_does_not_outlast_the_deadline(void **state)
+STORY_TEST(a_table_that_is_locked_does_not_outlast_the_deadline)
 {
     struct story *s = *state;
     pgqrs_client *hasty = ts_client(s->dsn, "operation_timeout_ms", "300", NULL);
@@ -345,8 +336,7 @@ enqueue_disturbed(struct story *s, pgqrs_producer *producer, struct batch *batch
 }
 
 /* What certainly was not stored is tried again. */
-static void
-a_session_that_is_ended_before_it_was_sent_rows_is_replaced(void **state)
+STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced)
 {
     struct story *s = *state;
     struct disturbance disturbance = { ts_connect(s->dsn), "relation", "pg_terminate_backend", s->sql };
@@ -361,8 +351,7 @@ a_session_that_is_ended_before_it_was_sent_rows_is_replaced(void **state)
 }
 
 /* Committed, and perhaps on this server only. */
-static void
-a_standby_that_was_not_waited_for_leaves_it_unknown(void **state)
+STORY_TEST(a_standby_that_was_not_waited_for_leaves_it_unknown)
 {
     struct story *s = *state;
     /* A server that has waited for a standby since its start: a reload reaches its processes one by one. */
@@ -393,8 +382,7 @@ a_standby_that_was_not_waited_for_leaves_it_unknown(void **state)
 }
 
 /* The number of rows is put into the statement's text, and only where it belongs. */
-static void
-a_schema_may_have_any_name(void **state)
+STORY_TEST(a_schema_may_have_any_name)
 {
     static const char *const names[] = { ":count", "it's :count \\", "a \"\" :count" };
     struct story *s = *state;
@@ -425,23 +413,4 @@ a_schema_may_have_any_name(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(ids_are_in_the_order_of_the_payloads),
-        STORY_TEST(only_large_batches_of_plain_messages_are_copied),
-        STORY_TEST(payloads_of_all_sizes_arrive_whole),
-        STORY_TEST(the_worker_id_is_kept),
-        STORY_TEST(a_batch_that_the_server_refuses_stores_nothing),
-        STORY_TEST(rows_that_follow_a_refused_one_do_no_harm),
-        STORY_TEST(a_queue_that_was_deleted_meanwhile_is_named),
-        STORY_TEST(a_missing_privilege_is_told),
-        STORY_TEST(a_table_that_is_locked_does_not_outlast_the_deadline),
-        STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced),
-        STORY_TEST(a_standby_that_was_not_waited_for_leaves_it_unknown),
-        STORY_TEST(a_schema_may_have_any_name),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -98,8 +98,7 @@ expect_denied(const struct fixture *f, const char *role, const char *const *stat
     PQfinish(connection);
 }
 
-static void
-no_role_can_give_or_change_what_is_not_its_to_give(void **state)
+ROLES_TEST(no_role_can_give_or_change_what_is_not_its_to_give)
 {
     struct fixture *f = *state;
 
@@ -111,8 +110,7 @@ no_role_can_give_or_change_what_is_not_its_to_give(void **state)
 }
 
 /* A stranger may connect, and that is all. */
-static void
-a_stranger_sees_nothing_through_the_library_either(void **state)
+ROLES_TEST(a_stranger_sees_nothing_through_the_library_either)
 {
     struct fixture *f = *state;
     pgqrs_client *client = client_as(f, "a_stranger");
@@ -148,8 +146,7 @@ hold_locks(const struct fixture *f)
     return stranger;
 }
 
-static void
-a_stranger_who_holds_every_lock_stops_nothing(void **state)
+ROLES_TEST(a_stranger_who_holds_every_lock_stops_nothing)
 {
     struct fixture *f = *state;
     PGconn *stranger = hold_locks(f);
@@ -184,8 +181,7 @@ a_stranger_who_holds_every_lock_stops_nothing(void **state)
 }
 
 /* Row security without a policy hides messages, which would look like an empty queue. */
-static void
-a_queue_whose_rows_are_hidden_is_not_opened(void **state)
+ROLES_TEST(a_queue_whose_rows_are_hidden_is_not_opened)
 {
     static const char *const leaves[] = { "ready", "held" };
     struct fixture *f = *state;
@@ -208,15 +204,4 @@ a_queue_whose_rows_are_hidden_is_not_opened(void **state)
     pgqrs_client_close(client);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROLES_TEST(no_role_can_give_or_change_what_is_not_its_to_give),
-        ROLES_TEST(a_stranger_sees_nothing_through_the_library_either),
-        ROLES_TEST(a_queue_whose_rows_are_hidden_is_not_opened),
-        ROLES_TEST(a_stranger_who_holds_every_lock_stops_nothing),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -18,7 +18,7 @@ open_strict(void **state)
     return story_open_with(state, &options);
 }
 
-#define STRICT_TEST(name) cmocka_unit_test_setup_teardown(name, open_strict, story_close)
+#define STRICT_TEST(name) TEST_WITH(name, open_strict, story_close)
 
 /* Leases the message, due or not. */
 static pgqrs_lease
@@ -62,8 +62,7 @@ expect_pause(struct story *s, int64_t id, const pgqrs_fail_options *options, int
                 (long long)least_ms, (long long)most_ms);
 }
 
-static void
-the_pause_doubles_up_to_a_bound(void **state)
+STRICT_TEST(the_pause_doubles_up_to_a_bound)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -80,8 +79,7 @@ the_pause_doubles_up_to_a_bound(void **state)
 }
 
 /* Of many at once, so that they do not all come again in the same moment. */
-static void
-the_pause_is_jittered(void **state)
+STRICT_TEST(the_pause_is_jittered)
 {
     struct story *s = *state;
     int64_t ids[20];
@@ -93,8 +91,7 @@ the_pause_is_jittered(void **state)
         ts_int(s->sql, "SELECT count(DISTINCT extract(ms FROM vt - dequeued_at)::int / 10) FROM " HELD) > 5);
 }
 
-static void
-after_a_thousand_failures_the_pause_is_still_bounded(void **state)
+STRICT_TEST(after_a_thousand_failures_the_pause_is_still_bounded)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -104,8 +101,7 @@ after_a_thousand_failures_the_pause_is_still_bounded(void **state)
     expect_pause(s, id, NULL, INT64_C(1296000000), INT64_C(2592000000));
 }
 
-static void
-a_delay_of_ones_own_replaces_the_backoff(void **state)
+STRICT_TEST(a_delay_of_ones_own_replaces_the_backoff)
 {
     struct story *s = *state;
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
@@ -122,8 +118,7 @@ a_delay_of_ones_own_replaces_the_backoff(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-after_its_last_attempt_a_message_is_dead(void **state)
+STRICT_TEST(after_its_last_attempt_a_message_is_dead)
 {
     struct story *s = *state;
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
@@ -151,8 +146,7 @@ after_its_last_attempt_a_message_is_dead(void **state)
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_fail(s->consumer, lease, NULL, &dead, s->err), s->err);
 }
 
-static void
-a_failure_for_good_is_the_last(void **state)
+STRICT_TEST(a_failure_for_good_is_the_last)
 {
     struct story *s = *state;
     pgqrs_fail_options options = PGQRS_FAIL_OPTIONS_INIT;
@@ -173,8 +167,7 @@ a_failure_for_good_is_the_last(void **state)
                      2);
 }
 
-static void
-a_long_error_is_cut_where_a_character_ends(void **state)
+STRICT_TEST(a_long_error_is_cut_where_a_character_ends)
 {
     enum { LIMIT = 65536 };
     struct story *s = *state;
@@ -192,8 +185,7 @@ a_long_error_is_cut_where_a_character_ends(void **state)
     free(error);
 }
 
-static void
-what_cannot_be_a_failure_is_refused(void **state)
+STRICT_TEST(what_cannot_be_a_failure_is_refused)
 {
     const pgqrs_slice errors[] = { { "\xff", 1 }, { "a\0b", 3 } };
     const int64_t delays[] = { -1, INT64_C(315576000001), INT64_MAX };
@@ -232,8 +224,7 @@ crash(struct story *s, int64_t id, int crashes_before)
     story_expire(s, id);
 }
 
-static void
-a_message_that_crashes_its_consumers_is_dead(void **state)
+STRICT_TEST(a_message_that_crashes_its_consumers_is_dead)
 {
     struct story *s = *state;
     int64_t ids[2] = { story_send(s, "1"), 0 };
@@ -256,8 +247,7 @@ a_message_that_crashes_its_consumers_is_dead(void **state)
     story_expect_order(s, s->consumer, &ids[1], 1);
 }
 
-static void
-what_is_fine_comes_with_what_is_dead_in_one_claim(void **state)
+STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -277,8 +267,7 @@ what_is_fine_comes_with_what_is_dead_in_one_claim(void **state)
 }
 
 /* Somebody deleted it under the queue's tables, or row security hides it. */
-static void
-without_its_queues_row_no_message_is_lost(void **state)
+STRICT_TEST(without_its_queues_row_no_message_is_lost)
 {
     struct story *s = *state;
     pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
@@ -302,22 +291,4 @@ without_its_queues_row_no_message_is_lost(void **state)
     ts_sql(s->sql, "INSERT INTO pgqrs_queues SELECT * FROM ts_kept; DROP TABLE ts_kept");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STRICT_TEST(the_pause_doubles_up_to_a_bound),
-        STRICT_TEST(the_pause_is_jittered),
-        STRICT_TEST(after_a_thousand_failures_the_pause_is_still_bounded),
-        STRICT_TEST(a_delay_of_ones_own_replaces_the_backoff),
-        STRICT_TEST(after_its_last_attempt_a_message_is_dead),
-        STRICT_TEST(a_failure_for_good_is_the_last),
-        STRICT_TEST(a_long_error_is_cut_where_a_character_ends),
-        STRICT_TEST(what_cannot_be_a_failure_is_refused),
-        STRICT_TEST(a_message_that_crashes_its_consumers_is_dead),
-        STRICT_TEST(without_its_queues_row_no_message_is_lost),
-        STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

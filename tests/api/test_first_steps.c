@@ -3,8 +3,7 @@
  */
 #include "support.h"
 
-static void
-an_empty_database_is_installed_and_found_healthy(void **state)
+TEST(an_empty_database_is_installed_and_found_healthy)
 {
     char *dsn = ts_empty_database();
     pgqrs_client *client = ts_client(dsn, NULL);
@@ -34,8 +33,7 @@ an_empty_database_is_installed_and_found_healthy(void **state)
     free(dsn);
 }
 
-static void
-a_message_goes_there_and_back(void **state)
+TEST(a_message_goes_there_and_back)
 {
     char *dsn = ts_database();
     pgqrs_client *client = ts_client(dsn, "default_lock_time_seconds", "60", NULL);
@@ -86,8 +84,7 @@ a_message_goes_there_and_back(void **state)
     free(dsn);
 }
 
-static void
-a_client_works_through_a_pooler(void **state)
+TEST(a_client_works_through_a_pooler)
 {
     char *dsn = ts_database();
     ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
@@ -107,14 +104,4 @@ a_client_works_through_a_pooler(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_empty_database_is_installed_and_found_healthy),
-        cmocka_unit_test(a_message_goes_there_and_back),
-        cmocka_unit_test(a_client_works_through_a_pooler),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -21,8 +21,7 @@ send_keyed(struct story *s, pgqrs_producer *producer, const char *json, const ch
     return enqueued;
 }
 
-static void
-the_same_key_enqueues_once(void **state)
+STORY_TEST(the_same_key_enqueues_once)
 {
     struct story *s = *state;
     pgqrs_enqueued first = send_keyed(s, s->producer, "1", "order 1"), again, other;
@@ -38,8 +37,7 @@ the_same_key_enqueues_once(void **state)
         ts_int(s->sql, "SELECT payload::int FROM pgqrs_messages WHERE id = %lld", (long long)first.id), 1);
 }
 
-static void
-a_key_outlives_its_message(void **state)
+STORY_TEST(a_key_outlives_its_message)
 {
     struct story *s = *state;
     pgqrs_enqueued first = send_keyed(s, s->producer, "1", "k"), again;
@@ -51,8 +49,7 @@ a_key_outlives_its_message(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-a_key_belongs_to_one_queue(void **state)
+STORY_TEST(a_key_belongs_to_one_queue)
 {
     struct story *s = *state;
     pgqrs_producer *elsewhere;
@@ -65,8 +62,7 @@ a_key_belongs_to_one_queue(void **state)
     pgqrs_producer_close(elsewhere);
 }
 
-static void
-a_key_twice_in_one_batch_enqueues_the_first(void **state)
+STORY_TEST(a_key_twice_in_one_batch_enqueues_the_first)
 {
     struct story *s = *state;
     pgqrs_slice payloads[] = { text("0"), text("1"), text("2"), text("3"), text("4") };
@@ -86,8 +82,7 @@ a_key_twice_in_one_batch_enqueues_the_first(void **state)
         ts_int(s->sql, "SELECT string_agg(payload::text, '' ORDER BY id)::int FROM pgqrs_messages"), 12);
 }
 
-static void
-an_expired_key_enqueues_anew(void **state)
+STORY_TEST(an_expired_key_enqueues_anew)
 {
     struct story *s = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -106,8 +101,7 @@ an_expired_key_enqueues_anew(void **state)
     pgqrs_producer_close(forgetful);
 }
 
-static void
-a_key_is_kept_for_a_day_unless_told_otherwise(void **state)
+STORY_TEST(a_key_is_kept_for_a_day_unless_told_otherwise)
 {
     struct story *s = *state;
 
@@ -156,8 +150,7 @@ send_while_another_holds_the_key(struct story *s, const char *verb)
     return sender.enqueued;
 }
 
-static void
-who_waits_for_a_key_that_is_committed_gets_its_message(void **state)
+STORY_TEST(who_waits_for_a_key_that_is_committed_gets_its_message)
 {
     struct story *s = *state;
     pgqrs_enqueued enqueued = send_while_another_holds_the_key(s, "COMMIT");
@@ -168,8 +161,7 @@ who_waits_for_a_key_that_is_committed_gets_its_message(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-who_waits_for_a_key_that_is_rolled_back_enqueues(void **state)
+STORY_TEST(who_waits_for_a_key_that_is_rolled_back_enqueues)
 {
     struct story *s = *state;
     pgqrs_enqueued enqueued = send_while_another_holds_the_key(s, "ROLLBACK");
@@ -179,8 +171,7 @@ who_waits_for_a_key_that_is_rolled_back_enqueues(void **state)
 }
 
 /* Many threads, one key: one message, and everybody hears of it. */
-static void
-of_many_who_send_a_key_at_once_one_enqueues(void **state)
+STORY_TEST(of_many_who_send_a_key_at_once_one_enqueues)
 {
     enum { THREADS = 8 };
     struct story *s = *state;
@@ -244,8 +235,7 @@ send_keys_in_order(void *argument)
 }
 
 /* The library repeats what a deadlock rolled back, so the server is asked whether there was one. */
-static void
-batches_with_keys_in_opposite_orders_do_not_deadlock(void **state)
+STORY_TEST(batches_with_keys_in_opposite_orders_do_not_deadlock)
 {
     struct story *s = *state;
     struct crossing crossings[2] = { { s, 0, 0 }, { s, 1, 0 } };
@@ -271,8 +261,7 @@ batches_with_keys_in_opposite_orders_do_not_deadlock(void **state)
 }
 
 /* The key was given to two messages: the one that is stored, and another, which is not. */
-static void
-the_same_key_with_another_payload_is_told(void **state)
+STORY_TEST(the_same_key_with_another_payload_is_told)
 {
     struct story *s = *state;
     pgqrs_slice payloads[] = { text("{\"a\": 1, \"b\": 2}"), text("{\"b\":2,\"a\":1}"), text("3"),
@@ -311,8 +300,7 @@ the_same_key_with_another_payload_is_told(void **state)
 }
 
 /* Those that wait for each other in one statement: see queue/coalesce.h. */
-static void
-of_threads_with_one_key_those_with_another_payload_are_told(void **state)
+STORY_TEST(of_threads_with_one_key_those_with_another_payload_are_told)
 {
     enum { THREADS = 8 };
     struct story *s = *state;
@@ -331,8 +319,7 @@ of_threads_with_one_key_those_with_another_payload_are_told(void **state)
     }
 }
 
-static void
-the_key_of_what_was_never_done_can_be_used_again(void **state)
+STORY_TEST(the_key_of_what_was_never_done_can_be_used_again)
 {
     struct story *s = *state;
     pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
@@ -362,8 +349,7 @@ the_key_of_what_was_never_done_can_be_used_again(void **state)
 }
 
 /* A retry, and a key that was given to a newer message meanwhile, keep what is known. */
-static void
-a_key_is_forgotten_with_its_own_message_only(void **state)
+STORY_TEST(a_key_is_forgotten_with_its_own_message_only)
 {
     struct story *s = *state;
     int64_t first = send_keyed(s, s->producer, "1", "k").id;
@@ -375,8 +361,7 @@ a_key_is_forgotten_with_its_own_message_only(void **state)
     assert_int_equal(send_keyed(s, s->producer, "1", "k").id, 4711);
 }
 
-static void
-deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not(void **state)
+STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not)
 {
     struct story *s = *state;
     char *id = ts_format("%lld", (long long)send_keyed(s, s->producer, "1", "k").id), *token;
@@ -401,8 +386,7 @@ deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not(void **state)
 }
 
 /* As many as a busy day leaves behind. */
-static void
-expired_keys_go_within_a_few_looks(void **state)
+STORY_TEST(expired_keys_go_within_a_few_looks)
 {
     struct story *s = *state;
 
@@ -417,8 +401,7 @@ expired_keys_go_within_a_few_looks(void **state)
 }
 
 /* Its table is not even touched. */
-static void
-purging_and_deleting_a_queue_leaves_the_keys_of_others(void **state)
+STORY_TEST(purging_and_deleting_a_queue_leaves_the_keys_of_others)
 {
     struct story *s = *state;
     PGconn *other = ts_connect(s->dsn);
@@ -439,28 +422,4 @@ purging_and_deleting_a_queue_leaves_the_keys_of_others(void **state)
     PQfinish(other);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(the_same_key_with_another_payload_is_told),
-        STORY_TEST(of_threads_with_one_key_those_with_another_payload_are_told),
-        STORY_TEST(the_key_of_what_was_never_done_can_be_used_again),
-        STORY_TEST(a_key_is_forgotten_with_its_own_message_only),
-        STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not),
-        STORY_TEST(expired_keys_go_within_a_few_looks),
-        STORY_TEST(purging_and_deleting_a_queue_leaves_the_keys_of_others),
-        STORY_TEST(the_same_key_enqueues_once),
-        STORY_TEST(a_key_outlives_its_message),
-        STORY_TEST(a_key_belongs_to_one_queue),
-        STORY_TEST(a_key_twice_in_one_batch_enqueues_the_first),
-        STORY_TEST(an_expired_key_enqueues_anew),
-        STORY_TEST(a_key_is_kept_for_a_day_unless_told_otherwise),
-        STORY_TEST(who_waits_for_a_key_that_is_committed_gets_its_message),
-        STORY_TEST(who_waits_for_a_key_that_is_rolled_back_enqueues),
-        STORY_TEST(of_many_who_send_a_key_at_once_one_enqueues),
-        STORY_TEST(batches_with_keys_in_opposite_orders_do_not_deadlock),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -45,8 +45,7 @@ expect_done(struct story *s, enum call call, pgqrs_lease lease)
     ts_sql(s->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
 }
 
-static void
-the_holder_may_do_everything(void **state)
+STORY_TEST(the_holder_may_do_everything)
 {
     struct story *s = *state;
 
@@ -60,8 +59,7 @@ the_holder_may_do_everything(void **state)
     }
 }
 
-static void
-a_holder_who_is_late_but_was_not_replaced_may_too(void **state)
+STORY_TEST(a_holder_who_is_late_but_was_not_replaced_may_too)
 {
     struct story *s = *state;
 
@@ -92,8 +90,7 @@ await_sweep(struct story *s, int64_t id)
     }
 }
 
-static void
-a_holder_whose_message_was_moved_to_the_other_lane_may_too(void **state)
+STORY_TEST(a_holder_whose_message_was_moved_to_the_other_lane_may_too)
 {
     struct story *s = *state;
 
@@ -110,8 +107,7 @@ a_holder_whose_message_was_moved_to_the_other_lane_may_too(void **state)
     }
 }
 
-static void
-who_lost_his_lease_changes_nothing(void **state)
+STORY_TEST(who_lost_his_lease_changes_nothing)
 {
     struct story *s = *state;
     pgqrs_lease lost, current;
@@ -140,8 +136,7 @@ who_lost_his_lease_changes_nothing(void **state)
     free(after);
 }
 
-static void
-what_cannot_be_a_lease_is_refused(void **state)
+STORY_TEST(what_cannot_be_a_lease_is_refused)
 {
     const pgqrs_lease wrong[] = { { 0, 5 }, { 1, 0 }, { -1, 5 }, { 1, -5 } };
     struct story *s = *state;
@@ -151,8 +146,7 @@ what_cannot_be_a_lease_is_refused(void **state)
             TS_IS(PGQRS_EINVAL, call_with(s, (enum call)call, wrong[i]), s->err);
 }
 
-static void
-times_out_of_range_are_refused(void **state)
+STORY_TEST(times_out_of_range_are_refused)
 {
     const int64_t seven_days_ms = INT64_C(604800000), ten_years_ms = INT64_C(315360000000);
     const int64_t extensions[] = { 0, -1, seven_days_ms + 1, INT64_MAX };
@@ -179,8 +173,7 @@ times_out_of_range_are_refused(void **state)
     TS_OK(pgqrs_consumer_release(s->consumer, lease, ten_years_ms, s->err), s->err);
 }
 
-static void
-a_lease_that_is_extended_does_not_run_out(void **state)
+STORY_TEST(a_lease_that_is_extended_does_not_run_out)
 {
     struct story *s = *state;
     pgqrs_consumer *hasty = story_consumer(s, s->client, 300);
@@ -199,8 +192,7 @@ a_lease_that_is_extended_does_not_run_out(void **state)
     pgqrs_consumer_close(hasty);
 }
 
-static void
-a_released_message_comes_again_and_has_lost_no_attempt(void **state)
+STORY_TEST(a_released_message_comes_again_and_has_lost_no_attempt)
 {
     struct story *s = *state;
     const int64_t delays[] = { 0, 60 };
@@ -222,8 +214,7 @@ a_released_message_comes_again_and_has_lost_no_attempt(void **state)
     }
 }
 
-static void
-archiving_twice_under_one_lease_is_harmless(void **state)
+STORY_TEST(archiving_twice_under_one_lease_is_harmless)
 {
     struct story *s = *state;
     pgqrs_lease lease, forged;
@@ -268,8 +259,7 @@ report(struct story *s, pgqrs_lease lease, enum report what)
     "coalesce((SELECT string_agg(a::text, ';' ORDER BY a.id) FROM pgqrs_archive AS a), '')"
 
 /* Each after each, in each lane. Only the archiving that is repeated is known to have been done. */
-static void
-under_one_lease_there_is_one_report(void **state)
+STORY_TEST(under_one_lease_there_is_one_report)
 {
     struct story *s = *state;
 
@@ -296,8 +286,7 @@ under_one_lease_there_is_one_report(void **state)
 }
 
 /* Not one that was handed out: who archives it by its id alone has not worked on it. */
-static void
-archiving_without_a_lease_leaves_the_counts_and_times(void **state)
+STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times)
 {
     struct story *s = *state;
     char *id = ts_format("%lld", (long long)story_send(s, "1"));
@@ -332,8 +321,7 @@ archiving_without_a_lease_leaves_the_counts_and_times(void **state)
     free(id);
 }
 
-static void
-a_result_is_json_or_nothing(void **state)
+STORY_TEST(a_result_is_json_or_nothing)
 {
     struct story *s = *state;
     pgqrs_lease lease;
@@ -348,23 +336,4 @@ a_result_is_json_or_nothing(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT result IS NULL FROM pgqrs_archive"), 1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(the_holder_may_do_everything),
-        STORY_TEST(a_holder_who_is_late_but_was_not_replaced_may_too),
-        STORY_TEST(a_holder_whose_message_was_moved_to_the_other_lane_may_too),
-        STORY_TEST(who_lost_his_lease_changes_nothing),
-        STORY_TEST(what_cannot_be_a_lease_is_refused),
-        STORY_TEST(times_out_of_range_are_refused),
-        STORY_TEST(a_lease_that_is_extended_does_not_run_out),
-        STORY_TEST(a_released_message_comes_again_and_has_lost_no_attempt),
-        STORY_TEST(archiving_twice_under_one_lease_is_harmless),
-        STORY_TEST(under_one_lease_there_is_one_report),
-        STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times),
-        STORY_TEST(a_result_is_json_or_nothing),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

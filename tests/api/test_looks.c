@@ -52,8 +52,7 @@ let_leases_run_out(const struct story *s)
         "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 ms' WHERE lease_token IS NOT NULL");
 }
 
-static void
-a_newcomer_is_handed_a_message_whose_lease_ran_out(void **state)
+STORY_TEST(a_newcomer_is_handed_a_message_whose_lease_ran_out)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -65,8 +64,7 @@ a_newcomer_is_handed_a_message_whose_lease_ran_out(void **state)
 
 /* Newcomers come one after another, so the newer messages are not a backlog that ends: the lease is found
  * first. */
-static void
-newer_messages_do_not_hide_it(void **state)
+STORY_TEST(newer_messages_do_not_hide_it)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -77,8 +75,7 @@ newer_messages_do_not_hide_it(void **state)
     assert_int_equal(handed_to_a_newcomer(s, NULL), id);
 }
 
-static void
-finished_messages_around_it_do_not_hide_it(void **state)
+STORY_TEST(finished_messages_around_it_do_not_hide_it)
 {
     struct story *s = *state;
     pgqrs_lease leases[100];
@@ -94,8 +91,7 @@ finished_messages_around_it_do_not_hide_it(void **state)
     assert_int_equal(handed_to_a_newcomer(s, NULL), ids[40]);
 }
 
-static void
-a_batch_and_a_tool_see_it_too(void **state)
+STORY_TEST(a_batch_and_a_tool_see_it_too)
 {
     struct story *s = *state;
     struct newcomer newcomer;
@@ -113,8 +109,7 @@ a_batch_and_a_tool_see_it_too(void **state)
 }
 
 /* Leases that end while a client asks again and again. */
-static void
-an_old_client_is_handed_it_as_soon_as_it_has_run_out(void **state)
+STORY_TEST(an_old_client_is_handed_it_as_soon_as_it_has_run_out)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -155,8 +150,7 @@ send_type(struct story *s, const char *type)
 }
 
 /* Old and new clients that ask for one type only, with a backlog of another. */
-static void
-consumers_of_one_type_get_leases_back_that_ran_out(void **state)
+STORY_TEST(consumers_of_one_type_get_leases_back_that_ran_out)
 {
     struct story *s = *state;
     struct newcomer newcomer;
@@ -178,8 +172,7 @@ consumers_of_one_type_get_leases_back_that_ran_out(void **state)
 }
 
 /* What others put into the held lane a moment after this client looked there. */
-static void
-what_another_client_gives_back_is_due_at_once(void **state)
+STORY_TEST(what_another_client_gives_back_is_due_at_once)
 {
     struct story *s = *state;
     struct newcomer other = arrive(s);
@@ -207,8 +200,7 @@ what_another_client_gives_back_is_due_at_once(void **state)
 
 /* A server that has given out fewer ids than this client has seen: restored, or a standby that lacked the
  * last ones. */
-static void
-after_a_restore_new_messages_are_claimed_as_before(void **state)
+STORY_TEST(after_a_restore_new_messages_are_claimed_as_before)
 {
     struct story *s = *state;
     int64_t ids[2000];
@@ -235,19 +227,4 @@ after_a_restore_new_messages_are_claimed_as_before(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " HELD), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_newcomer_is_handed_a_message_whose_lease_ran_out),
-        STORY_TEST(newer_messages_do_not_hide_it),
-        STORY_TEST(finished_messages_around_it_do_not_hide_it),
-        STORY_TEST(a_batch_and_a_tool_see_it_too),
-        STORY_TEST(an_old_client_is_handed_it_as_soon_as_it_has_run_out),
-        STORY_TEST(consumers_of_one_type_get_leases_back_that_ran_out),
-        STORY_TEST(what_another_client_gives_back_is_due_at_once),
-        STORY_TEST(after_a_restore_new_messages_are_claimed_as_before),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -3,8 +3,7 @@
  */
 #include "story.h"
 
-static void
-looking_at_a_message_does_not_claim_it(void **state)
+STORY_TEST(looking_at_a_message_does_not_claim_it)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -20,8 +19,7 @@ looking_at_a_message_does_not_claim_it(void **state)
     story_expect_order(s, s->consumer, &id, 1);
 }
 
-static void
-a_message_that_is_not_there_is_not_found(void **state)
+STORY_TEST(a_message_that_is_not_there_is_not_found)
 {
     const int64_t ids[] = { 4711, 0, -1, INT64_MAX };
     struct story *s = *state;
@@ -53,8 +51,7 @@ lease(struct story *s, int64_t id, pgqrs_lease_mode mode)
     return leased;
 }
 
-static void
-a_free_message_is_leased_due_or_not(void **state)
+STORY_TEST(a_free_message_is_leased_due_or_not)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -72,8 +69,7 @@ a_free_message_is_leased_due_or_not(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_message_that_somebody_holds_is_left_to_him(void **state)
+STORY_TEST(a_message_that_somebody_holds_is_left_to_him)
 {
     struct story *s = *state;
     pgqrs_message_list *list = NULL;
@@ -92,8 +88,7 @@ a_message_that_somebody_holds_is_left_to_him(void **state)
     }
 }
 
-static void
-a_message_that_is_taken_over_is_lost_to_its_holder(void **state)
+STORY_TEST(a_message_that_is_taken_over_is_lost_to_its_holder)
 {
     struct story *s = *state;
     pgqrs_lease held[2], taken[2];
@@ -112,8 +107,7 @@ a_message_that_is_taken_over_is_lost_to_its_holder(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-a_message_whose_lease_ran_out_is_free(void **state)
+STORY_TEST(a_message_whose_lease_ran_out_is_free)
 {
     struct story *s = *state;
     pgqrs_lease expired;
@@ -125,17 +119,4 @@ a_message_whose_lease_ran_out_is_free(void **state)
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(s->consumer, expired, s->err), s->err);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(looking_at_a_message_does_not_claim_it),
-        STORY_TEST(a_message_that_is_not_there_is_not_found),
-        STORY_TEST(a_free_message_is_leased_due_or_not),
-        STORY_TEST(a_message_that_somebody_holds_is_left_to_him),
-        STORY_TEST(a_message_that_is_taken_over_is_lost_to_its_holder),
-        STORY_TEST(a_message_whose_lease_ran_out_is_free),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -62,8 +62,7 @@ send_each_kind(struct story *s)
     pgqrs_consumer_close(brief);
 }
 
-static void
-a_paused_queue_hands_out_nothing(void **state)
+STORY_TEST(a_paused_queue_hands_out_nothing)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -92,8 +91,7 @@ a_paused_queue_hands_out_nothing(void **state)
 }
 
 /* The client that claims knows of a backlog, and nobody tells it of the pause. */
-static void
-the_first_claim_after_a_pause_finds_nothing(void **state)
+STORY_TEST(the_first_claim_after_a_pause_finds_nothing)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -114,8 +112,7 @@ the_first_claim_after_a_pause_finds_nothing(void **state)
 
 /* Were empty claims of a paused queue taken for a sign that its lane is empty, sweeps would carry
  * the whole backlog to the other lane. */
-static void
-a_backlog_stays_where_it_is(void **state)
+STORY_TEST(a_backlog_stays_where_it_is)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -140,8 +137,7 @@ a_backlog_stays_where_it_is(void **state)
     pgqrs_client_close(other);
 }
 
-static void
-what_is_leased_goes_on(void **state)
+STORY_TEST(what_is_leased_goes_on)
 {
     struct story *s = *state;
     pgqrs_lease leases[5];
@@ -182,8 +178,7 @@ expect_pause(struct story *s, const char *reason, int has_end)
     }
 }
 
-static void
-a_second_pause_changes_only_the_end(void **state)
+STORY_TEST(a_second_pause_changes_only_the_end)
 {
     struct story *s = *state;
     long long at;
@@ -206,8 +201,7 @@ a_second_pause_changes_only_the_end(void **state)
                      1);
 }
 
-static void
-a_pause_ends_by_itself(void **state)
+STORY_TEST(a_pause_ends_by_itself)
 {
     struct story *s = *state;
     pgqrs_queue_list *list;
@@ -223,8 +217,7 @@ a_pause_ends_by_itself(void **state)
     expect_pause(s, "again", 0);
 }
 
-static void
-what_cannot_be_a_pause_is_refused(void **state)
+STORY_TEST(what_cannot_be_a_pause_is_refused)
 {
     struct story *s = *state;
     pgqrs_pause_options options = PGQRS_PAUSE_OPTIONS_INIT;
@@ -252,18 +245,4 @@ what_cannot_be_a_pause_is_refused(void **state)
     TS_OK(pgqrs_queue_pause(s->client, text("jobs"), &options, s->err), s->err);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_paused_queue_hands_out_nothing),
-        STORY_TEST(the_first_claim_after_a_pause_finds_nothing),
-        STORY_TEST(a_backlog_stays_where_it_is),
-        STORY_TEST(what_is_leased_goes_on),
-        STORY_TEST(a_second_pause_changes_only_the_end),
-        STORY_TEST(a_pause_ends_by_itself),
-        STORY_TEST(what_cannot_be_a_pause_is_refused),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

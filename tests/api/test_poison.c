@@ -44,8 +44,7 @@ be_patient(struct story *s)
     TS_OK(pgqrs_producer_open(s->client, text("jobs"), NULL, &s->producer, s->err), s->err);
 }
 
-static void
-a_message_that_cannot_be_sent_is_dead_and_the_others_come(void **state)
+STORY_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_come)
 {
     struct story *s = *state;
 
@@ -59,8 +58,7 @@ a_message_that_cannot_be_sent_is_dead_and_the_others_come(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-the_same_in_the_held_lane(void **state)
+STORY_TEST(the_same_in_the_held_lane)
 {
     struct story *s = *state;
 
@@ -74,8 +72,7 @@ the_same_in_the_held_lane(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-odd_rows_stop_nobody(void **state)
+STORY_TEST(odd_rows_stop_nobody)
 {
     struct story *s = *state;
 
@@ -95,8 +92,7 @@ odd_rows_stop_nobody(void **state)
 }
 
 /* A lease that ran out must be moved to the held lane, which refuses it. */
-static void
-a_lease_that_cannot_be_swept_stops_no_other(void **state)
+STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -126,8 +122,7 @@ a_lease_that_cannot_be_swept_stops_no_other(void **state)
 }
 
 /* A row of the ready lane with a priority that the held lane has not, by plain SQL. */
-static void
-a_priority_out_of_range_keeps_no_lease_from_being_swept(void **state)
+STORY_TEST(a_priority_out_of_range_keeps_no_lease_from_being_swept)
 {
     struct story *s = *state;
     pgqrs_lease lease;
@@ -148,8 +143,7 @@ a_priority_out_of_range_keeps_no_lease_from_being_swept(void **state)
 }
 
 /* Whose own table is missing is not taken for a queue that was deleted. */
-static void
-a_trigger_that_misses_its_table_is_told_as_such(void **state)
+STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such)
 {
     struct story *s = *state;
     pgqrs_lease lease;
@@ -167,17 +161,4 @@ a_trigger_that_misses_its_table_is_told_as_such(void **state)
     TS_OK(pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_come),
-        STORY_TEST(the_same_in_the_held_lane),
-        STORY_TEST(odd_rows_stop_nobody),
-        STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other),
-        STORY_TEST(a_priority_out_of_range_keeps_no_lease_from_being_swept),
-        STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

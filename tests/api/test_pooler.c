@@ -23,8 +23,7 @@ pooled_client(struct story *s)
     return ts_client(ts_pgbouncer_dsn(pooler), NULL);
 }
 
-static void
-the_pooler_is_noticed(void **state)
+STORY_TEST(the_pooler_is_noticed)
 {
     struct story *s = *state;
     pgqrs_client *client = pooled_client(s);
@@ -60,8 +59,7 @@ work_off(struct story *s, pgqrs_producer *producer, pgqrs_consumer *consumer)
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
 }
 
-static void
-everything_works_through_it(void **state)
+STORY_TEST(everything_works_through_it)
 {
     struct story *s = *state;
     pgqrs_client *client = pooled_client(s);
@@ -95,8 +93,7 @@ everything_works_through_it(void **state)
 }
 
 /* Looks at every session that the pooler has. */
-static void
-nothing_is_left_on_a_session(void **state)
+STORY_TEST(nothing_is_left_on_a_session)
 {
     struct story *s = *state;
     pgqrs_client *client = pooled_client(s);
@@ -134,8 +131,7 @@ nothing_is_left_on_a_session(void **state)
 
 /* What one client tells its session is told to that session's next user as well, unless it ends with the
  * transaction. */
-static void
-two_clients_in_turn_do_not_leak_settings(void **state)
+STORY_TEST(two_clients_in_turn_do_not_leak_settings)
 {
     struct story *s = *state;
     pgqrs_client *clients[2] = { pooled_client(s), pooled_client(s) };
@@ -157,8 +153,7 @@ two_clients_in_turn_do_not_leak_settings(void **state)
         pgqrs_client_close(clients[i]);
 }
 
-static void
-it_can_be_installed_through_it(void **state)
+STORY_TEST(it_can_be_installed_through_it)
 {
     struct place p = { .err = pgqrs_error_new() };
     struct story *s = *state;
@@ -176,8 +171,7 @@ it_can_be_installed_through_it(void **state)
 }
 
 /* A COPY needs its session from its first statement to its last. */
-static void
-a_batch_that_is_copied_goes_through_it(void **state)
+STORY_TEST(a_batch_that_is_copied_goes_through_it)
 {
     enum { MANY = 100, CLIENTS = 3 };
     struct story *s = *state;
@@ -205,8 +199,7 @@ a_batch_that_is_copied_goes_through_it(void **state)
     }
 }
 
-static void
-a_transaction_of_ones_own_works_through_it(void **state)
+STORY_TEST(a_transaction_of_ones_own_works_through_it)
 {
     struct story *s = *state;
     pgqrs_client *client = pooled_client(s);
@@ -234,8 +227,7 @@ done(pgqrs_job *job, void *arg)
 }
 
 /* It hardly looks by itself, so the message must have been told. */
-static void
-in_session_mode_a_worker_is_woken(void **state)
+RUNNING_TEST(in_session_mode_a_worker_is_woken)
 {
     struct story *s = *state;
     ts_pgbouncer *sessions;
@@ -268,8 +260,7 @@ in_session_mode_a_worker_is_woken(void **state)
 }
 
 /* Others come and go meanwhile, which moves sessions about. */
-static void
-in_transaction_mode_no_client_takes_a_session_for_its_own(void **state)
+STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own)
 {
     struct story *s = *state;
     pgqrs_client *clients[8];
@@ -296,8 +287,7 @@ in_transaction_mode_no_client_takes_a_session_for_its_own(void **state)
 }
 
 /* There our statements are read with the search path of the role, which nothing can be set against. */
-static void
-a_session_that_searches_other_schemas_first_is_refused(void **state)
+STORY_TEST(a_session_that_searches_other_schemas_first_is_refused)
 {
     struct story *s = *state;
     char *database = ts_text(s->sql, "SELECT current_database()");
@@ -319,21 +309,9 @@ a_session_that_searches_other_schemas_first_is_refused(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(the_pooler_is_noticed),
-        STORY_TEST(everything_works_through_it),
-        STORY_TEST(nothing_is_left_on_a_session),
-        STORY_TEST(two_clients_in_turn_do_not_leak_settings),
-        STORY_TEST(it_can_be_installed_through_it),
-        STORY_TEST(a_transaction_of_ones_own_works_through_it),
-        STORY_TEST(a_batch_that_is_copied_goes_through_it),
-        STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own),
-        RUNNING_TEST(in_session_mode_a_worker_is_woken),
-        STORY_TEST(a_session_that_searches_other_schemas_first_is_refused),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = found_run(argc, argv, NULL, NULL);
 
     ts_pgbouncer_stop(pooler);
     return failed;

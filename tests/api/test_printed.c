@@ -22,8 +22,7 @@ repeated(const char *before, const char *unit, size_t count, const char *after)
     return all;
 }
 
-static void
-numbers_that_grow_when_they_are_printed_are_refused(void **state)
+STORY_TEST(numbers_that_grow_when_they_are_printed_are_refused)
 {
     static const struct {
         const char *number;
@@ -42,8 +41,7 @@ numbers_that_grow_when_they_are_printed_are_refused(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-headers_and_results_are_bound_as_payloads_are(void **state)
+STORY_TEST(headers_and_results_are_bound_as_payloads_are)
 {
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
     const pgqrs_enqueue_options *each[] = { NULL, &options };
@@ -69,8 +67,7 @@ headers_and_results_are_bound_as_payloads_are(void **state)
 }
 
 /* Up to the limit a payload can be read back, also a whole batch of such. */
-static void
-what_is_accepted_can_be_read(void **state)
+STORY_TEST(what_is_accepted_can_be_read)
 {
     struct story *s = *state;
     char *numbers = repeated("[", "1e131071", 7, "]");
@@ -89,8 +86,7 @@ what_is_accepted_can_be_read(void **state)
     free(dense);
 }
 
-static void
-the_limit_is_twice_the_setting_and_at_least_a_mebibyte(void **state)
+STORY_TEST(the_limit_is_twice_the_setting_and_at_least_a_mebibyte)
 {
     struct story *s = *state;
     pgqrs_client *small = ts_client(s->dsn, "max_payload_bytes", "100", NULL);
@@ -111,15 +107,4 @@ the_limit_is_twice_the_setting_and_at_least_a_mebibyte(void **state)
     free(eight);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(numbers_that_grow_when_they_are_printed_are_refused),
-        STORY_TEST(headers_and_results_are_bound_as_payloads_are),
-        STORY_TEST(what_is_accepted_can_be_read),
-        STORY_TEST(the_limit_is_twice_the_setting_and_at_least_a_mebibyte),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

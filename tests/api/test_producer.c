@@ -3,8 +3,7 @@
  */
 #include "story.h"
 
-static void
-a_message_is_stored_as_it_was_given(void **state)
+STORY_TEST(a_message_is_stored_as_it_was_given)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -32,8 +31,7 @@ a_message_is_stored_as_it_was_given(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_message_without_options_has_neither_headers_nor_type(void **state)
+STORY_TEST(a_message_without_options_has_neither_headers_nor_type)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -46,8 +44,7 @@ a_message_without_options_has_neither_headers_nor_type(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_payload_need_not_end_with_a_zero_byte(void **state)
+STORY_TEST(a_payload_need_not_end_with_a_zero_byte)
 {
     struct story *s = *state;
     const char json[] = { '[', '7', ']', 'x' };
@@ -59,8 +56,7 @@ a_payload_need_not_end_with_a_zero_byte(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_batch_gets_its_ids_in_the_order_of_its_payloads(void **state)
+STORY_TEST(a_batch_gets_its_ids_in_the_order_of_its_payloads)
 {
     enum { COUNT = 10000 };
     struct story *s = *state;
@@ -84,8 +80,7 @@ a_batch_gets_its_ids_in_the_order_of_its_payloads(void **state)
     free(texts);
 }
 
-static void
-a_batch_with_options_keeps_each_with_its_message(void **state)
+STORY_TEST(a_batch_with_options_keeps_each_with_its_message)
 {
     struct story *s = *state;
     pgqrs_slice payloads[] = { text("0"), text("1"), text("2"), text("3") };
@@ -114,8 +109,7 @@ a_batch_with_options_keeps_each_with_its_message(void **state)
                      enqueued[3].id);
 }
 
-static void
-a_batch_has_1_to_10000_messages(void **state)
+STORY_TEST(a_batch_has_1_to_10000_messages)
 {
     struct story *s = *state;
     pgqrs_slice *payloads = calloc(10001, sizeof(*payloads));
@@ -134,8 +128,7 @@ a_batch_has_1_to_10000_messages(void **state)
     free(payloads);
 }
 
-static void
-one_bad_message_keeps_its_whole_batch_out(void **state)
+STORY_TEST(one_bad_message_keeps_its_whole_batch_out)
 {
     struct story *s = *state;
     pgqrs_slice payloads[] = { text("1"), text("2"), text("{\"a\": }") };
@@ -150,8 +143,7 @@ one_bad_message_keeps_its_whole_batch_out(void **state)
 }
 
 /* A failure of the server in the midst of a batch: a check that the test puts on the table. */
-static void
-a_batch_that_fails_at_the_server_stores_none(void **state)
+STORY_TEST(a_batch_that_fails_at_the_server_stores_none)
 {
     struct story *s = *state;
     pgqrs_slice payloads[] = { text("1"), text("2"), text("\"secret\"") };
@@ -166,8 +158,7 @@ a_batch_that_fails_at_the_server_stores_none(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-a_delayed_message_comes_when_it_is_due(void **state)
+STORY_TEST(a_delayed_message_comes_when_it_is_due)
 {
     struct story *s = *state;
     pgqrs_enqueued enqueued;
@@ -188,8 +179,7 @@ a_delayed_message_comes_when_it_is_due(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-another_client_finds_a_delayed_message_as_well(void **state)
+STORY_TEST(another_client_finds_a_delayed_message_as_well)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -206,8 +196,7 @@ another_client_finds_a_delayed_message_as_well(void **state)
     pgqrs_client_close(other);
 }
 
-static void
-a_rate_limit_refuses_what_is_too_much(void **state)
+STORY_TEST(a_rate_limit_refuses_what_is_too_much)
 {
     struct story *s = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -235,8 +224,7 @@ a_rate_limit_refuses_what_is_too_much(void **state)
     pgqrs_producer_close(limited);
 }
 
-static void
-a_producer_has_its_options_checked(void **state)
+STORY_TEST(a_producer_has_its_options_checked)
 {
     struct story *s = *state;
     pgqrs_producer *producer;
@@ -254,8 +242,7 @@ a_producer_has_its_options_checked(void **state)
     story_expect_message(s, "\"none\"");
 }
 
-static void
-who_enqueued_it_is_recorded(void **state)
+STORY_TEST(who_enqueued_it_is_recorded)
 {
     struct story *s = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -274,24 +261,4 @@ who_enqueued_it_is_recorded(void **state)
     pgqrs_producer_close(producer);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_message_is_stored_as_it_was_given),
-        STORY_TEST(a_message_without_options_has_neither_headers_nor_type),
-        STORY_TEST(a_payload_need_not_end_with_a_zero_byte),
-        STORY_TEST(a_batch_gets_its_ids_in_the_order_of_its_payloads),
-        STORY_TEST(a_batch_with_options_keeps_each_with_its_message),
-        STORY_TEST(a_batch_has_1_to_10000_messages),
-        STORY_TEST(one_bad_message_keeps_its_whole_batch_out),
-        STORY_TEST(a_batch_that_fails_at_the_server_stores_none),
-        STORY_TEST(a_delayed_message_comes_when_it_is_due),
-        STORY_TEST(another_client_finds_a_delayed_message_as_well),
-        STORY_TEST(a_rate_limit_refuses_what_is_too_much),
-        STORY_TEST(a_producer_has_its_options_checked),
-        STORY_TEST(who_enqueued_it_is_recorded),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

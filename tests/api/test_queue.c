@@ -9,8 +9,7 @@
 /* Of all queues. */
 #define COUNT_TABLES "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_(messages|archive)_[0-9]'"
 
-static void
-a_queue_has_the_options_it_was_given(void **state)
+STORY_TEST(a_queue_has_the_options_it_was_given)
 {
     struct story *s = *state;
     pgqrs_queue_options options = PGQRS_QUEUE_OPTIONS_INIT;
@@ -44,8 +43,7 @@ a_queue_has_the_options_it_was_given(void **state)
     pgqrs_queue_list_free(list);
 }
 
-static void
-options_out_of_range_are_refused(void **state)
+STORY_TEST(options_out_of_range_are_refused)
 {
     struct story *s = *state;
 
@@ -62,8 +60,7 @@ options_out_of_range_are_refused(void **state)
     TS_IS(PGQRS_ENOQUEUE, pgqrs_queue_delete(s->client, text("q"), s->err), s->err);
 }
 
-static void
-a_name_is_taken_once(void **state)
+STORY_TEST(a_name_is_taken_once)
 {
     struct story *s = *state;
     int64_t id = -1;
@@ -74,8 +71,7 @@ a_name_is_taken_once(void **state)
     TS_OK(pgqrs_queue_create(s->client, text("Jobs"), NULL, NULL, s->err), s->err);
 }
 
-static void
-what_is_not_there_is_not_found(void **state)
+STORY_TEST(what_is_not_there_is_not_found)
 {
     struct story *s = *state;
     pgqrs_queue_list *list;
@@ -128,8 +124,7 @@ use_queue(struct story *s, const char *name)
     pgqrs_consumer_close(consumer);
 }
 
-static void
-a_name_is_data_whatever_it_holds(void **state)
+STORY_TEST(a_name_is_data_whatever_it_holds)
 {
     struct story *s = *state;
     long long tables = ts_int(s->sql, COUNT_TABLES);
@@ -157,8 +152,7 @@ a_name_is_data_whatever_it_holds(void **state)
     assert_int_equal(ts_int(s->sql, COUNT_TABLES), tables);
 }
 
-static void
-a_name_out_of_shape_is_refused_everywhere(void **state)
+STORY_TEST(a_name_out_of_shape_is_refused_everywhere)
 {
     static char too_long[129];
     const pgqrs_slice names[] = {
@@ -183,8 +177,7 @@ a_name_out_of_shape_is_refused_everywhere(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_queues"), 1);
 }
 
-static void
-each_message_is_counted_once(void **state)
+STORY_TEST(each_message_is_counted_once)
 {
     struct story *s = *state;
     pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
@@ -216,8 +209,7 @@ each_message_is_counted_once(void **state)
     assert_in_range(counts.oldest_ready_age_ms, 3600000, 3660000);
 }
 
-static void
-purging_removes_all_messages_and_keeps_the_archive(void **state)
+STORY_TEST(purging_removes_all_messages_and_keeps_the_archive)
 {
     struct story *s = *state;
     pgqrs_enqueue_options keyed = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -242,8 +234,7 @@ purging_removes_all_messages_and_keeps_the_archive(void **state)
     story_expect_order(s, s->consumer, &id, 1);
 }
 
-static void
-a_producer_of_a_deleted_queue_is_told_and_a_new_one_works(void **state)
+STORY_TEST(a_producer_of_a_deleted_queue_is_told_and_a_new_one_works)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -284,8 +275,7 @@ create_in_child(const struct story *s)
     _exit(status == PGQRS_OK ? 10 : status == PGQRS_EEXISTS ? 11 : 1);
 }
 
-static void
-of_20_processes_that_create_a_queue_one_does(void **state)
+STORY_TEST(of_20_processes_that_create_a_queue_one_does)
 {
     enum { PROCESSES = 20 };
     struct story *s = *state;
@@ -308,21 +298,4 @@ of_20_processes_that_create_a_queue_one_does(void **state)
     use_queue(s, "race");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_queue_has_the_options_it_was_given),
-        STORY_TEST(options_out_of_range_are_refused),
-        STORY_TEST(a_name_is_taken_once),
-        STORY_TEST(what_is_not_there_is_not_found),
-        STORY_TEST(a_name_is_data_whatever_it_holds),
-        STORY_TEST(a_name_out_of_shape_is_refused_everywhere),
-        STORY_TEST(each_message_is_counted_once),
-        STORY_TEST(purging_removes_all_messages_and_keeps_the_archive),
-        STORY_TEST(a_producer_of_a_deleted_queue_is_told_and_a_new_one_works),
-        STORY_TEST(of_20_processes_that_create_a_queue_one_does),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -19,8 +19,7 @@ expect_refused(struct story *s, pgqrs_slice payload, const pgqrs_enqueue_options
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-what_is_not_json_is_refused_with_its_place(void **state)
+STORY_TEST(what_is_not_json_is_refused_with_its_place)
 {
     struct story *s = *state;
 
@@ -38,8 +37,7 @@ what_is_not_json_is_refused_with_its_place(void **state)
     expect_refused(s, (pgqrs_slice){ "1\0002", 3 }, NULL, "byte 2");
 }
 
-static void
-what_jsonb_cannot_hold_is_refused(void **state)
+STORY_TEST(what_jsonb_cannot_hold_is_refused)
 {
     struct story *s = *state;
 
@@ -51,8 +49,7 @@ what_jsonb_cannot_hold_is_refused(void **state)
     expect_refused(s, text("1e999999"), NULL, "byte");
 }
 
-static void
-a_payload_is_at_most_64_levels_deep(void **state)
+STORY_TEST(a_payload_is_at_most_64_levels_deep)
 {
     struct story *s = *state;
     char deep[131];
@@ -64,8 +61,7 @@ a_payload_is_at_most_64_levels_deep(void **state)
     assert_int_equal(story_stored(s), 1);
 }
 
-static void
-a_payload_is_at_most_as_long_as_the_setting_says(void **state)
+STORY_TEST(a_payload_is_at_most_as_long_as_the_setting_says)
 {
     struct story *s = *state;
     pgqrs_client *small = ts_client(s->dsn, "max_payload_bytes", "10", NULL);
@@ -89,8 +85,7 @@ a_payload_is_at_most_as_long_as_the_setting_says(void **state)
     free(large);
 }
 
-static void
-numbers_out_of_range_are_refused(void **state)
+STORY_TEST(numbers_out_of_range_are_refused)
 {
     const int64_t ten_years_ms = INT64_C(315360000000);
     const int64_t delays[] = { -1, ten_years_ms + 1, INT64_MAX, INT64_MIN };
@@ -114,8 +109,7 @@ numbers_out_of_range_are_refused(void **state)
     assert_int_equal(story_stored(s), 3);
 }
 
-static void
-texts_out_of_shape_are_refused(void **state)
+STORY_TEST(texts_out_of_shape_are_refused)
 {
     static char longest[256];
     const struct {
@@ -147,8 +141,7 @@ texts_out_of_shape_are_refused(void **state)
     assert_int_equal(story_stored(s), 1);
 }
 
-static void
-headers_are_an_object(void **state)
+STORY_TEST(headers_are_an_object)
 {
     const char *const wrong[] = {
         "[]", "1", "null", "\"" SECRET "\"", "{\"" SECRET "\"", "", "{\"a\": \"\\u0000\"}"
@@ -163,8 +156,7 @@ headers_are_an_object(void **state)
     }
 }
 
-static void
-options_that_were_not_initialised_are_refused(void **state)
+STORY_TEST(options_that_were_not_initialised_are_refused)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -179,8 +171,7 @@ struct later {
     int64_t more;
 };
 
-static void
-options_of_other_versions_are_understood(void **state)
+STORY_TEST(options_of_other_versions_are_understood)
 {
     struct story *s = *state;
     struct later later = { PGQRS_ENQUEUE_OPTIONS_INIT, 0 };
@@ -208,8 +199,7 @@ options_of_other_versions_are_understood(void **state)
     pgqrs_message_list_free(list);
 }
 
-static void
-a_refusal_needs_no_error_to_be_written_to(void **state)
+STORY_TEST(a_refusal_needs_no_error_to_be_written_to)
 {
     struct story *s = *state;
 
@@ -217,21 +207,4 @@ a_refusal_needs_no_error_to_be_written_to(void **state)
     assert_int_equal(pgqrs_error_status(s->err), PGQRS_OK);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(what_is_not_json_is_refused_with_its_place),
-        STORY_TEST(what_jsonb_cannot_hold_is_refused),
-        STORY_TEST(a_payload_is_at_most_64_levels_deep),
-        STORY_TEST(a_payload_is_at_most_as_long_as_the_setting_says),
-        STORY_TEST(numbers_out_of_range_are_refused),
-        STORY_TEST(texts_out_of_shape_are_refused),
-        STORY_TEST(headers_are_an_object),
-        STORY_TEST(options_that_were_not_initialised_are_refused),
-        STORY_TEST(options_of_other_versions_are_understood),
-        STORY_TEST(a_refusal_needs_no_error_to_be_written_to),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

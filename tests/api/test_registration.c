@@ -5,8 +5,7 @@
 
 #include <unistd.h>
 
-static void
-a_worker_is_registered_with_where_it_runs(void **state)
+STORY_TEST(a_worker_is_registered_with_where_it_runs)
 {
     struct story *s = *state;
     char host[256] = "";
@@ -25,8 +24,7 @@ a_worker_is_registered_with_where_it_runs(void **state)
     free(recorded);
 }
 
-static void
-a_worker_of_no_queue_is_refused(void **state)
+STORY_TEST(a_worker_of_no_queue_is_refused)
 {
     struct story *s = *state;
     int64_t id = -1;
@@ -37,8 +35,7 @@ a_worker_of_no_queue_is_refused(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_workers"), 0);
 }
 
-static void
-a_touch_says_that_it_is_alive(void **state)
+STORY_TEST(a_touch_says_that_it_is_alive)
 {
     struct story *s = *state;
     int64_t id = 0, other = 0;
@@ -54,8 +51,7 @@ a_touch_says_that_it_is_alive(void **state)
         id);
 }
 
-static void
-a_worker_that_left_may_leave_again(void **state)
+STORY_TEST(a_worker_that_left_may_leave_again)
 {
     struct story *s = *state;
     int64_t id = 0, other = 0;
@@ -69,8 +65,7 @@ a_worker_that_left_may_leave_again(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT id FROM pgqrs_workers"), other);
 }
 
-static void
-workers_go_with_their_queue(void **state)
+STORY_TEST(workers_go_with_their_queue)
 {
     struct story *s = *state;
     int64_t id = 0;
@@ -81,16 +76,4 @@ workers_go_with_their_queue(void **state)
     TS_OK(pgqrs_registration_touch(s->client, id, s->err), s->err);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_worker_is_registered_with_where_it_runs),
-        STORY_TEST(a_worker_of_no_queue_is_refused),
-        STORY_TEST(a_touch_says_that_it_is_alive),
-        STORY_TEST(a_worker_that_left_may_leave_again),
-        STORY_TEST(workers_go_with_their_queue),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

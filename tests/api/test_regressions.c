@@ -4,8 +4,7 @@
 #include "story.h"
 
 /* A typed claim that came back short was taken for a sign that nothing else is due in its lane. */
-static void
-a_typed_dequeue_hides_no_message_of_another_type(void **state)
+STORY_TEST(a_typed_dequeue_hides_no_message_of_another_type)
 {
     struct story *s = *state;
     pgqrs_dequeue_options mails = PGQRS_DEQUEUE_OPTIONS_INIT;
@@ -21,8 +20,7 @@ a_typed_dequeue_hides_no_message_of_another_type(void **state)
     story_expect_order(s, s->consumer, expected, 2);
 }
 
-static void
-an_outcome_that_there_is_not_is_refused(void **state)
+STORY_TEST(an_outcome_that_there_is_not_is_refused)
 {
     struct story *s = *state;
     pgqrs_archive_options options = PGQRS_ARCHIVE_OPTIONS_INIT;
@@ -36,8 +34,7 @@ an_outcome_that_there_is_not_is_refused(void **state)
 }
 
 /* Claiming one message whose lease has run out is a claim like any other: the crash counts. */
-static void
-leasing_a_message_whose_lease_ran_out_counts_the_crash(void **state)
+STORY_TEST(leasing_a_message_whose_lease_ran_out_counts_the_crash)
 {
     struct story *s = *state;
     pgqrs_message_list *list;
@@ -52,8 +49,7 @@ leasing_a_message_whose_lease_ran_out_counts_the_crash(void **state)
 }
 
 /* The number of a table that is not ours was read as a queue's. */
-static void
-verify_survives_a_table_with_a_very_long_number(void **state)
+STORY_TEST(verify_survives_a_table_with_a_very_long_number)
 {
     struct story *s = *state;
     pgqrs_report *report;
@@ -67,8 +63,7 @@ verify_survives_a_table_with_a_very_long_number(void **state)
 }
 
 /* What stands behind an "@" that was not escaped, and before a "/", was taken for a host and shown. */
-static void
-no_part_of_a_password_with_slashes_is_shown(void **state)
+STORY_TEST(no_part_of_a_password_with_slashes_is_shown)
 {
     struct story *s = *state;
     pgqrs_config *config;
@@ -85,8 +80,7 @@ no_part_of_a_password_with_slashes_is_shown(void **state)
 }
 
 /* The server's farewell on an idle connection was read, and the connection used nevertheless. */
-static void
-a_session_that_was_ended_while_idle_costs_no_call(void **state)
+STORY_TEST(a_session_that_was_ended_while_idle_costs_no_call)
 {
     struct story *s = *state;
     int64_t ids[5];
@@ -99,8 +93,7 @@ a_session_that_was_ended_while_idle_costs_no_call(void **state)
     story_expect_order(s, s->consumer, ids, 5);
 }
 
-static void
-a_restart_of_the_server_costs_no_call(void **state)
+STORY_TEST(a_restart_of_the_server_costs_no_call)
 {
     struct story *s = *state;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -151,8 +144,7 @@ send_batch(void *argument)
 
 /* The batch is stored, but whose message has the key could not be asked: that was reported as "nothing was
  * stored". */
-static void
-a_batch_that_is_stored_is_not_reported_as_not_stored(void **state)
+STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored)
 {
     struct story *s = *state;
     pgqrs_client *client = ts_client(s->dsn, "operation_timeout_ms", "4000", NULL);
@@ -200,8 +192,7 @@ read_queue(void *argument)
 
 /* It was not repeated when the connection was lost while the statement was being prepared; and when it was,
  * the first attempt's failure was left in the error of a call that succeeded in the end. */
-static void
-a_read_that_was_repeated_leaves_no_error_behind(void **state)
+STORY_TEST(a_read_that_was_repeated_leaves_no_error_behind)
 {
     struct story *s = *state;
     struct reading reading = { .client = ts_client(s->dsn, NULL), .err = pgqrs_error_new() };
@@ -232,20 +223,4 @@ a_read_that_was_repeated_leaves_no_error_behind(void **state)
     pgqrs_client_close(reading.client);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_typed_dequeue_hides_no_message_of_another_type),
-        STORY_TEST(an_outcome_that_there_is_not_is_refused),
-        STORY_TEST(leasing_a_message_whose_lease_ran_out_counts_the_crash),
-        STORY_TEST(verify_survives_a_table_with_a_very_long_number),
-        STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored),
-        STORY_TEST(a_read_that_was_repeated_leaves_no_error_behind),
-        STORY_TEST(a_session_that_was_ended_while_idle_costs_no_call),
-        STORY_TEST(a_restart_of_the_server_costs_no_call),
-        STORY_TEST(no_part_of_a_password_with_slashes_is_shown),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

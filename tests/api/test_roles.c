@@ -6,8 +6,7 @@
 /* So many plain messages are copied. */
 enum { MANY = 100 };
 
-static void
-a_producer_can_enqueue_and_nothing_else(void **state)
+ROLES_TEST(a_producer_can_enqueue_and_nothing_else)
 {
     struct fixture *f = *state;
     pgqrs_client *client = client_as(f, "a_producer");
@@ -41,8 +40,7 @@ a_producer_can_enqueue_and_nothing_else(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-a_consumer_can_do_all_of_its_work_and_nothing_else(void **state)
+ROLES_TEST(a_consumer_can_do_all_of_its_work_and_nothing_else)
 {
     static const char *const payloads[] = { "1", "2", "3", "4", "5" };
     struct fixture *f = *state;
@@ -88,8 +86,7 @@ a_consumer_can_do_all_of_its_work_and_nothing_else(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-an_observer_can_look_and_nothing_else(void **state)
+ROLES_TEST(an_observer_can_look_and_nothing_else)
 {
     struct fixture *f = *state;
     pgqrs_client *client = client_as(f, "an_observer");
@@ -158,8 +155,7 @@ static const char matrix[] =
     "an_observer pgqrs_workers: SELECT\n"
     "an_observer the schema: USAGE\n";
 
-static void
-each_role_may_do_this_and_nothing_else(void **state)
+ROLES_TEST(each_role_may_do_this_and_nothing_else)
 {
     struct fixture *f = *state;
     char *found = ts_text(
@@ -199,15 +195,4 @@ each_role_may_do_this_and_nothing_else(void **state)
     free(found);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        ROLES_TEST(a_producer_can_enqueue_and_nothing_else),
-        ROLES_TEST(a_consumer_can_do_all_of_its_work_and_nothing_else),
-        ROLES_TEST(an_observer_can_look_and_nothing_else),
-        ROLES_TEST(each_role_may_do_this_and_nothing_else),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

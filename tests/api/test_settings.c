@@ -121,8 +121,7 @@ work_through_a_pooler(struct story *s)
     ts_pgbouncer_stop(pooler);
 }
 
-static void
-months_are_those_of_utc_whatever_the_settings(void **state)
+STORY_TEST(months_are_those_of_utc_whatever_the_settings)
 {
     struct story *s = *state;
 
@@ -172,8 +171,7 @@ follow_advice(struct story *s, char *advice, const char *table)
 }
 
 /* As earlier versions made them in such sessions. */
-static void
-wrong_bounds_are_found_and_the_advice_mends_them(void **state)
+STORY_TEST(wrong_bounds_are_found_and_the_advice_mends_them)
 {
     struct story *s = *state;
     char *table =
@@ -204,13 +202,4 @@ wrong_bounds_are_found_and_the_advice_mends_them(void **state)
     free(table);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(months_are_those_of_utc_whatever_the_settings),
-        STORY_TEST(wrong_bounds_are_found_and_the_advice_mends_them),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -155,8 +155,7 @@ means_a_shadow(PGconn *sql, const char *path, const pgqrsi_statement *statement)
     return 1;
 }
 
-static void
-no_statement_means_a_shadow(void **state)
+STORY_TEST(no_statement_means_a_shadow)
 {
     struct story *s = *state;
     pgqrsi_scope queue;
@@ -180,8 +179,7 @@ no_statement_means_a_shadow(void **state)
 }
 
 /* A trap that nobody can fall into proves nothing. */
-static void
-a_statement_that_means_a_shadow_is_noticed(void **state)
+STORY_TEST(a_statement_that_means_a_shadow_is_noticed)
 {
     static const char *const careless[] = {
         "SELECT 'a'::text || 1::bigint;",
@@ -326,8 +324,7 @@ do_all(struct story *s, pgqrs_client *client)
 }
 
 /* Whatever search path the database has. */
-static void
-none_is_called_on_connections_of_our_own(void **state)
+STORY_TEST(none_is_called_on_connections_of_our_own)
 {
     struct story *s = *state;
     char *database = ts_text(s->sql, "SELECT current_database()");
@@ -344,8 +341,7 @@ none_is_called_on_connections_of_our_own(void **state)
     free(database);
 }
 
-static void
-none_is_called_through_a_pooler(void **state)
+STORY_TEST(none_is_called_through_a_pooler)
 {
     struct story *s = *state;
     pgqrs_client *client;
@@ -358,8 +354,7 @@ none_is_called_through_a_pooler(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-none_is_called_on_a_connection_of_the_callers(void **state)
+STORY_TEST(none_is_called_on_a_connection_of_the_callers)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -387,8 +382,7 @@ none_is_called_on_a_connection_of_the_callers(void **state)
     expect_no_call(s);
 }
 
-static void
-none_is_called_by_our_functions(void **state)
+STORY_TEST(none_is_called_by_our_functions)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -409,17 +403,9 @@ none_is_called_by_our_functions(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(no_statement_means_a_shadow),
-        STORY_TEST(a_statement_that_means_a_shadow_is_noticed),
-        STORY_TEST(none_is_called_on_connections_of_our_own),
-        STORY_TEST(none_is_called_through_a_pooler),
-        STORY_TEST(none_is_called_on_a_connection_of_the_callers),
-        STORY_TEST(none_is_called_by_our_functions),
-    };
-    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = found_run(argc, argv, NULL, NULL);
 
     ts_pgbouncer_stop(pooler);
     return failed;

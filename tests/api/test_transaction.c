@@ -5,8 +5,7 @@
 
 #include <pgqrs/transaction.h>
 
-static void
-what_is_enqueued_comes_with_the_commit(void **state)
+STORY_TEST(what_is_enqueued_comes_with_the_commit)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -27,8 +26,7 @@ what_is_enqueued_comes_with_the_commit(void **state)
     PQfinish(own);
 }
 
-static void
-what_is_rolled_back_was_never_there(void **state)
+STORY_TEST(what_is_rolled_back_was_never_there)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -58,8 +56,7 @@ work(struct story *s, PGconn *own, pgqrs_lease lease, int archive)
                    : pgqrs_consumer_delete_on(s->consumer, own, lease, s->err);
 }
 
-static void
-effects_happen_once_however_often_a_worker_gives_up(void **state)
+STORY_TEST(effects_happen_once_however_often_a_worker_gives_up)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -84,8 +81,7 @@ effects_happen_once_however_often_a_worker_gives_up(void **state)
     PQfinish(own);
 }
 
-static void
-who_lost_his_lease_rolls_back_and_has_no_effect(void **state)
+STORY_TEST(who_lost_his_lease_rolls_back_and_has_no_effect)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn), *others = ts_connect(s->dsn);
@@ -122,8 +118,7 @@ expect_refused(struct story *s, PGconn *own, pgqrs_lease lease)
     assert_int_equal(story_stored(s), 1);
 }
 
-static void
-without_an_open_transaction_nothing_is_done(void **state)
+STORY_TEST(without_an_open_transaction_nothing_is_done)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn), *broken;
@@ -149,8 +144,7 @@ without_an_open_transaction_nothing_is_done(void **state)
     PQfinish(own);
 }
 
-static void
-what_is_refused_leaves_the_transaction_as_it_is(void **state)
+STORY_TEST(what_is_refused_leaves_the_transaction_as_it_is)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -165,8 +159,7 @@ what_is_refused_leaves_the_transaction_as_it_is(void **state)
 }
 
 /* Nothing is prepared or set on a connection that is not ours. */
-static void
-the_callers_connection_stays_as_it_was(void **state)
+STORY_TEST(the_callers_connection_stays_as_it_was)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -192,8 +185,7 @@ the_callers_connection_stays_as_it_was(void **state)
     PQfinish(own);
 }
 
-static void
-finishing_leaves_the_callers_commit_durable(void **state)
+STORY_TEST(finishing_leaves_the_callers_commit_durable)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -207,19 +199,4 @@ finishing_leaves_the_callers_commit_durable(void **state)
     PQfinish(own);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(what_is_enqueued_comes_with_the_commit),
-        STORY_TEST(what_is_rolled_back_was_never_there),
-        STORY_TEST(effects_happen_once_however_often_a_worker_gives_up),
-        STORY_TEST(who_lost_his_lease_rolls_back_and_has_no_effect),
-        STORY_TEST(without_an_open_transaction_nothing_is_done),
-        STORY_TEST(what_is_refused_leaves_the_transaction_as_it_is),
-        STORY_TEST(the_callers_connection_stays_as_it_was),
-        STORY_TEST(finishing_leaves_the_callers_commit_durable),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

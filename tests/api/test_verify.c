@@ -89,8 +89,7 @@ static const struct damage damages[] = {
       "published" },
 };
 
-static void
-every_damage_is_found(void **state)
+PLACE_TEST(every_damage_is_found)
 {
     struct place *p = *state;
 
@@ -109,8 +108,7 @@ every_damage_is_found(void **state)
     }
 }
 
-static void
-a_server_that_may_lose_messages_is_warned_of(void **state)
+PLACE_TEST(a_server_that_may_lose_messages_is_warned_of)
 {
     struct place *p = *state;
     char *database = ts_text(p->sql, "SELECT current_database()");
@@ -127,8 +125,7 @@ a_server_that_may_lose_messages_is_warned_of(void **state)
     free(database);
 }
 
-static void
-problems_come_before_warnings(void **state)
+PLACE_TEST(problems_come_before_warnings)
 {
     struct place *p = *state;
     char *database = ts_text(p->sql, "SELECT current_database()");
@@ -153,8 +150,7 @@ problems_come_before_warnings(void **state)
 }
 
 /* Warnings, too, are found again and again. */
-static void
-a_role_that_can_create_in_the_schema_is_warned_of(void **state)
+PLACE_TEST(a_role_that_can_create_in_the_schema_is_warned_of)
 {
     struct place *p = *state;
 
@@ -167,8 +163,7 @@ a_role_that_can_create_in_the_schema_is_warned_of(void **state)
 }
 
 /* What the administrator once said of all that is made later. */
-static void
-default_privileges_for_public_do_not_reach_our_objects(void **state)
+PLACE_TEST(default_privileges_for_public_do_not_reach_our_objects)
 {
     struct place *p = *state;
 
@@ -183,8 +178,7 @@ default_privileges_for_public_do_not_reach_our_objects(void **state)
     assert_int_equal(place_findings(p, "pgqrs_frontier_77", "PUBLIC"), 1);
 }
 
-static void
-where_all_tables_are_published_messages_come_and_go(void **state)
+PLACE_TEST(where_all_tables_are_published_messages_come_and_go)
 {
     struct place *p = *state;
 
@@ -196,8 +190,7 @@ where_all_tables_are_published_messages_come_and_go(void **state)
 }
 
 /* Both lanes, and a queue of another schema's name does not matter. */
-static void
-expired_leases_that_nobody_takes_up_are_warned_of(void **state)
+PLACE_TEST(expired_leases_that_nobody_takes_up_are_warned_of)
 {
     static const char *const lanes[] = { "r", "h" };
     struct place *p = *state;
@@ -222,8 +215,7 @@ expired_leases_that_nobody_takes_up_are_warned_of(void **state)
 }
 
 /* What a consumer that looks leaves behind, and a backlog that nobody has begun. */
-static void
-what_is_only_late_is_not_called_neglected(void **state)
+PLACE_TEST(what_is_only_late_is_not_called_neglected)
 {
     struct place *p = *state;
 
@@ -239,8 +231,7 @@ what_is_only_late_is_not_called_neglected(void **state)
 }
 
 /* As verify finds one of ten minutes. */
-static void
-a_transaction_that_pins_the_horizon_is_found(void **state)
+PLACE_TEST(a_transaction_that_pins_the_horizon_is_found)
 {
     struct place *p = *state;
     static uint64_t serials;
@@ -273,8 +264,7 @@ a_transaction_that_pins_the_horizon_is_found(void **state)
 
 #define IN_SCHEMA "somewhere'::regnamespace"
 
-static void
-everything_has_a_comment(void **state)
+PLACE_TEST(everything_has_a_comment)
 {
     struct place *p = *state;
 
@@ -296,8 +286,7 @@ everything_has_a_comment(void **state)
                      0);
 }
 
-static void
-the_public_may_do_nothing(void **state)
+PLACE_TEST(the_public_may_do_nothing)
 {
     struct place *p = *state;
     char *role = ts_format("ts_nobody_%d", (int)getpid());
@@ -327,8 +316,7 @@ the_public_may_do_nothing(void **state)
     free(dsn);
 }
 
-static void
-functions_look_for_names_where_nobody_else_can_write(void **state)
+PLACE_TEST(functions_look_for_names_where_nobody_else_can_write)
 {
     struct place *p = *state;
 
@@ -344,8 +332,7 @@ functions_look_for_names_where_nobody_else_can_write(void **state)
 }
 
 /* Temporary tables of the same names come first unless pg_temp is named last. */
-static void
-temporary_tables_do_not_shadow_ours(void **state)
+PLACE_TEST(temporary_tables_do_not_shadow_ours)
 {
     struct place *p = *state;
 
@@ -358,24 +345,4 @@ temporary_tables_do_not_shadow_ours(void **state)
     ts_sql(p->sql, "DISCARD TEMP");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        PLACE_TEST(every_damage_is_found),
-        PLACE_TEST(a_server_that_may_lose_messages_is_warned_of),
-        PLACE_TEST(problems_come_before_warnings),
-        PLACE_TEST(a_role_that_can_create_in_the_schema_is_warned_of),
-        PLACE_TEST(default_privileges_for_public_do_not_reach_our_objects),
-        PLACE_TEST(where_all_tables_are_published_messages_come_and_go),
-        PLACE_TEST(expired_leases_that_nobody_takes_up_are_warned_of),
-        PLACE_TEST(what_is_only_late_is_not_called_neglected),
-        PLACE_TEST(a_transaction_that_pins_the_horizon_is_found),
-        PLACE_TEST(everything_has_a_comment),
-        PLACE_TEST(the_public_may_do_nothing),
-        PLACE_TEST(functions_look_for_names_where_nobody_else_can_write),
-        PLACE_TEST(temporary_tables_do_not_shadow_ours),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -19,8 +19,7 @@ double_it(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_finished_message_is_archived_with_its_result(void **state)
+RUNNING_TEST(a_finished_message_is_archived_with_its_result)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -38,8 +37,7 @@ a_finished_message_is_archived_with_its_result(void **state)
     running_end(s, worker);
 }
 
-static void
-a_finished_message_is_deleted_where_the_queue_is_to_keep_none(void **state)
+RUNNING_TEST(a_finished_message_is_deleted_where_the_queue_is_to_keep_none)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -72,8 +70,7 @@ send_typed(struct story *s, const char *type)
     story_send_with(s, "{}", &options);
 }
 
-static void
-each_type_has_its_handler_and_the_rest_has_one_together(void **state)
+RUNNING_TEST(each_type_has_its_handler_and_the_rest_has_one_together)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -97,8 +94,7 @@ each_type_has_its_handler_and_the_rest_has_one_together(void **state)
                      5);
 }
 
-static void
-a_type_without_a_handler_fails_and_stops_no_other(void **state)
+RUNNING_TEST(a_type_without_a_handler_fails_and_stops_no_other)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -143,8 +139,7 @@ look_at_everything(pgqrs_job *job, void *arg)
     return message->attempt < 3 ? PGQRS_JOB_FAILED : PGQRS_JOB_DONE;
 }
 
-static void
-a_job_tells_its_handler_all_about_the_message(void **state)
+RUNNING_TEST(a_job_tells_its_handler_all_about_the_message)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -177,8 +172,7 @@ look_at_the_time_left(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_job_without_a_timeout_has_all_the_time(void **state)
+RUNNING_TEST(a_job_without_a_timeout_has_all_the_time)
 {
     struct story *s = *state;
     atomic_int for_ever = 0;
@@ -216,8 +210,7 @@ settle(pgqrs_job *job, void *arg)
     return message->attempt == 1 ? PGQRS_JOB_FAILED : PGQRS_JOB_SETTLED;
 }
 
-static void
-a_handler_settles_a_job_in_a_transaction_of_its_own(void **state)
+RUNNING_TEST(a_handler_settles_a_job_in_a_transaction_of_its_own)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -252,8 +245,7 @@ return_anything(pgqrs_job *job, void *arg)
     return pgqrs_job_message(job)->attempt == 1 ? (pgqrs_job_outcome)77 : PGQRS_JOB_DONE;
 }
 
-static void
-an_outcome_that_is_none_counts_as_a_failure(void **state)
+RUNNING_TEST(an_outcome_that_is_none_counts_as_a_failure)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -283,8 +275,7 @@ set_what_cannot_be(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-what_cannot_be_stored_is_refused_and_changes_nothing(void **state)
+RUNNING_TEST(what_cannot_be_stored_is_refused_and_changes_nothing)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -296,20 +287,4 @@ what_cannot_be_stored_is_refused_and_changes_nothing(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT result = '\"first\"' FROM pgqrs_archive"), 1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_finished_message_is_archived_with_its_result),
-        RUNNING_TEST(a_finished_message_is_deleted_where_the_queue_is_to_keep_none),
-        RUNNING_TEST(each_type_has_its_handler_and_the_rest_has_one_together),
-        RUNNING_TEST(a_type_without_a_handler_fails_and_stops_no_other),
-        RUNNING_TEST(a_job_tells_its_handler_all_about_the_message),
-        RUNNING_TEST(a_job_without_a_timeout_has_all_the_time),
-        RUNNING_TEST(a_handler_settles_a_job_in_a_transaction_of_its_own),
-        RUNNING_TEST(an_outcome_that_is_none_counts_as_a_failure),
-        RUNNING_TEST(what_cannot_be_stored_is_refused_and_changes_nothing),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

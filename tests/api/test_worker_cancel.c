@@ -14,8 +14,7 @@ expect_cancelled(struct story *s, int64_t id)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)id), 0);
 }
 
-static void
-a_waiting_message_is_cancelled_and_never_run(void **state)
+RUNNING_TEST(a_waiting_message_is_cancelled_and_never_run)
 {
     struct story *s = *state;
     pgqrs_enqueue_options later = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -39,8 +38,7 @@ a_waiting_message_is_cancelled_and_never_run(void **state)
     assert_int_equal(ran, 1);
 }
 
-static void
-a_running_job_is_told_within_a_moment(void **state)
+RUNNING_TEST(a_running_job_is_told_within_a_moment)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new(), *events = ts_journal_new();
@@ -69,8 +67,7 @@ a_running_job_is_told_within_a_moment(void **state)
     assert_int_equal(ts_journal_count(events, "DONE"), 0);
 }
 
-static void
-others_of_the_same_worker_go_on(void **state)
+RUNNING_TEST(others_of_the_same_worker_go_on)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -89,8 +86,7 @@ others_of_the_same_worker_go_on(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 2);
 }
 
-static void
-what_waits_in_a_worker_is_cancelled_too(void **state)
+RUNNING_TEST(what_waits_in_a_worker_is_cancelled_too)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -113,8 +109,7 @@ what_waits_in_a_worker_is_cancelled_too(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 2);
 }
 
-static void
-a_message_that_a_plain_consumer_holds_is_cancelled_too(void **state)
+RUNNING_TEST(a_message_that_a_plain_consumer_holds_is_cancelled_too)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -125,8 +120,7 @@ a_message_that_a_plain_consumer_holds_is_cancelled_too(void **state)
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(s->consumer, lease, s->err), s->err);
 }
 
-static void
-what_is_not_there_cannot_be_cancelled(void **state)
+RUNNING_TEST(what_is_not_there_cannot_be_cancelled)
 {
     struct story *s = *state;
     int64_t id = story_send(s, "1");
@@ -138,17 +132,4 @@ what_is_not_there_cannot_be_cancelled(void **state)
     expect_cancelled(s, id);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_waiting_message_is_cancelled_and_never_run),
-        RUNNING_TEST(a_running_job_is_told_within_a_moment),
-        RUNNING_TEST(others_of_the_same_worker_go_on),
-        RUNNING_TEST(what_waits_in_a_worker_is_cancelled_too),
-        RUNNING_TEST(a_message_that_a_plain_consumer_holds_is_cancelled_too),
-        RUNNING_TEST(what_is_not_there_cannot_be_cancelled),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

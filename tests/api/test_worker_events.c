@@ -44,8 +44,7 @@ expect_events(struct story *s, ts_journal *journal, const char *payload, const c
     free(ended);
 }
 
-static void
-each_outcome_has_its_event(void **state)
+RUNNING_TEST(each_outcome_has_its_event)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -60,8 +59,7 @@ each_outcome_has_its_event(void **state)
                                "STARTED 3\nDEAD 3\nSTARTED 4\nSNOOZED 4\n");
 }
 
-static void
-the_last_failure_is_the_death_of_a_message(void **state)
+RUNNING_TEST(the_last_failure_is_the_death_of_a_message)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -72,8 +70,7 @@ the_last_failure_is_the_death_of_a_message(void **state)
     assert_int_equal(ts_journal_count(journal, "FAILED"), 0);
 }
 
-static void
-the_server_knows_what_an_event_reports(void **state)
+RUNNING_TEST(the_server_knows_what_an_event_reports)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -104,8 +101,7 @@ note_reason(const pgqrs_event *event, void *arg)
     }
 }
 
-static void
-an_outage_begins_and_ends_with_an_event(void **state)
+RUNNING_TEST(an_outage_begins_and_ends_with_an_event)
 {
     struct story *s = *state;
     struct outage outage = { .journal = ts_journal_new() };
@@ -156,8 +152,7 @@ inner(pgqrs_job *job, void *arg)
     return PGQRS_JOB_FAILED;
 }
 
-static void
-middleware_wraps_the_handler_from_outside_in(void **state)
+RUNNING_TEST(middleware_wraps_the_handler_from_outside_in)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -180,8 +175,7 @@ middleware_wraps_the_handler_from_outside_in(void **state)
                      2);
 }
 
-static void
-all_is_counted(void **state)
+RUNNING_TEST(all_is_counted)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -218,8 +212,7 @@ await_claimed(pgqrs_worker *worker, int64_t count)
         TS_TRUE(story_now_ms() < until);
 }
 
-static void
-what_runs_and_what_waits_is_counted_too(void **state)
+RUNNING_TEST(what_runs_and_what_waits_is_counted_too)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -245,8 +238,7 @@ what_runs_and_what_waits_is_counted_too(void **state)
     assert_int_equal(ts_gate_arrived(gate), 5);
 }
 
-static void
-a_worker_is_idle_when_nothing_is_due(void **state)
+RUNNING_TEST(a_worker_is_idle_when_nothing_is_due)
 {
     struct story *s = *state;
     pgqrs_enqueue_options later = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -270,19 +262,4 @@ a_worker_is_idle_when_nothing_is_due(void **state)
     running_end(s, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(each_outcome_has_its_event),
-        RUNNING_TEST(the_last_failure_is_the_death_of_a_message),
-        RUNNING_TEST(the_server_knows_what_an_event_reports),
-        RUNNING_TEST(an_outage_begins_and_ends_with_an_event),
-        RUNNING_TEST(middleware_wraps_the_handler_from_outside_in),
-        RUNNING_TEST(all_is_counted),
-        RUNNING_TEST(what_runs_and_what_waits_is_counted_too),
-        RUNNING_TEST(a_worker_is_idle_when_nothing_is_due),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -116,8 +116,7 @@ loop_end(struct loop *loop)
     running_forget(loop->worker);
 }
 
-static void
-jobs_are_done_without_any_thread(void **state)
+RUNNING_TEST(jobs_are_done_without_any_thread)
 {
     struct story *s = *state;
     int before = count_threads();
@@ -141,8 +140,7 @@ fail_at_first(pgqrs_job *job, void *arg)
     return pgqrs_job_message(job)->attempt < 3 ? PGQRS_JOB_FAILED : PGQRS_JOB_DONE;
 }
 
-static void
-a_retry_comes_when_it_is_due(void **state)
+RUNNING_TEST(a_retry_comes_when_it_is_due)
 {
     struct story *s = *state;
     struct loop loop = loop_new(s, NULL, fail_at_first, NULL);
@@ -154,8 +152,7 @@ a_retry_comes_when_it_is_due(void **state)
     loop_end(&loop);
 }
 
-static void
-an_idle_loop_sleeps_and_is_woken_by_a_producer(void **state)
+RUNNING_TEST(an_idle_loop_sleeps_and_is_woken_by_a_producer)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -204,8 +201,7 @@ leave_it_pending(pgqrs_job *job, void *arg)
     return PGQRS_JOB_PENDING;
 }
 
-static void
-a_pending_job_that_is_finished_elsewhere_wakes_the_loop(void **state)
+RUNNING_TEST(a_pending_job_that_is_finished_elsewhere_wakes_the_loop)
 {
     struct story *s = *state;
     struct other other = { .gate = ts_gate_new() };
@@ -223,8 +219,7 @@ a_pending_job_that_is_finished_elsewhere_wakes_the_loop(void **state)
     loop_end(&loop);
 }
 
-static void
-the_lease_of_a_pending_job_is_extended(void **state)
+RUNNING_TEST(the_lease_of_a_pending_job_is_extended)
 {
     struct story *s = *state;
     struct other other = { .gate = ts_gate_new() };
@@ -244,8 +239,7 @@ the_lease_of_a_pending_job_is_extended(void **state)
     loop_end(&loop);
 }
 
-static void
-a_pending_job_is_told_that_its_time_is_over(void **state)
+RUNNING_TEST(a_pending_job_is_told_that_its_time_is_over)
 {
     struct story *s = *state;
     struct other other = { .gate = ts_gate_new() };
@@ -266,8 +260,7 @@ a_pending_job_is_told_that_its_time_is_over(void **state)
     loop_end(&loop);
 }
 
-static void
-a_pending_job_is_told_that_it_is_cancelled(void **state)
+RUNNING_TEST(a_pending_job_is_told_that_it_is_cancelled)
 {
     struct story *s = *state;
     struct other other = { .gate = ts_gate_new() };
@@ -295,8 +288,7 @@ stop_after_a_while(void *context)
     return NULL;
 }
 
-static void
-another_thread_stops_a_sleeping_loop(void **state)
+RUNNING_TEST(another_thread_stops_a_sleeping_loop)
 {
     struct story *s = *state;
     struct loop loop = loop_new(s, NULL, running_done, NULL);
@@ -322,8 +314,7 @@ stop_from_inside(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_handler_stops_the_loop_that_runs_it(void **state)
+RUNNING_TEST(a_handler_stops_the_loop_that_runs_it)
 {
     struct story *s = *state;
     struct other other = { 0 };
@@ -339,8 +330,7 @@ a_handler_stops_the_loop_that_runs_it(void **state)
                      50 - ts_journal_count(loop.journal, "DONE"));
 }
 
-static void
-a_loop_that_is_left_alone_can_be_closed(void **state)
+RUNNING_TEST(a_loop_that_is_left_alone_can_be_closed)
 {
     struct story *s = *state;
     struct other other = { .gate = ts_gate_new() };
@@ -356,8 +346,7 @@ a_loop_that_is_left_alone_can_be_closed(void **state)
 }
 
 /* A worker on a server of its own, which is frozen for two seconds now and then. */
-static void
-nothing_blocks_while_the_server_does_not_answer(void **state)
+RUNNING_TEST(nothing_blocks_while_the_server_does_not_answer)
 {
     struct story *s = *state;
     ts_cluster *cluster = ts_cluster_start("fsync = off\n");
@@ -392,22 +381,4 @@ nothing_blocks_while_the_server_does_not_answer(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(jobs_are_done_without_any_thread),
-        RUNNING_TEST(a_retry_comes_when_it_is_due),
-        RUNNING_TEST(an_idle_loop_sleeps_and_is_woken_by_a_producer),
-        RUNNING_TEST(a_pending_job_that_is_finished_elsewhere_wakes_the_loop),
-        RUNNING_TEST(the_lease_of_a_pending_job_is_extended),
-        RUNNING_TEST(a_pending_job_is_told_that_its_time_is_over),
-        RUNNING_TEST(a_pending_job_is_told_that_it_is_cancelled),
-        RUNNING_TEST(another_thread_stops_a_sleeping_loop),
-        RUNNING_TEST(a_handler_stops_the_loop_that_runs_it),
-        RUNNING_TEST(a_loop_that_is_left_alone_can_be_closed),
-        RUNNING_TEST(nothing_blocks_while_the_server_does_not_answer),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

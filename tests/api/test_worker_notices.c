@@ -65,8 +65,7 @@ await_cancelled(ts_journal *events, int64_t id)
     ts_journal_await(events, line, 1);
 }
 
-static void
-a_stranger_cancels_nothing(void **state)
+RUNNING_TEST(a_stranger_cancels_nothing)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -96,8 +95,7 @@ a_stranger_cancels_nothing(void **state)
     PQfinish(stranger);
 }
 
-static void
-a_flood_costs_little_and_hides_no_cancellation(void **state)
+RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -132,8 +130,7 @@ a_flood_costs_little_and_hides_no_cancellation(void **state)
 }
 
 /* The lease belongs to somebody else by now: that is found when the job is reported. */
-static void
-what_another_holds_is_not_called_cancelled(void **state)
+RUNNING_TEST(what_another_holds_is_not_called_cancelled)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -154,8 +151,7 @@ what_another_holds_is_not_called_cancelled(void **state)
     PQfinish(stranger);
 }
 
-static void
-a_handler_is_told_when_its_message_is_deleted(void **state)
+RUNNING_TEST(a_handler_is_told_when_its_message_is_deleted)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -196,8 +192,7 @@ gives_up(pgqrs_job *job, void *arg)
     return PGQRS_JOB_SETTLED;
 }
 
-static void
-what_its_handler_gave_up_is_not_called_cancelled(void **state)
+RUNNING_TEST(what_its_handler_gave_up_is_not_called_cancelled)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -218,16 +213,4 @@ what_its_handler_gave_up_is_not_called_cancelled(void **state)
     PQfinish(stranger);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_stranger_cancels_nothing),
-        RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation),
-        RUNNING_TEST(what_another_holds_is_not_called_cancelled),
-        RUNNING_TEST(a_handler_is_told_when_its_message_is_deleted),
-        RUNNING_TEST(what_its_handler_gave_up_is_not_called_cancelled),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

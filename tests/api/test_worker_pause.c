@@ -19,8 +19,7 @@ start_one_at_a_time(struct story *s, ts_journal *events, ts_gate *gate)
     return running_start(s, &options, NULL, running_at_gate, gate);
 }
 
-static void
-a_worker_gives_back_what_it_has_not_begun(void **state)
+RUNNING_TEST(a_worker_gives_back_what_it_has_not_begun)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -47,8 +46,7 @@ a_worker_gives_back_what_it_has_not_begun(void **state)
 }
 
 /* It is asleep when the queue is paused, and when it is resumed, and polls once a minute. */
-static void
-a_sleeping_worker_is_woken_by_the_end_of_the_pause(void **state)
+RUNNING_TEST(a_sleeping_worker_is_woken_by_the_end_of_the_pause)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -68,8 +66,7 @@ a_sleeping_worker_is_woken_by_the_end_of_the_pause(void **state)
     running_end(s, worker);
 }
 
-static void
-a_worker_notices_the_end_that_was_set(void **state)
+RUNNING_TEST(a_worker_notices_the_end_that_was_set)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -86,8 +83,7 @@ a_worker_notices_the_end_that_was_set(void **state)
     running_end(s, worker);
 }
 
-static void
-the_other_queues_of_its_worker_go_on(void **state)
+RUNNING_TEST(the_other_queues_of_its_worker_go_on)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -120,15 +116,4 @@ the_other_queues_of_its_worker_go_on(void **state)
     pgqrs_producer_close(producer);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_worker_gives_back_what_it_has_not_begun),
-        RUNNING_TEST(a_sleeping_worker_is_woken_by_the_end_of_the_pause),
-        RUNNING_TEST(a_worker_notices_the_end_that_was_set),
-        RUNNING_TEST(the_other_queues_of_its_worker_go_on),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

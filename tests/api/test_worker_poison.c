@@ -40,14 +40,12 @@ spoil(struct story *s, const char *insert)
     pgqrs_client_close(client);
 }
 
-static void
-a_message_that_cannot_be_sent_is_dead_and_the_others_are_done(void **state)
+RUNNING_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_are_done)
 {
     spoil(*state, "INSERT INTO " READY " (payload) SELECT " UNPRINTABLE);
 }
 
-static void
-the_same_in_the_held_lane(void **state)
+RUNNING_TEST(the_same_in_the_held_lane)
 {
     spoil(*state, "INSERT INTO " HELD " (payload, priority) SELECT " UNPRINTABLE ", 5");
 }
@@ -100,22 +98,19 @@ work_on_oddities(struct story *s, pgqrs_job_handler handler)
     running_end(s, worker);
 }
 
-static void
-odd_rows_stop_no_worker(void **state)
+RUNNING_TEST(odd_rows_stop_no_worker)
 {
     work_on_oddities(*state, running_done);
 }
 
-static void
-odd_rows_that_fail_stop_no_worker(void **state)
+RUNNING_TEST(odd_rows_that_fail_stop_no_worker)
 {
     work_on_oddities(*state, fails_what_is_odd);
 }
 
 /* Of what no handler is for, the reason names the type, as much of it as there is room for. A character is
  * not cut in two, which the server would refuse. */
-static void
-a_long_type_without_a_handler_is_failed(void **state)
+RUNNING_TEST(a_long_type_without_a_handler_is_failed)
 {
     static const char *const letters[] = { "t", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x90\x98" };
     struct story *s = *state;
@@ -138,16 +133,4 @@ a_long_type_without_a_handler_is_failed(void **state)
     running_end(s, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_are_done),
-        RUNNING_TEST(the_same_in_the_held_lane),
-        RUNNING_TEST(odd_rows_stop_no_worker),
-        RUNNING_TEST(odd_rows_that_fail_stop_no_worker),
-        RUNNING_TEST(a_long_type_without_a_handler_is_failed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -55,8 +55,7 @@ weighted_worker(struct story *s, ts_journal *journal)
     return worker;
 }
 
-static void
-while_all_are_full_each_has_its_share(void **state)
+RUNNING_TEST(while_all_are_full_each_has_its_share)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -82,8 +81,7 @@ while_all_are_full_each_has_its_share(void **state)
     assert_in_range(little * 100 / all, 5, 16);
 }
 
-static void
-an_empty_queue_leaves_its_share_to_the_others(void **state)
+RUNNING_TEST(an_empty_queue_leaves_its_share_to_the_others)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -102,8 +100,7 @@ an_empty_queue_leaves_its_share_to_the_others(void **state)
     assert_true(counts.empty_claims < counts.claims / 2 + 20);
 }
 
-static void
-a_queue_that_fills_later_gets_its_share_then(void **state)
+RUNNING_TEST(a_queue_that_fills_later_gets_its_share_then)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -119,8 +116,7 @@ a_queue_that_fills_later_gets_its_share_then(void **state)
     running_end(s, worker);
 }
 
-static void
-a_queue_that_is_dropped_does_not_stop_the_others(void **state)
+RUNNING_TEST(a_queue_that_is_dropped_does_not_stop_the_others)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -137,15 +133,4 @@ a_queue_that_is_dropped_does_not_stop_the_others(void **state)
     running_end(s, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(while_all_are_full_each_has_its_share),
-        RUNNING_TEST(an_empty_queue_leaves_its_share_to_the_others),
-        RUNNING_TEST(a_queue_that_fills_later_gets_its_share_then),
-        RUNNING_TEST(a_queue_that_is_dropped_does_not_stop_the_others),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

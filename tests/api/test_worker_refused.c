@@ -22,8 +22,7 @@ refuse_options(struct story *s, const pgqrs_worker_options *options, const char 
         refuse_options(s, &wrong, #member);                                                                  \
     } while (0)
 
-static void
-options_of_a_worker_out_of_their_range_are_refused(void **state)
+RUNNING_TEST(options_of_a_worker_out_of_their_range_are_refused)
 {
     struct story *s = *state;
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
@@ -49,8 +48,7 @@ options_of_a_worker_out_of_their_range_are_refused(void **state)
         story_expect_message(s, #member);                                                                    \
     } while (0)
 
-static void
-options_of_a_queue_out_of_their_range_are_refused(void **state)
+RUNNING_TEST(options_of_a_queue_out_of_their_range_are_refused)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options options = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -79,8 +77,7 @@ options_of_a_queue_out_of_their_range_are_refused(void **state)
     running_forget(worker);
 }
 
-static void
-the_ends_of_each_range_are_taken(void **state)
+RUNNING_TEST(the_ends_of_each_range_are_taken)
 {
     struct story *s = *state;
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
@@ -108,8 +105,7 @@ the_ends_of_each_range_are_taken(void **state)
     running_end(s, worker);
 }
 
-static void
-a_queue_that_is_not_there_is_refused(void **state)
+RUNNING_TEST(a_queue_that_is_not_there_is_refused)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -123,8 +119,7 @@ a_queue_that_is_not_there_is_refused(void **state)
     running_forget(worker);
 }
 
-static void
-a_queue_is_added_once(void **state)
+RUNNING_TEST(a_queue_is_added_once)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -135,8 +130,7 @@ a_queue_is_added_once(void **state)
     running_forget(worker);
 }
 
-static void
-a_type_has_one_handler(void **state)
+RUNNING_TEST(a_type_has_one_handler)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -172,8 +166,7 @@ refuse_start(struct story *s, pgqrs_worker *worker, const char *reason)
     assert_true(over);
 }
 
-static void
-a_worker_without_a_queue_or_a_handler_is_not_started(void **state)
+RUNNING_TEST(a_worker_without_a_queue_or_a_handler_is_not_started)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -189,8 +182,7 @@ a_worker_without_a_queue_or_a_handler_is_not_started(void **state)
     running_end(s, worker);
 }
 
-static void
-what_belongs_before_the_start_is_refused_after_it(void **state)
+RUNNING_TEST(what_belongs_before_the_start_is_refused_after_it)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_start(s, NULL, NULL, running_done, NULL);
@@ -209,19 +201,4 @@ what_belongs_before_the_start_is_refused_after_it(void **state)
     running_end(s, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(options_of_a_worker_out_of_their_range_are_refused),
-        RUNNING_TEST(options_of_a_queue_out_of_their_range_are_refused),
-        RUNNING_TEST(the_ends_of_each_range_are_taken),
-        RUNNING_TEST(a_queue_that_is_not_there_is_refused),
-        RUNNING_TEST(a_queue_is_added_once),
-        RUNNING_TEST(a_type_has_one_handler),
-        RUNNING_TEST(a_worker_without_a_queue_or_a_handler_is_not_started),
-        RUNNING_TEST(what_belongs_before_the_start_is_refused_after_it),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

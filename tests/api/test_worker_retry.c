@@ -26,6 +26,8 @@ open_with_a_backoff_of_minutes(void **state)
     return story_open_with(state, &options);
 }
 
+#define RETRY_TEST(name) TEST_WITH(name, open_with_a_backoff_of_minutes, running_close)
+
 /* Sends `count` messages that have failed `failures` times before, lets each fail once more under `queue`,
  * and waits until all pause. */
 static void
@@ -59,8 +61,7 @@ expect_pauses(struct story *s, int64_t low_ms, int64_t high_ms)
                      0);
 }
 
-static void
-a_fixed_pause_is_the_same_after_every_failure(void **state)
+RETRY_TEST(a_fixed_pause_is_the_same_after_every_failure)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -73,8 +74,7 @@ a_fixed_pause_is_the_same_after_every_failure(void **state)
     }
 }
 
-static void
-an_exponential_pause_doubles_up_to_its_bound_with_jitter(void **state)
+RETRY_TEST(an_exponential_pause_doubles_up_to_its_bound_with_jitter)
 {
     const int64_t full_ms[] = { 10 * MINUTE_MS, 20 * MINUTE_MS, 40 * MINUTE_MS, 60 * MINUTE_MS };
     struct story *s = *state;
@@ -98,8 +98,7 @@ an_exponential_pause_doubles_up_to_its_bound_with_jitter(void **state)
     expect_pauses(s, 30 * MINUTE_MS, 60 * MINUTE_MS);
 }
 
-static void
-without_a_policy_the_queue_decides(void **state)
+RETRY_TEST(without_a_policy_the_queue_decides)
 {
     struct story *s = *state;
 
@@ -117,8 +116,7 @@ fail_for_a_day(pgqrs_job *job, void *arg)
     return PGQRS_JOB_FAILED;
 }
 
-static void
-a_handler_chooses_a_pause_of_its_own(void **state)
+RETRY_TEST(a_handler_chooses_a_pause_of_its_own)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -142,8 +140,7 @@ fail_with_words(pgqrs_job *job, void *arg)
     return PGQRS_JOB_FAILED;
 }
 
-static void
-after_its_last_attempt_a_message_is_dead_with_the_last_error(void **state)
+RETRY_TEST(after_its_last_attempt_a_message_is_dead_with_the_last_error)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -163,8 +160,7 @@ after_its_last_attempt_a_message_is_dead_with_the_last_error(void **state)
     assert_int_equal(story_stored(s), 0);
 }
 
-static void
-the_queue_says_how_many_attempts_there_are_unless_the_worker_does(void **state)
+RETRY_TEST(the_queue_says_how_many_attempts_there_are_unless_the_worker_does)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -195,8 +191,7 @@ bury(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DEAD;
 }
 
-static void
-a_handler_that_sees_no_hope_buries_a_message_at_once(void **state)
+RETRY_TEST(a_handler_that_sees_no_hope_buries_a_message_at_once)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -220,8 +215,7 @@ write_payload(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-crashes_are_counted_apart_from_failures(void **state)
+RETRY_TEST(crashes_are_counted_apart_from_failures)
 {
     struct story *s = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -262,8 +256,7 @@ snooze(pgqrs_job *job, void *arg)
     return PGQRS_JOB_SNOOZED;
 }
 
-static void
-a_snoozed_message_comes_back_and_is_charged_no_attempt(void **state)
+RETRY_TEST(a_snoozed_message_comes_back_and_is_charged_no_attempt)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -284,22 +277,4 @@ a_snoozed_message_comes_back_and_is_charged_no_attempt(void **state)
     assert_int_equal(times, 5);
 }
 
-#define RETRY_TEST(name) cmocka_unit_test_setup_teardown(name, open_with_a_backoff_of_minutes, running_close)
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RETRY_TEST(a_fixed_pause_is_the_same_after_every_failure),
-        RETRY_TEST(an_exponential_pause_doubles_up_to_its_bound_with_jitter),
-        RETRY_TEST(without_a_policy_the_queue_decides),
-        RETRY_TEST(a_handler_chooses_a_pause_of_its_own),
-        RETRY_TEST(after_its_last_attempt_a_message_is_dead_with_the_last_error),
-        RETRY_TEST(the_queue_says_how_many_attempts_there_are_unless_the_worker_does),
-        RETRY_TEST(a_handler_that_sees_no_hope_buries_a_message_at_once),
-        RETRY_TEST(crashes_are_counted_apart_from_failures),
-        RETRY_TEST(a_snoozed_message_comes_back_and_is_charged_no_attempt),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -15,8 +15,7 @@ expect_given_back(struct story *s, int count)
     assert_int_equal(story_stored(s), count);
 }
 
-static void
-a_worker_can_be_stopped_before_it_is_started(void **state)
+RUNNING_TEST(a_worker_can_be_stopped_before_it_is_started)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -30,8 +29,7 @@ a_worker_can_be_stopped_before_it_is_started(void **state)
     expect_given_back(s, 1);
 }
 
-static void
-it_can_be_stopped_again_and_again(void **state)
+RUNNING_TEST(it_can_be_stopped_again_and_again)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_start(s, NULL, NULL, running_done, NULL);
@@ -48,8 +46,7 @@ it_can_be_stopped_again_and_again(void **state)
     expect_given_back(s, 1);
 }
 
-static void
-waiting_has_a_deadline(void **state)
+RUNNING_TEST(waiting_has_a_deadline)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -76,8 +73,7 @@ stop_it(int number)
     pgqrs_worker_stop(stopped_by_signal);
 }
 
-static void
-a_signal_handler_can_stop_it(void **state)
+RUNNING_TEST(a_signal_handler_can_stop_it)
 {
     struct story *s = *state;
     struct sigaction action = { .sa_handler = stop_it }, before;
@@ -108,8 +104,7 @@ stop_from_inside(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_handler_can_stop_it(void **state)
+RUNNING_TEST(a_handler_can_stop_it)
 {
     struct story *s = *state;
     struct stopper stopper = { 0 };
@@ -137,8 +132,7 @@ stop_when_done(const pgqrs_event *event, void *arg)
         pgqrs_worker_stop(stopper->worker);
 }
 
-static void
-an_event_can_stop_it(void **state)
+RUNNING_TEST(an_event_can_stop_it)
 {
     struct story *s = *state;
     struct stopper stopper = { 0 };
@@ -156,8 +150,7 @@ an_event_can_stop_it(void **state)
     expect_given_back(s, 10 - stopper.handled);
 }
 
-static void
-what_runs_is_waited_for_and_what_waits_is_given_back(void **state)
+RUNNING_TEST(what_runs_is_waited_for_and_what_waits_is_given_back)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -189,8 +182,7 @@ what_runs_is_waited_for_and_what_waits_is_given_back(void **state)
     assert_int_equal(ts_journal_count(journal, "DONE"), 2);
 }
 
-static void
-what_has_not_ended_after_the_grace_is_given_back(void **state)
+RUNNING_TEST(what_has_not_ended_after_the_grace_is_given_back)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -210,8 +202,7 @@ what_has_not_ended_after_the_grace_is_given_back(void **state)
     expect_given_back(s, 1);
 }
 
-static void
-handlers_are_told_that_the_worker_stops(void **state)
+RUNNING_TEST(handlers_are_told_that_the_worker_stops)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -233,8 +224,7 @@ release_when_told(pgqrs_job *job, void *arg)
     return PGQRS_JOB_RELEASED;
 }
 
-static void
-a_handler_that_has_not_begun_its_work_can_give_it_back(void **state)
+RUNNING_TEST(a_handler_that_has_not_begun_its_work_can_give_it_back)
 {
     struct story *s = *state;
     ts_journal *journal = ts_journal_new();
@@ -262,8 +252,7 @@ take_three_seconds(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-leases_are_kept_until_the_last_handler_has_ended(void **state)
+RUNNING_TEST(leases_are_kept_until_the_last_handler_has_ended)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -302,8 +291,7 @@ leave_a_mark(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-closing_without_stopping_gives_back_at_once_and_waits_for_handlers(void **state)
+RUNNING_TEST(closing_without_stopping_gives_back_at_once_and_waits_for_handlers)
 {
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
@@ -322,8 +310,7 @@ closing_without_stopping_gives_back_at_once_and_waits_for_handlers(void **state)
     expect_given_back(s, 10);
 }
 
-static void
-a_worker_that_was_never_started_can_be_closed(void **state)
+RUNNING_TEST(a_worker_that_was_never_started_can_be_closed)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -339,24 +326,4 @@ a_worker_that_was_never_started_can_be_closed(void **state)
     running_forget(worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_worker_can_be_stopped_before_it_is_started),
-        RUNNING_TEST(it_can_be_stopped_again_and_again),
-        RUNNING_TEST(waiting_has_a_deadline),
-        RUNNING_TEST(a_signal_handler_can_stop_it),
-        RUNNING_TEST(a_handler_can_stop_it),
-        RUNNING_TEST(an_event_can_stop_it),
-        RUNNING_TEST(what_runs_is_waited_for_and_what_waits_is_given_back),
-        RUNNING_TEST(what_has_not_ended_after_the_grace_is_given_back),
-        RUNNING_TEST(handlers_are_told_that_the_worker_stops),
-        RUNNING_TEST(a_handler_that_has_not_begun_its_work_can_give_it_back),
-        RUNNING_TEST(leases_are_kept_until_the_last_handler_has_ended),
-        RUNNING_TEST(closing_without_stopping_gives_back_at_once_and_waits_for_handlers),
-        RUNNING_TEST(a_worker_that_was_never_started_can_be_closed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -28,8 +28,7 @@ expect_failed_once(struct story *s)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 0);
 }
 
-static void
-a_job_that_takes_too_long_is_told_and_fails(void **state)
+RUNNING_TEST(a_job_that_takes_too_long_is_told_and_fails)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = brief(200);
@@ -55,8 +54,7 @@ come_too_late(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_job_past_its_time_is_failed_before_its_handler_ends(void **state)
+RUNNING_TEST(a_job_past_its_time_is_failed_before_its_handler_ends)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -80,8 +78,7 @@ a_job_past_its_time_is_failed_before_its_handler_ends(void **state)
     ts_journal_expect(journal, "STARTED 1\nCANCELLED 1\nFAILED 1\n");
 }
 
-static void
-a_job_that_hangs_on_its_last_attempt_is_dead_and_says_why(void **state)
+RUNNING_TEST(a_job_that_hangs_on_its_last_attempt_is_dead_and_says_why)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -110,8 +107,7 @@ sleep_past_the_lease(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_lease_is_extended_for_as_long_as_a_handler_works(void **state)
+RUNNING_TEST(a_lease_is_extended_for_as_long_as_a_handler_works)
 {
     struct story *s = *state;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -160,8 +156,7 @@ leave_it_pending(pgqrs_job *job, void *arg)
     return PGQRS_JOB_PENDING;
 }
 
-static void
-a_pending_job_is_finished_by_another_thread(void **state)
+RUNNING_TEST(a_pending_job_is_finished_by_another_thread)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -208,8 +203,7 @@ finished_before_it_returns(pgqrs_job *job, void *arg)
     return PGQRS_JOB_PENDING;
 }
 
-static void
-a_pending_job_may_be_finished_before_its_handler_returns(void **state)
+RUNNING_TEST(a_pending_job_may_be_finished_before_its_handler_returns)
 {
     struct story *s = *state;
     struct later later[101] = { { 0 } };
@@ -246,8 +240,7 @@ await_job(_Atomic(pgqrs_job *) *place)
     return atomic_load(place);
 }
 
-static void
-a_pending_job_is_waited_for_when_the_worker_stops(void **state)
+RUNNING_TEST(a_pending_job_is_waited_for_when_the_worker_stops)
 {
     struct story *s = *state;
     _Atomic(pgqrs_job *) place = NULL;
@@ -266,8 +259,7 @@ a_pending_job_is_waited_for_when_the_worker_stops(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
 }
 
-static void
-a_pending_job_that_nobody_ends_in_time_is_given_back(void **state)
+RUNNING_TEST(a_pending_job_that_nobody_ends_in_time_is_given_back)
 {
     struct story *s = *state;
     _Atomic(pgqrs_job *) place = NULL;
@@ -288,8 +280,7 @@ a_pending_job_that_nobody_ends_in_time_is_given_back(void **state)
                      1);
 }
 
-static void
-a_pending_job_can_time_out(void **state)
+RUNNING_TEST(a_pending_job_can_time_out)
 {
     struct story *s = *state;
     _Atomic(pgqrs_job *) place = NULL;
@@ -308,20 +299,4 @@ a_pending_job_can_time_out(void **state)
     expect_failed_once(s);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_job_that_takes_too_long_is_told_and_fails),
-        RUNNING_TEST(a_job_past_its_time_is_failed_before_its_handler_ends),
-        RUNNING_TEST(a_job_that_hangs_on_its_last_attempt_is_dead_and_says_why),
-        RUNNING_TEST(a_lease_is_extended_for_as_long_as_a_handler_works),
-        RUNNING_TEST(a_pending_job_is_finished_by_another_thread),
-        RUNNING_TEST(a_pending_job_may_be_finished_before_its_handler_returns),
-        RUNNING_TEST(a_pending_job_is_waited_for_when_the_worker_stops),
-        RUNNING_TEST(a_pending_job_that_nobody_ends_in_time_is_given_back),
-        RUNNING_TEST(a_pending_job_can_time_out),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

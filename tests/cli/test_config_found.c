@@ -91,8 +91,7 @@ expect_with_modes(mode_t file_mode, mode_t folder_mode, const char *refusal)
     }
 }
 
-static void
-a_file_that_others_can_write_is_refused(void **state)
+TEST(a_file_that_others_can_write_is_refused)
 {
     (void)state;
     expect_with_modes(0600, 0700, NULL);
@@ -103,8 +102,7 @@ a_file_that_others_can_write_is_refused(void **state)
     expect_with_modes(0666, 0755, "others may write it");
 }
 
-static void
-a_folder_that_others_can_write_in_is_refused_unless_it_is_sticky(void **state)
+TEST(a_folder_that_others_can_write_in_is_refused_unless_it_is_sticky)
 {
     (void)state;
     expect_with_modes(0600, 0777, "others may write in this folder");
@@ -126,8 +124,7 @@ expect_with_owners(int is_link, uid_t target, uid_t entry, uid_t folder, const c
     free_place(&place);
 }
 
-static void
-what_belongs_to_another_user_is_refused(void **state)
+TEST(what_belongs_to_another_user_is_refused)
 {
     (void)state;
     if (geteuid() != 0) {
@@ -142,14 +139,4 @@ what_belongs_to_another_user_is_refused(void **state)
     expect_with_owners(1, OURS, STRANGER, OURS, "it belongs to another user");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_file_that_others_can_write_is_refused),
-        cmocka_unit_test(a_folder_that_others_can_write_in_is_refused_unless_it_is_sticky),
-        cmocka_unit_test(what_belongs_to_another_user_is_refused),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

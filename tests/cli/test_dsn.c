@@ -1,21 +1,16 @@
 /* Passwords in connection strings: noticed, and overwritten wherever they stand on the command line. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "../../cli/line/dsn.c"
 
 #define MAX_ARGUMENTS 8
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-static void
-passwords_are_noticed(void **state)
+TEST(passwords_are_noticed)
 {
     static const char *const with[] = { "postgresql://u:secret@h/db",
                                         "postgres://:x@/db",
@@ -46,8 +41,7 @@ passwords_are_noticed(void **state)
 }
 
 /* The word "secret" must go wherever it stands, and all else stay. */
-static void
-every_dsn_is_overwritten_wherever_it_stands(void **state)
+TEST(every_dsn_is_overwritten_wherever_it_stands)
 {
     static const char *const lines[][MAX_ARGUMENTS] = {
         { "pgqrs", "--dsn", "secret", "queue", "list" },
@@ -93,8 +87,7 @@ every_dsn_is_overwritten_wherever_it_stands(void **state)
 }
 
 /* What stands behind "--" is for another program. */
-static void
-what_is_no_dsn_stays(void **state)
+TEST(what_is_no_dsn_stays)
 {
     static const char *const line[] = { "pgqrs", "work", "q",  "--lease",        "5",
                                         "--",    "psql", "-d", "password=others" };
@@ -111,14 +104,4 @@ what_is_no_dsn_stays(void **state)
     cli_dsn_release(copies);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(passwords_are_noticed),
-        cmocka_unit_test(every_dsn_is_overwritten_wherever_it_stands),
-        cmocka_unit_test(what_is_no_dsn_stays),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,13 +1,9 @@
 /* The idempotency key of a line is the member that --key-field names, decoded, the last of several. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "../../cli/input/json_member.c"
 #include "../../cli/print/utf8.c"
@@ -53,8 +49,7 @@ refuse(const char *text, const char *name, cli_json_member_result wanted)
     free(key);
 }
 
-static void
-strings_and_numbers_are_found(void **state)
+TEST(strings_and_numbers_are_found)
 {
     (void)state;
     expect("{\"id\":\"a\"}", "id", "a");
@@ -69,8 +64,7 @@ strings_and_numbers_are_found(void **state)
     expect("{\"a\":\"\\\"id\\\":1\",\"id\":\"d\"}", "id", "d");
 }
 
-static void
-escapes_are_decoded(void **state)
+TEST(escapes_are_decoded)
 {
     (void)state;
     expect("{\"id\":\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"}", "id", "\"\\/\b\f\n\r\t");
@@ -79,8 +73,7 @@ escapes_are_decoded(void **state)
     expect("{\"\\u0069d\":\"by escaped name\"}", "id", "by escaped name");
 }
 
-static void
-of_several_the_last_one_counts(void **state)
+TEST(of_several_the_last_one_counts)
 {
     (void)state;
     expect("{\"id\":1,\"id\":\"two\"}", "id", "two");
@@ -88,8 +81,7 @@ of_several_the_last_one_counts(void **state)
     refuse("{\"id\":1,\"id\":null}", "id", CLI_JSON_MEMBER_NOT_SCALAR);
 }
 
-static void
-what_is_no_key_is_refused(void **state)
+TEST(what_is_no_key_is_refused)
 {
     (void)state;
     refuse("{}", "id", CLI_JSON_MEMBER_MISSING);
@@ -108,8 +100,7 @@ what_is_no_key_is_refused(void **state)
 }
 
 /* Whatever is cut off, nothing beyond the end is read. */
-static void
-every_beginning_of_a_text_is_safe(void **state)
+TEST(every_beginning_of_a_text_is_safe)
 {
     static const char text[] =
         "{\"a\":[{\"b\":\"\\u00e9\\\"\"},-1e5],\"\\u0069d\":\"\\ud83d\\ude00\\n\",\"c\":null}";
@@ -126,8 +117,7 @@ every_beginning_of_a_text_is_safe(void **state)
 }
 
 /* Texts made of the characters that matter: any may be refused, none may do harm. */
-static void
-random_texts_are_safe(void **state)
+TEST(random_texts_are_safe)
 {
     static const char alphabet[] = "{}[]\",:\\u0d8idab1-e. \xc3\xa9";
     char text[40], *key;
@@ -147,14 +137,4 @@ random_texts_are_safe(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_and_numbers_are_found),     cmocka_unit_test(escapes_are_decoded),
-        cmocka_unit_test(of_several_the_last_one_counts),    cmocka_unit_test(what_is_no_key_is_refused),
-        cmocka_unit_test(every_beginning_of_a_text_is_safe), cmocka_unit_test(random_texts_are_safe),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

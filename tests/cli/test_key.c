@@ -1,13 +1,9 @@
 /* Idempotency keys made from JSON: one for each value, whatever its spelling, and none for two. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "../../cli/input/key.c"
 
@@ -41,8 +37,7 @@ expect_number(const char *text, const char *wanted)
         fail_msg("%s gives \"%s\", not \"%s\"", text, key, wanted);
 }
 
-static void
-all_spellings_of_a_number_are_one_key(void **state)
+TEST(all_spellings_of_a_number_are_one_key)
 {
     static const char *const ones[] = { "1",     "1.0",   "1.000",    "1e0",   "1E+0",
                                         "10e-1", "0.1e1", "0.0001e4", "100e-2" };
@@ -73,8 +68,7 @@ all_spellings_of_a_number_are_one_key(void **state)
     expect_number("1e40", "number:10000000000000000000000000000000000000000");
 }
 
-static void
-numbers_that_differ_have_keys_that_differ(void **state)
+TEST(numbers_that_differ_have_keys_that_differ)
 {
     static const char *const numbers[] = { "1",
                                            "-1",
@@ -107,8 +101,7 @@ numbers_that_differ_have_keys_that_differ(void **state)
         }
 }
 
-static void
-a_string_is_its_own_key_and_never_that_of_a_number(void **state)
+TEST(a_string_is_its_own_key_and_never_that_of_a_number)
 {
     static const char *const cases[][2] = {
         { "1", "1" },
@@ -130,8 +123,7 @@ a_string_is_its_own_key_and_never_that_of_a_number(void **state)
     }
 }
 
-static void
-what_is_too_long_is_told_and_not_cut(void **state)
+TEST(what_is_too_long_is_told_and_not_cut)
 {
     char text[600], key[CLI_KEY_MAX_BYTES + 1];
 
@@ -146,8 +138,7 @@ what_is_too_long_is_told_and_not_cut(void **state)
 }
 
 /* They are refused later, as JSON; here they only must do no harm. */
-static void
-what_is_no_number_does_no_harm(void **state)
+TEST(what_is_no_number_does_no_harm)
 {
     static const char *const texts[] = { "-",    "",    ".",     "1e",
                                          "e",    "--1", "1.2.3", "1e99999999999999999999999999",
@@ -159,16 +150,4 @@ what_is_no_number_does_no_harm(void **state)
         assert_true(make(cli_key_of_number, texts[i], key) >= strlen("number:0"));
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(all_spellings_of_a_number_are_one_key),
-        cmocka_unit_test(numbers_that_differ_have_keys_that_differ),
-        cmocka_unit_test(a_string_is_its_own_key_and_never_that_of_a_number),
-        cmocka_unit_test(what_is_too_long_is_told_and_not_cut),
-        cmocka_unit_test(what_is_no_number_does_no_harm),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

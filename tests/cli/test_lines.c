@@ -1,13 +1,9 @@
 /* Lines come out whole whatever the size of what is read, and an endless one is refused in bounded memory. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -37,8 +33,7 @@ expect_line(cli_lines *lines, const char *wanted)
     assert_memory_equal(line.data, wanted, line.size);
 }
 
-static void
-ends_of_lines_are_left_out(void **state)
+TEST(ends_of_lines_are_left_out)
 {
     static const char text[] = "one\ntwo\r\n\n  \nlast";
     cli_lines lines;
@@ -60,8 +55,7 @@ ends_of_lines_are_left_out(void **state)
     close(fd);
 }
 
-static void
-the_limit_counts_the_line_without_its_end(void **state)
+TEST(the_limit_counts_the_line_without_its_end)
 {
     static const char text[] = "12345\n12345\r\n123456\nnext";
     cli_lines lines;
@@ -78,8 +72,7 @@ the_limit_counts_the_line_without_its_end(void **state)
     close(fd);
 }
 
-static void
-lines_of_every_length_survive_the_edges_of_the_buffer(void **state)
+TEST(lines_of_every_length_survive_the_edges_of_the_buffer)
 {
     size_t size = 0, capacity = (size_t)3 << 20;
     char *text = malloc(capacity);
@@ -109,8 +102,7 @@ lines_of_every_length_survive_the_edges_of_the_buffer(void **state)
     close(fd);
 }
 
-static void
-an_endless_line_is_not_gathered(void **state)
+TEST(an_endless_line_is_not_gathered)
 {
     cli_lines lines;
     pgqrs_slice line;
@@ -125,8 +117,7 @@ an_endless_line_is_not_gathered(void **state)
     close(fd);
 }
 
-static void
-a_folder_cannot_be_read(void **state)
+TEST(a_folder_cannot_be_read)
 {
     cli_lines lines;
     pgqrs_slice line;
@@ -139,8 +130,7 @@ a_folder_cannot_be_read(void **state)
     close(fd);
 }
 
-static void
-waiting_ends_when_somebody_wakes_it(void **state)
+TEST(waiting_ends_when_somebody_wakes_it)
 {
     cli_lines lines;
     pgqrs_slice line;
@@ -167,8 +157,7 @@ waiting_ends_when_somebody_wakes_it(void **state)
     close(wake[1]);
 }
 
-static void
-a_byte_order_mark_at_the_start_is_left_out(void **state)
+TEST(a_byte_order_mark_at_the_start_is_left_out)
 {
     static const char text[] = "\xef\xbb\xbfone\n\xef\xbb\xbftwo\n";
     cli_lines lines;
@@ -183,18 +172,4 @@ a_byte_order_mark_at_the_start_is_left_out(void **state)
     close(fd);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ends_of_lines_are_left_out),
-        cmocka_unit_test(a_byte_order_mark_at_the_start_is_left_out),
-        cmocka_unit_test(the_limit_counts_the_line_without_its_end),
-        cmocka_unit_test(lines_of_every_length_survive_the_edges_of_the_buffer),
-        cmocka_unit_test(an_endless_line_is_not_gathered),
-        cmocka_unit_test(a_folder_cannot_be_read),
-        cmocka_unit_test(waiting_ends_when_somebody_wakes_it),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

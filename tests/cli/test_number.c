@@ -1,18 +1,13 @@
 /* Numbers that people type are taken whole or not at all. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
-
 #include "../../cli/line/number.c"
 
-static void
-whole_numbers_are_read_to_the_edges(void **state)
+TEST(whole_numbers_are_read_to_the_edges)
 {
     static const struct {
         const char *text;
@@ -35,8 +30,7 @@ whole_numbers_are_read_to_the_edges(void **state)
     }
 }
 
-static void
-anything_else_is_refused(void **state)
+TEST(anything_else_is_refused)
 {
     static const char *const cases[] = { "",
                                          "-",
@@ -71,8 +65,7 @@ anything_else_is_refused(void **state)
     }
 }
 
-static void
-a_range_is_kept(void **state)
+TEST(a_range_is_kept)
 {
     int64_t number = 42;
 
@@ -85,8 +78,7 @@ a_range_is_kept(void **state)
     assert_true(number == 10);
 }
 
-static void
-durations_become_milliseconds(void **state)
+TEST(durations_become_milliseconds)
 {
     static const struct {
         const char *text;
@@ -150,8 +142,7 @@ durations_become_milliseconds(void **state)
     }
 }
 
-static void
-a_duration_is_written_in_its_largest_unit(void **state)
+TEST(a_duration_is_written_in_its_largest_unit)
 {
     static const struct {
         int64_t ms;
@@ -169,16 +160,4 @@ a_duration_is_written_in_its_largest_unit(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_numbers_are_read_to_the_edges),
-        cmocka_unit_test(anything_else_is_refused),
-        cmocka_unit_test(a_range_is_kept),
-        cmocka_unit_test(durations_become_milliseconds),
-        cmocka_unit_test(a_duration_is_written_in_its_largest_unit),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

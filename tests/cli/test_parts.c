@@ -1,13 +1,9 @@
 /* The small pure parts of the command: JSON out, suggestions, exit codes. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "../../cli/line/exit.c"
 #include "../../cli/print/json.c"
@@ -29,8 +25,7 @@ expect_escaped(const char *text, const char *wanted)
     free(out);
 }
 
-static void
-strings_are_escaped_for_json_and_for_terminals(void **state)
+TEST(strings_are_escaped_for_json_and_for_terminals)
 {
     (void)state;
     expect_escaped("", "\"\"");
@@ -61,8 +56,7 @@ suggest_one(const char *typed, const char *wanted)
         assert_string_equal(suggest.best, wanted);
 }
 
-static void
-near_names_are_suggested_and_far_ones_are_not(void **state)
+TEST(near_names_are_suggested_and_far_ones_are_not)
 {
     (void)state;
     suggest_one("queu", "queue");
@@ -77,8 +71,7 @@ near_names_are_suggested_and_far_ones_are_not(void **state)
     suggest_one("a-name-that-is-longer-than-every-command-there-is", NULL);
 }
 
-static void
-every_status_has_an_exit_code_that_is_explained(void **state)
+TEST(every_status_has_an_exit_code_that_is_explained)
 {
     static const pgqrs_status statuses[] = {
 #define STATUS(name, value, text) PGQRS_##name,
@@ -98,14 +91,4 @@ every_status_has_an_exit_code_that_is_explained(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(strings_are_escaped_for_json_and_for_terminals),
-        cmocka_unit_test(near_names_are_suggested_and_far_ones_are_not),
-        cmocka_unit_test(every_status_has_an_exit_code_that_is_explained),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

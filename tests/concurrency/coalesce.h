@@ -158,6 +158,6 @@ coalesce_begin(void **state)
     return 0;
 }
 
-#define COALESCE(test) cmocka_unit_test_setup_teardown(test, coalesce_begin, story_end)
+#define COALESCE_TEST(name) TEST_WITH(name, coalesce_begin, story_end)
 
 #endif

@@ -145,8 +145,7 @@ share_out(char *dsn, const char *through, int total)
     free(dsn);
 }
 
-static void
-eight_processes_share_twenty_thousand_messages(void **state)
+TEST(eight_processes_share_twenty_thousand_messages)
 {
     (void)state;
     share_out(ts_database(), NULL, crowd_scale(20000));
@@ -283,15 +282,13 @@ mix(char *dsn, const char *through, int each)
     free(dsn);
 }
 
-static void
-whatever_happens_to_them_all_messages_are_archived_once(void **state)
+TEST(whatever_happens_to_them_all_messages_are_archived_once)
 {
     (void)state;
     mix(ts_database(), NULL, crowd_scale(1500));
 }
 
-static void
-through_a_pooler_each_is_finished_once(void **state)
+TEST(through_a_pooler_each_is_finished_once)
 {
     char *dsn = ts_database();
     ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
@@ -301,8 +298,7 @@ through_a_pooler_each_is_finished_once(void **state)
     ts_pgbouncer_stop(pooler);
 }
 
-static void
-through_a_pooler_whatever_happens_all_are_archived_once(void **state)
+TEST(through_a_pooler_whatever_happens_all_are_archived_once)
 {
     char *dsn = ts_database();
     ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
@@ -324,47 +320,28 @@ strict_database(const char *level)
     return dsn;
 }
 
-static void
-under_repeatable_read_each_is_finished_once(void **state)
+TEST(under_repeatable_read_each_is_finished_once)
 {
     (void)state;
     share_out(strict_database("repeatable read"), NULL, crowd_scale(5000));
 }
 
-static void
-under_repeatable_read_whatever_happens_all_are_archived_once(void **state)
+TEST(under_repeatable_read_whatever_happens_all_are_archived_once)
 {
     (void)state;
     mix(strict_database("repeatable read"), NULL, crowd_scale(300));
 }
 
-static void
-under_serializable_each_is_finished_once(void **state)
+TEST(under_serializable_each_is_finished_once)
 {
     (void)state;
     share_out(strict_database("serializable"), NULL, crowd_scale(5000));
 }
 
-static void
-under_serializable_whatever_happens_all_are_archived_once(void **state)
+TEST(under_serializable_whatever_happens_all_are_archived_once)
 {
     (void)state;
     mix(strict_database("serializable"), NULL, crowd_scale(300));
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(eight_processes_share_twenty_thousand_messages),
-        cmocka_unit_test(whatever_happens_to_them_all_messages_are_archived_once),
-        cmocka_unit_test(through_a_pooler_each_is_finished_once),
-        cmocka_unit_test(through_a_pooler_whatever_happens_all_are_archived_once),
-        cmocka_unit_test(under_repeatable_read_each_is_finished_once),
-        cmocka_unit_test(under_repeatable_read_whatever_happens_all_are_archived_once),
-        cmocka_unit_test(under_serializable_each_is_finished_once),
-        cmocka_unit_test(under_serializable_whatever_happens_all_are_archived_once),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

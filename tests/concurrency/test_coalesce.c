@@ -3,8 +3,7 @@
  */
 #include "coalesce.h"
 
-static void
-threads_that_wait_share_a_statement_and_each_gets_its_own_id(void **state)
+COALESCE_TEST(threads_that_wait_share_a_statement_and_each_gets_its_own_id)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[CALLERS];
@@ -37,8 +36,7 @@ threads_that_wait_share_a_statement_and_each_gets_its_own_id(void **state)
     release(callers, CALLERS);
 }
 
-static void
-messages_with_keys_share_a_statement_too(void **state)
+COALESCE_TEST(messages_with_keys_share_a_statement_too)
 {
     static const char *const keys[] = { "twice", "once", "twice", "known" };
     struct story *story = *state;
@@ -73,8 +71,7 @@ messages_with_keys_share_a_statement_too(void **state)
     release(callers, 4);
 }
 
-static void
-nobody_waits_for_the_transaction_that_has_the_key_of_another(void **state)
+COALESCE_TEST(nobody_waits_for_the_transaction_that_has_the_key_of_another)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -113,8 +110,7 @@ nobody_waits_for_the_transaction_that_has_the_key_of_another(void **state)
     PQfinish(own);
 }
 
-static void
-large_messages_are_sent_apart(void **state)
+COALESCE_TEST(large_messages_are_sent_apart)
 {
     enum { COUNT = 7, BYTES = 1 << 20 };
     struct story *story = *state;
@@ -155,8 +151,7 @@ call_limited(void *context)
     return NULL;
 }
 
-static void
-a_rate_holds_for_all_threads_together(void **state)
+COALESCE_TEST(a_rate_holds_for_all_threads_together)
 {
     struct story *story = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -236,8 +231,7 @@ mix(void *context)
     return NULL;
 }
 
-static void
-many_threads_of_all_kinds_get_what_the_server_has(void **state)
+COALESCE_TEST(many_threads_of_all_kinds_get_what_the_server_has)
 {
     enum { THREADS = 12 };
     struct story *story = *state;
@@ -275,17 +269,4 @@ many_threads_of_all_kinds_get_what_the_server_has(void **state)
     pgqrs_producer_close(own);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        COALESCE(threads_that_wait_share_a_statement_and_each_gets_its_own_id),
-        COALESCE(messages_with_keys_share_a_statement_too),
-        COALESCE(nobody_waits_for_the_transaction_that_has_the_key_of_another),
-        COALESCE(large_messages_are_sent_apart),
-        COALESCE(a_rate_holds_for_all_threads_together),
-        COALESCE(many_threads_of_all_kinds_get_what_the_server_has),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -6,8 +6,7 @@
 
 #include <poll.h>
 
-static void
-a_message_that_the_server_refuses_keeps_no_other_out(void **state)
+COALESCE_TEST(a_message_that_the_server_refuses_keeps_no_other_out)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[CALLERS];
@@ -34,8 +33,7 @@ a_message_that_the_server_refuses_keeps_no_other_out(void **state)
     release(callers, CALLERS);
 }
 
-static void
-a_deleted_queue_is_told_to_all_and_another_queue_goes_on(void **state)
+COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -74,8 +72,7 @@ a_deleted_queue_is_told_to_all_and_another_queue_goes_on(void **state)
     pgqrs_producer_close(side);
 }
 
-static void
-an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none(void **state)
+COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[5];
@@ -171,8 +168,7 @@ await_notification(PGconn *sleeper)
 }
 
 /* Each batch that is stored is followed by one that waits for a lock, and is never answered. */
-static void
-batches_that_are_stored_wake_whatever_becomes_of_the_next_ones(void **state)
+COALESCE_TEST(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
 {
     struct story *story = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -210,8 +206,7 @@ batches_that_are_stored_wake_whatever_becomes_of_the_next_ones(void **state)
     PQfinish(sleeper);
 }
 
-static void
-a_deadline_that_passes_in_line_stores_nothing(void **state)
+COALESCE_TEST(a_deadline_that_passes_in_line_stores_nothing)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[3];
@@ -234,8 +229,7 @@ a_deadline_that_passes_in_line_stores_nothing(void **state)
     release(callers, 3);
 }
 
-static void
-a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other(void **state)
+COALESCE_TEST(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], early, late;
@@ -263,17 +257,4 @@ a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other(void **state)
     release(&late, 1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        COALESCE(a_message_that_the_server_refuses_keeps_no_other_out),
-        COALESCE(a_deleted_queue_is_told_to_all_and_another_queue_goes_on),
-        COALESCE(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none),
-        COALESCE(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones),
-        COALESCE(a_deadline_that_passes_in_line_stores_nothing),
-        COALESCE(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

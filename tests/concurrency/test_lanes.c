@@ -22,8 +22,7 @@ end_one(struct story *story, int way, pgqrs_lease lease)
     }
 }
 
-static void
-a_message_that_was_moved_is_still_its_holders(void **state)
+STORY_TEST(a_message_that_was_moved_is_still_its_holders)
 {
     struct story *story = *state;
 
@@ -45,8 +44,7 @@ end_a_locked_one(void *context, int way)
 }
 
 /* The holder's first statement saw the row before the move, and waits for the mover's commit. */
-static void
-a_message_that_is_moved_meanwhile_is_still_its_holders(void **state)
+STORY_TEST(a_message_that_is_moved_meanwhile_is_still_its_holders)
 {
     struct story *story = *state;
     PGconn *mover = ts_connect(story->dsn);
@@ -116,8 +114,7 @@ finish_own(void *context, int number)
     hands_close(&hands);
 }
 
-static void
-no_lease_seems_lost_while_rows_are_moved_on_and_on(void **state)
+STORY_TEST(no_lease_seems_lost_while_rows_are_moved_on_and_on)
 {
     struct story *story = *state;
     pid_t children[3];
@@ -138,8 +135,7 @@ no_lease_seems_lost_while_rows_are_moved_on_and_on(void **state)
 }
 
 /* Ids are given out before the commit, so a claim may have gone past one that nobody could see yet. */
-static void
-a_message_committed_late_is_found(void **state)
+STORY_TEST(a_message_committed_late_is_found)
 {
     struct story *story = *state;
     int64_t deadline = crowd_now_us() + WAIT_MS * 1000;
@@ -169,15 +165,4 @@ a_message_committed_late_is_found(void **state)
     PQfinish(late);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY(a_message_that_was_moved_is_still_its_holders),
-        STORY(a_message_that_is_moved_meanwhile_is_still_its_holders),
-        STORY(no_lease_seems_lost_while_rows_are_moved_on_and_on),
-        STORY(a_message_committed_late_is_found),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -17,8 +17,7 @@ install_at_once(void *context, int number)
     pgqrs_client_close(client);
 }
 
-static void
-processes_that_install_at_once_do_not_disturb_each_other(void **state)
+TEST(processes_that_install_at_once_do_not_disturb_each_other)
 {
     char *dsn = ts_empty_database();
     PGconn *sql = ts_connect(dsn);
@@ -63,8 +62,7 @@ make_and_drop(void *context, int number)
     pgqrs_client_close(client);
 }
 
-static void
-queues_made_and_dropped_at_once_leave_no_orphan(void **state)
+STORY_TEST(queues_made_and_dropped_at_once_leave_no_orphan)
 {
     struct story *story = *state;
     pgqrs_report *report = NULL;
@@ -110,8 +108,7 @@ use_queue(struct story *story, const char *name)
 }
 
 /* PostgreSQL cuts identifiers at 63 bytes; these names have their first 63 in common. */
-static void
-long_names_are_not_cut_and_do_not_collide(void **state)
+STORY_TEST(long_names_are_not_cut_and_do_not_collide)
 {
     const size_t sizes[] = { 63, 64, 65, 127, 128 };
     struct story *story = *state;
@@ -135,14 +132,4 @@ long_names_are_not_cut_and_do_not_collide(void **state)
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_queues"), 11);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(processes_that_install_at_once_do_not_disturb_each_other),
-        STORY(queues_made_and_dropped_at_once_leave_no_orphan),
-        STORY(long_names_are_not_cut_and_do_not_collide),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -92,8 +92,7 @@ claim(struct hands *hands, size_t max, pgqrs_lease *leases)
     return count;
 }
 
-static void
-a_plan_chosen_for_an_empty_table_does_not_stay(void **state)
+STORY_TEST(a_plan_chosen_for_an_empty_table_does_not_stay)
 {
     struct story *story = *state;
     struct reading before, reading;
@@ -202,21 +201,18 @@ flow_past_a_holder(struct story *story, const char *begin, const char *stay)
     PQfinish(holder);
 }
 
-static void
-a_long_read_only_transaction_does_not_make_claims_slow(void **state)
+STORY_TEST(a_long_read_only_transaction_does_not_make_claims_slow)
 {
     flow_past_a_holder(*state, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
                        "SELECT count(*) FROM pgqrs_queues");
 }
 
-static void
-a_long_writing_transaction_does_not_make_claims_slow(void **state)
+STORY_TEST(a_long_writing_transaction_does_not_make_claims_slow)
 {
     flow_past_a_holder(*state, "BEGIN", "SELECT pg_current_xact_id()");
 }
 
-static void
-a_hundred_thousand_delayed_messages_do_not_make_claims_slow(void **state)
+STORY_TEST(a_hundred_thousand_delayed_messages_do_not_make_claims_slow)
 {
     struct story *story = *state;
     struct reading before, reading;
@@ -246,15 +242,4 @@ a_hundred_thousand_delayed_messages_do_not_make_claims_slow(void **state)
                      100);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY(a_plan_chosen_for_an_empty_table_does_not_stay),
-        STORY(a_long_read_only_transaction_does_not_make_claims_slow),
-        STORY(a_long_writing_transaction_does_not_make_claims_slow),
-        STORY(a_hundred_thousand_delayed_messages_do_not_make_claims_slow),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

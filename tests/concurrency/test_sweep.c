@@ -43,8 +43,7 @@ rows(struct story *story)
 }
 
 /* Nobody has claimed the message since, so only the sweep can have fenced the holder. */
-static void
-the_holder_of_a_lease_that_was_swept_changes_nothing(void **state)
+STORY_TEST(the_holder_of_a_lease_that_was_swept_changes_nothing)
 {
     struct story *story = *state;
     char *before, *after;
@@ -64,8 +63,7 @@ the_holder_of_a_lease_that_was_swept_changes_nothing(void **state)
     free(after);
 }
 
-static void
-a_lease_that_ran_out_is_counted_as_a_crash_once(void **state)
+STORY_TEST(a_lease_that_ran_out_is_counted_as_a_crash_once)
 {
     struct story *story = *state;
 
@@ -81,8 +79,7 @@ a_lease_that_ran_out_is_counted_as_a_crash_once(void **state)
     assert_int_equal(ts_int(story->sql, "SELECT sum(crash_ct) FROM pgqrs_messages WHERE lane = 'r'"), 0);
 }
 
-static void
-a_lease_that_still_runs_is_moved_as_it_is(void **state)
+STORY_TEST(a_lease_that_still_runs_is_moved_as_it_is)
 {
     struct story *story = *state;
     char *before, *after;
@@ -116,8 +113,7 @@ await_answer(PGconn *connection)
 }
 
 /* A holder's extension that is not committed yet: the sweep neither waits for it nor undoes it. */
-static void
-a_lease_that_is_being_extended_is_left_to_its_holder(void **state)
+STORY_TEST(a_lease_that_is_being_extended_is_left_to_its_holder)
 {
     struct story *story = *state;
     PGconn *holder = ts_connect(story->dsn);
@@ -139,8 +135,7 @@ a_lease_that_is_being_extended_is_left_to_its_holder(void **state)
 }
 
 /* Below the bound no claim looks; above it the sweep has no business with what waits. */
-static void
-what_waits_is_moved_below_the_bound_only(void **state)
+STORY_TEST(what_waits_is_moved_below_the_bound_only)
 {
     struct story *story = *state;
     char bound[24];
@@ -156,16 +151,4 @@ what_waits_is_moved_below_the_bound_only(void **state)
                      2);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY(the_holder_of_a_lease_that_was_swept_changes_nothing),
-        STORY(a_lease_that_ran_out_is_counted_as_a_crash_once),
-        STORY(a_lease_that_still_runs_is_moved_as_it_is),
-        STORY(a_lease_that_is_being_extended_is_left_to_its_holder),
-        STORY(what_waits_is_moved_below_the_bound_only),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

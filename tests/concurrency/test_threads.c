@@ -194,8 +194,7 @@ work(void *context)
     return NULL;
 }
 
-static void
-eight_threads_share_one_client_and_finish_each_message_once(void **state)
+TEST(eight_threads_share_one_client_and_finish_each_message_once)
 {
     char *dsn = ts_database();
     PGconn *sql = ts_connect(dsn);
@@ -231,12 +230,4 @@ eight_threads_share_one_client_and_finish_each_message_once(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(eight_threads_share_one_client_and_finish_each_message_once),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

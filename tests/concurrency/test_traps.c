@@ -25,8 +25,7 @@ ask_for_seven(void *context, int number)
     hands_close(&hands);
 }
 
-static void
-no_claim_takes_more_rows_than_it_was_asked_for(void **state)
+STORY_TEST(no_claim_takes_more_rows_than_it_was_asked_for)
 {
     struct story *story = *state;
     pid_t children[4];
@@ -49,8 +48,7 @@ no_claim_takes_more_rows_than_it_was_asked_for(void **state)
 
 /* A session that listens and stays in a transaction keeps every notification in the queue, which is the
  * server's: so this server is nobody else's. */
-static void
-an_enqueue_does_not_notify_when_nobody_sleeps(void **state)
+TEST(an_enqueue_does_not_notify_when_nobody_sleeps)
 {
     ts_cluster *cluster = ts_cluster_start("fsync = off\n");
     char *dsn = ts_database_on(ts_cluster_server(cluster));
@@ -77,8 +75,7 @@ an_enqueue_does_not_notify_when_nobody_sleeps(void **state)
 }
 
 /* In a transaction that began long ago, now() is long ago as well. */
-static void
-a_time_is_the_clocks_and_not_the_transactions(void **state)
+STORY_TEST(a_time_is_the_clocks_and_not_the_transactions)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -107,8 +104,7 @@ a_time_is_the_clocks_and_not_the_transactions(void **state)
 }
 
 /* From when it is given, by the server's clock. */
-static void
-a_lease_lasts_as_long_as_was_asked_for(void **state)
+STORY_TEST(a_lease_lasts_as_long_as_was_asked_for)
 {
     struct story *story = *state;
     char *before = ts_text(story->sql, "SELECT clock_timestamp()");
@@ -262,8 +258,7 @@ lock_for(struct story *story, PGconn *own, enum timed what)
 
 /* Given a statement that waits for a lock, whatever it sets begins when it goes on, not when it was sent: a
  * lease would else be shorter than was asked for, or over before it is known. */
-static void
-a_time_is_counted_from_the_end_of_a_wait(void **state)
+STORY_TEST(a_time_is_counted_from_the_end_of_a_wait)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -336,8 +331,7 @@ end_rounds(void *context, int number)
     hands_close(&hands);
 }
 
-static void
-batches_in_opposite_order_do_not_deadlock(void **state)
+STORY_TEST(batches_in_opposite_order_do_not_deadlock)
 {
     struct story *story = *state;
     pid_t children[2];
@@ -359,17 +353,4 @@ batches_in_opposite_order_do_not_deadlock(void **state)
                      story->rounds / 3 * story->round_size);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY(no_claim_takes_more_rows_than_it_was_asked_for),
-        cmocka_unit_test(an_enqueue_does_not_notify_when_nobody_sleeps),
-        STORY(a_time_is_the_clocks_and_not_the_transactions),
-        STORY(a_lease_lasts_as_long_as_was_asked_for),
-        STORY(a_time_is_counted_from_the_end_of_a_wait),
-        STORY(batches_in_opposite_order_do_not_deadlock),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -101,6 +101,8 @@ herd_close(void **state)
     return 0;
 }
 
+#define HERD_TEST(name) TEST_WITH(name, herd_open, herd_close)
+
 /* Until all sleep again and nothing has been asked for a while. */
 static void
 herd_settle(const struct herd *herd)
@@ -116,8 +118,7 @@ herd_settle(const struct herd *herd)
     } while (before.claims != after.claims);
 }
 
-static void
-one_message_does_not_wake_the_whole_herd(void **state)
+HERD_TEST(one_message_does_not_wake_the_whole_herd)
 {
     struct herd *herd = *state;
     struct story *s = &herd->story;
@@ -148,8 +149,7 @@ one_message_does_not_wake_the_whole_herd(void **state)
     assert_true(worst <= 10);
 }
 
-static void
-a_herd_shares_what_comes_at_once(void **state)
+HERD_TEST(a_herd_shares_what_comes_at_once)
 {
     struct herd *herd = *state;
     struct story *s = &herd->story;
@@ -186,8 +186,7 @@ count_statements(const struct herd *herd)
     return count;
 }
 
-static void
-idle_workers_ask_little_and_write_nothing(void **state)
+HERD_TEST(idle_workers_ask_little_and_write_nothing)
 {
     struct herd *herd = *state;
     struct story *s = &herd->story;
@@ -215,16 +214,4 @@ idle_workers_ask_little_and_write_nothing(void **state)
     free(lsn);
 }
 
-#define HERD_TEST(name) cmocka_unit_test_setup_teardown(name, herd_open, herd_close)
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        HERD_TEST(one_message_does_not_wake_the_whole_herd),
-        HERD_TEST(a_herd_shares_what_comes_at_once),
-        HERD_TEST(idle_workers_ask_little_and_write_nothing),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

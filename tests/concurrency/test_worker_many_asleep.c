@@ -79,8 +79,7 @@ enqueue(struct story *s, int i, int by_sql)
         TS_OK(pgqrs_producer_enqueue(producers[i], text("{}"), NULL, NULL, s->err), s->err);
 }
 
-static void
-many_queues_share_eight_locks_and_each_wakes_the_worker(void **state)
+RUNNING_TEST(many_queues_share_eight_locks_and_each_wakes_the_worker)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -98,8 +97,7 @@ many_queues_share_eight_locks_and_each_wakes_the_worker(void **state)
     close_queues();
 }
 
-static void
-few_queues_have_a_lock_each(void **state)
+RUNNING_TEST(few_queues_have_a_lock_each)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -115,8 +113,7 @@ few_queues_have_a_lock_each(void **state)
     close_queues();
 }
 
-static void
-a_new_connection_takes_them_again(void **state)
+RUNNING_TEST(a_new_connection_takes_them_again)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -136,8 +133,7 @@ a_new_connection_takes_them_again(void **state)
 }
 
 /* Somebody tests one of the locks just when they are taken: what could not be had is asked for again. */
-static void
-a_lock_that_was_refused_is_asked_for_again(void **state)
+RUNNING_TEST(a_lock_that_was_refused_is_asked_for_again)
 {
     struct story *s = *state;
     PGconn *tester = ts_connect(s->dsn);
@@ -160,8 +156,7 @@ a_lock_that_was_refused_is_asked_for_again(void **state)
 }
 
 /* Which of those that share the locks serves a queue is not known: all are told. */
-static void
-others_that_share_the_locks_take_no_wake_up_away(void **state)
+RUNNING_TEST(others_that_share_the_locks_take_no_wake_up_away)
 {
     struct story *s = *state;
     PGconn *others[OTHERS];
@@ -186,16 +181,4 @@ others_that_share_the_locks_take_no_wake_up_away(void **state)
     close_queues();
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(many_queues_share_eight_locks_and_each_wakes_the_worker),
-        RUNNING_TEST(few_queues_have_a_lock_each),
-        RUNNING_TEST(a_new_connection_takes_them_again),
-        RUNNING_TEST(a_lock_that_was_refused_is_asked_for_again),
-        RUNNING_TEST(others_that_share_the_locks_take_no_wake_up_away),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -54,8 +54,7 @@ other_producer(struct story *s, pgqrs_client **client)
     return producer;
 }
 
-static void
-each_way_of_enqueueing_wakes_it(void **state)
+RUNNING_TEST(each_way_of_enqueueing_wakes_it)
 {
     struct story *s = *state;
     const pgqrs_slice payloads[3] = { text("1"), text("2"), text("3") };
@@ -81,8 +80,7 @@ each_way_of_enqueueing_wakes_it(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-it_wakes_again_and_again(void **state)
+RUNNING_TEST(it_wakes_again_and_again)
 {
     struct story *s = *state;
     pgqrs_worker *worker = start_dozing(s);
@@ -96,8 +94,7 @@ it_wakes_again_and_again(void **state)
     running_end(s, worker);
 }
 
-static void
-it_wakes_by_itself_when_a_message_becomes_due(void **state)
+RUNNING_TEST(it_wakes_by_itself_when_a_message_becomes_due)
 {
     struct story *s = *state;
     pgqrs_enqueue_options later = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -115,8 +112,7 @@ it_wakes_by_itself_when_a_message_becomes_due(void **state)
                      1);
 }
 
-static void
-what_another_consumer_gives_back_or_fails_wakes_it(void **state)
+RUNNING_TEST(what_another_consumer_gives_back_or_fails_wakes_it)
 {
     struct story *s = *state;
     pgqrs_fail_options soon = PGQRS_FAIL_OPTIONS_INIT;
@@ -142,8 +138,7 @@ what_another_consumer_gives_back_or_fails_wakes_it(void **state)
     running_end(s, worker);
 }
 
-static void
-what_another_worker_gives_back_when_it_stops_wakes_it(void **state)
+RUNNING_TEST(what_another_worker_gives_back_when_it_stops_wakes_it)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -162,8 +157,7 @@ what_another_worker_gives_back_when_it_stops_wakes_it(void **state)
     running_end(s, worker);
 }
 
-static void
-plain_sql_wakes_it(void **state)
+RUNNING_TEST(plain_sql_wakes_it)
 {
     struct story *s = *state;
     pgqrs_worker *worker = start_dozing(s);
@@ -184,8 +178,7 @@ plain_sql_wakes_it(void **state)
     running_end(s, worker);
 }
 
-static void
-the_end_of_its_connection_does_not_make_it_deaf(void **state)
+RUNNING_TEST(the_end_of_its_connection_does_not_make_it_deaf)
 {
     struct story *s = *state;
     pgqrs_worker *worker = start_dozing(s);
@@ -204,8 +197,7 @@ the_end_of_its_connection_does_not_make_it_deaf(void **state)
     running_end(s, worker);
 }
 
-static void
-through_a_pooler_it_looks_by_itself(void **state)
+RUNNING_TEST(through_a_pooler_it_looks_by_itself)
 {
     struct story *s = *state;
     ts_pgbouncer *pooler = ts_pgbouncer_start(s->dsn);
@@ -236,8 +228,7 @@ through_a_pooler_it_looks_by_itself(void **state)
     ts_pgbouncer_stop(pooler);
 }
 
-static void
-a_worker_on_several_queues_is_woken_for_each(void **state)
+RUNNING_TEST(a_worker_on_several_queues_is_woken_for_each)
 {
     struct story *s = *state;
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
@@ -263,20 +254,4 @@ a_worker_on_several_queues_is_woken_for_each(void **state)
     pgqrs_producer_close(other);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(each_way_of_enqueueing_wakes_it),
-        RUNNING_TEST(it_wakes_again_and_again),
-        RUNNING_TEST(it_wakes_by_itself_when_a_message_becomes_due),
-        RUNNING_TEST(what_another_consumer_gives_back_or_fails_wakes_it),
-        RUNNING_TEST(what_another_worker_gives_back_when_it_stops_wakes_it),
-        RUNNING_TEST(plain_sql_wakes_it),
-        RUNNING_TEST(the_end_of_its_connection_does_not_make_it_deaf),
-        RUNNING_TEST(through_a_pooler_it_looks_by_itself),
-        RUNNING_TEST(a_worker_on_several_queues_is_woken_for_each),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -176,8 +176,7 @@ start(struct crowd *crowd)
     return worker;
 }
 
-static void
-every_message_comes_to_one_end(void **state)
+RUNNING_TEST(every_message_comes_to_one_end)
 {
     static struct crowd crowd;
     pthread_t producers[PRODUCERS], finishers[FINISHERS], looker;
@@ -227,8 +226,7 @@ stop_soon(void *context)
     return NULL;
 }
 
-static void
-many_stop_at_once(void **state)
+RUNNING_TEST(many_stop_at_once)
 {
     struct story *s = *state;
 
@@ -255,13 +253,4 @@ many_stop_at_once(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(every_message_comes_to_one_end),
-        RUNNING_TEST(many_stop_at_once),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -98,8 +98,7 @@ open_pairs(struct story *s, struct pair *pairs, pgqrs_client *client)
 }
 
 /* Many idle workers take turns, since each must have been idle for over a second. */
-static void
-the_second_of_two_messages_a_few_milliseconds_apart_is_not_left(void **state)
+RUNNING_TEST(the_second_of_two_messages_a_few_milliseconds_apart_is_not_left)
 {
     struct story *s = *state;
     pgqrs_client *client = ts_client(s->dsn, "max_connections", "60", NULL);
@@ -171,8 +170,7 @@ commit_late_for(struct story *s, pgqrs_client *client)
     PQfinish(own);
 }
 
-static void
-what_is_committed_late_is_found_when_it_is_told(void **state)
+RUNNING_TEST(what_is_committed_late_is_found_when_it_is_told)
 {
     struct story *s = *state;
 
@@ -180,8 +178,7 @@ what_is_committed_late_is_found_when_it_is_told(void **state)
 }
 
 /* Where a look from the beginning counts as expensive for the sake of the network. */
-static void
-what_is_committed_late_is_found_over_a_slow_network(void **state)
+RUNNING_TEST(what_is_committed_late_is_found_over_a_slow_network)
 {
     struct story *s = *state;
     ts_proxy *proxy = ts_proxy_start(s->dsn);
@@ -193,14 +190,4 @@ what_is_committed_late_is_found_over_a_slow_network(void **state)
     ts_proxy_stop(proxy);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(the_second_of_two_messages_a_few_milliseconds_apart_is_not_left),
-        RUNNING_TEST(what_is_committed_late_is_found_when_it_is_told),
-        RUNNING_TEST(what_is_committed_late_is_found_over_a_slow_network),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

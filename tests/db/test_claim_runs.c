@@ -205,8 +205,7 @@ expect_each_at_most_once(void)
 
 #define FIRST_TEN "1,2,3,4,5,6,7,8,9,10"
 
-static void
-two_claims_that_search_at_once_take_different_runs(void **state)
+TEST(two_claims_that_search_at_once_take_different_runs)
 {
     PGconn *claimer;
 
@@ -220,8 +219,7 @@ two_claims_that_search_at_once_take_different_runs(void **state)
     expect_held(2, "128,129,130");
 }
 
-static void
-what_was_claimed_between_snapshot_and_search_is_passed_over(void **state)
+TEST(what_was_claimed_between_snapshot_and_search_is_passed_over)
 {
     PGconn *claimer;
 
@@ -236,8 +234,7 @@ what_was_claimed_between_snapshot_and_search_is_passed_over(void **state)
     expect_each_at_most_once();
 }
 
-static void
-what_was_claimed_between_search_and_update_stays_with_the_other(void **state)
+TEST(what_was_claimed_between_search_and_update_stays_with_the_other)
 {
     PGconn *claimer;
 
@@ -252,8 +249,7 @@ what_was_claimed_between_search_and_update_stays_with_the_other(void **state)
     expect_each_at_most_once();
 }
 
-static void
-what_another_is_about_to_claim_is_waited_for_and_left_to_it(void **state)
+TEST(what_another_is_about_to_claim_is_waited_for_and_left_to_it)
 {
     PGconn *claimer;
 
@@ -271,8 +267,7 @@ what_another_is_about_to_claim_is_waited_for_and_left_to_it(void **state)
 }
 
 /* What is there now says that it is leased, wherever it lies. */
-static void
-the_lease_that_is_there_now_decides(void **state)
+TEST(the_lease_that_is_there_now_decides)
 {
     (void)state;
     for (int waits = 0; waits <= 1; waits++) {
@@ -293,8 +288,7 @@ the_lease_that_is_there_now_decides(void **state)
     }
 }
 
-static void
-what_another_failed_to_claim_is_claimed(void **state)
+TEST(what_another_failed_to_claim_is_claimed)
 {
     PGconn *claimer;
 
@@ -310,8 +304,7 @@ what_another_failed_to_claim_is_claimed(void **state)
     expect_each_at_most_once();
 }
 
-static void
-what_the_sweep_moved_is_not_claimed_as_well(void **state)
+TEST(what_the_sweep_moved_is_not_claimed_as_well)
 {
     PGconn *claimer;
 
@@ -327,8 +320,7 @@ what_the_sweep_moved_is_not_claimed_as_well(void **state)
     expect_each_at_most_once();
 }
 
-static void
-the_sweep_leaves_alone_what_is_being_claimed(void **state)
+TEST(the_sweep_leaves_alone_what_is_being_claimed)
 {
     (void)state;
     fill(300);
@@ -341,8 +333,7 @@ the_sweep_leaves_alone_what_is_being_claimed(void **state)
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held"), 2);
 }
 
-static void
-what_was_finished_meanwhile_does_not_come_back(void **state)
+TEST(what_was_finished_meanwhile_does_not_come_back)
 {
     PGconn *claimer;
 
@@ -358,8 +349,7 @@ what_was_finished_meanwhile_does_not_come_back(void **state)
 }
 
 /* A consumer may finish in a transaction of its caller's, which may last. */
-static void
-a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout(void **state)
+TEST(a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout)
 {
     PGconn *claimer;
     PGresult *result;
@@ -383,8 +373,7 @@ a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout(void **stat
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 0"), 296);
 }
 
-static void
-what_a_claim_left_behind_is_found_by_the_others(void **state)
+TEST(what_a_claim_left_behind_is_found_by_the_others)
 {
     (void)state;
     fill(300);
@@ -397,8 +386,7 @@ what_a_claim_left_behind_is_found_by_the_others(void **state)
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE id BETWEEN 5 AND 10"), 6);
 }
 
-static void
-a_claim_takes_no_more_than_64_advisory_locks(void **state)
+TEST(a_claim_takes_no_more_than_64_advisory_locks)
 {
     (void)state;
     fill(20000);
@@ -472,8 +460,7 @@ sweep_along(void *argument)
     return NULL;
 }
 
-static void
-among_claimers_of_both_kinds_and_a_sweep_each_message_goes_to_one(void **state)
+TEST(among_claimers_of_both_kinds_and_a_sweep_each_message_goes_to_one)
 {
     struct session sessions[SESSIONS + 1];
     pthread_t threads[SESSIONS + 1];
@@ -500,24 +487,4 @@ among_claimers_of_both_kinds_and_a_sweep_each_message_goes_to_one(void **state)
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE lease_token IS NULL"), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(two_claims_that_search_at_once_take_different_runs),
-        cmocka_unit_test(what_was_claimed_between_snapshot_and_search_is_passed_over),
-        cmocka_unit_test(what_was_claimed_between_search_and_update_stays_with_the_other),
-        cmocka_unit_test(what_another_is_about_to_claim_is_waited_for_and_left_to_it),
-        cmocka_unit_test(the_lease_that_is_there_now_decides),
-        cmocka_unit_test(what_another_failed_to_claim_is_claimed),
-        cmocka_unit_test(what_the_sweep_moved_is_not_claimed_as_well),
-        cmocka_unit_test(the_sweep_leaves_alone_what_is_being_claimed),
-        cmocka_unit_test(what_was_finished_meanwhile_does_not_come_back),
-        cmocka_unit_test(a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout),
-        cmocka_unit_test(what_a_claim_left_behind_is_found_by_the_others),
-        cmocka_unit_test(a_claim_takes_no_more_than_64_advisory_locks),
-        cmocka_unit_test(among_claimers_of_both_kinds_and_a_sweep_each_message_goes_to_one),
-    };
-
-    return cmocka_run_group_tests(tests, open_queue, close_queue);
-}
+TEST_MAIN(open_queue, close_queue)

@@ -78,8 +78,7 @@ read_from_the_beginning(const struct story *s)
     return read_so_far(s) - before;
 }
 
-static void
-claims_do_not_read_what_was_finished_while_the_horizon_is_pinned(void **state)
+STORY_TEST(claims_do_not_read_what_was_finished_while_the_horizon_is_pinned)
 {
     struct story *s = *state;
     PGconn *holder = ts_connect(s->dsn);
@@ -112,8 +111,7 @@ claims_do_not_read_what_was_finished_while_the_horizon_is_pinned(void **state)
 }
 
 /* They keep the place that they had, which is long before where claims begin by now. */
-static void
-what_lies_before_the_bound_is_handed_out_soon(void **state)
+STORY_TEST(what_lies_before_the_bound_is_handed_out_soon)
 {
     struct story *s = *state;
     pgqrs_client *other = ts_client(s->dsn, NULL);
@@ -143,8 +141,7 @@ what_lies_before_the_bound_is_handed_out_soon(void **state)
     pgqrs_client_close(other);
 }
 
-static void
-priorities_are_bounded_by_the_library_and_by_the_table(void **state)
+STORY_TEST(priorities_are_bounded_by_the_library_and_by_the_table)
 {
     static const int32_t refused[] = { -101, 101, 32767, -32768, 65536, INT32_MIN, INT32_MAX };
     struct story *s = *state;
@@ -169,8 +166,7 @@ priorities_are_bounded_by_the_library_and_by_the_table(void **state)
     assert_int_equal(story_stored(s), 2);
 }
 
-static void
-delayed_messages_of_all_priorities_cost_an_empty_dequeue_little(void **state)
+STORY_TEST(delayed_messages_of_all_priorities_cost_an_empty_dequeue_little)
 {
     struct story *s = *state;
     pgqrs_client *client;
@@ -197,15 +193,4 @@ delayed_messages_of_all_priorities_cost_an_empty_dequeue_little(void **state)
     assert_true(read / 10 < 201 * 8);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(claims_do_not_read_what_was_finished_while_the_horizon_is_pinned),
-        STORY_TEST(what_lies_before_the_bound_is_handed_out_soon),
-        STORY_TEST(priorities_are_bounded_by_the_library_and_by_the_table),
-        STORY_TEST(delayed_messages_of_all_priorities_cost_an_empty_dequeue_little),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -40,8 +40,7 @@ read_by_a_newcomer(struct story *s)
     return read_now(s) - before;
 }
 
-static void
-a_new_client_begins_near_the_mark(void **state)
+STORY_TEST(a_new_client_begins_near_the_mark)
 {
     struct story *s = *state;
     PGconn *holder = ts_connect(s->dsn);
@@ -65,8 +64,7 @@ a_new_client_begins_near_the_mark(void **state)
 }
 
 /* By hand, by a restore, by a failover: too high, and higher than any id. */
-static void
-a_mark_that_is_too_high_hides_nothing(void **state)
+STORY_TEST(a_mark_that_is_too_high_hides_nothing)
 {
     static const char *const marks[] = { "(SELECT last_value FROM pgqrs_message_id_seq)", "1000000000000",
                                          "9223372036854775807" };
@@ -100,8 +98,7 @@ a_mark_that_is_too_high_hides_nothing(void **state)
     }
 }
 
-static void
-a_client_that_works_moves_the_mark(void **state)
+STORY_TEST(a_client_that_works_moves_the_mark)
 {
     struct story *s = *state;
     int64_t until_ms = story_now_ms() + 60000;
@@ -131,14 +128,4 @@ a_client_that_works_moves_the_mark(void **state)
                      1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_new_client_begins_near_the_mark),
-        STORY_TEST(a_mark_that_is_too_high_hides_nothing),
-        STORY_TEST(a_client_that_works_moves_the_mark),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

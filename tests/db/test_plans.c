@@ -1,6 +1,8 @@
 /*
  * The plans of the hot statements, as the library prepares them: whatever the statistics say, and however
  * full the tables are. A plan made while a table was empty must still do when it holds 200,000 rows.
+ *
+ * The order of the tests matters: each begins with the tables that the one before has left.
  */
 #include "support.h"
 
@@ -206,15 +208,13 @@ expect_all_plans(void)
     }
 }
 
-static void
-on_new_tables(void **state)
+TEST(on_new_tables)
 {
     (void)state;
     expect_all_plans();
 }
 
-static void
-on_empty_tables_that_were_vacuumed_and_analysed(void **state)
+TEST(on_empty_tables_that_were_vacuumed_and_analysed)
 {
     (void)state;
     ts_sql(sql, "VACUUM ANALYZE pgqrs_messages_1_ready");
@@ -236,16 +236,14 @@ fill(void)
         ROWS);
 }
 
-static void
-on_full_tables_that_were_never_analysed(void **state)
+TEST(on_full_tables_that_were_never_analysed)
 {
     (void)state;
     fill();
     expect_all_plans();
 }
 
-static void
-on_full_tables_that_were_analysed(void **state)
+TEST(on_full_tables_that_were_analysed)
 {
     (void)state;
     ts_sql(sql, "ANALYZE pgqrs_messages_1_ready, pgqrs_messages_1_held");
@@ -253,8 +251,7 @@ on_full_tables_that_were_analysed(void **state)
 }
 
 /* Through a pooler nothing can be set. The claims at least do not depend on it. */
-static void
-the_claims_need_no_settings(void **state)
+TEST(the_claims_need_no_settings)
 {
     static const char *const modes[] = { "force_generic_plan", "force_custom_plan" };
     PGconn *plain = ts_connect(dsn);
@@ -281,8 +278,7 @@ index_rows_read(void)
 
 /* Of four priorities only the lowest has anything due. The plan does not show how one leads to the next, so
  * this counts what is read. */
-static void
-the_held_lane_is_probed_and_not_read(void **state)
+TEST(the_held_lane_is_probed_and_not_read)
 {
     long long before;
 
@@ -303,8 +299,7 @@ the_held_lane_is_probed_and_not_read(void **state)
 }
 
 /* The ready lane was filled to half of each page: each new row version finds room beside the old one. */
-static void
-claims_are_hot_updates(void **state)
+TEST(claims_are_hot_updates)
 {
     enum { CLAIMED = 20000 };
     PGconn *other = connect_as_the_library_does();
@@ -358,8 +353,7 @@ claim_all(void *argument)
     return NULL;
 }
 
-static void
-no_claim_is_handed_more_than_it_asked_for(void **state)
+TEST(no_claim_is_handed_more_than_it_asked_for)
 {
     struct session sessions[SESSIONS];
     pthread_t threads[SESSIONS];
@@ -387,20 +381,4 @@ no_claim_is_handed_more_than_it_asked_for(void **state)
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 1"), TO_CLAIM);
 }
 
-int
-main(void)
-{
-    /* In this order: each begins with the tables that the one before has left. */
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(on_new_tables),
-        cmocka_unit_test(on_empty_tables_that_were_vacuumed_and_analysed),
-        cmocka_unit_test(on_full_tables_that_were_never_analysed),
-        cmocka_unit_test(on_full_tables_that_were_analysed),
-        cmocka_unit_test(the_claims_need_no_settings),
-        cmocka_unit_test(the_held_lane_is_probed_and_not_read),
-        cmocka_unit_test(claims_are_hot_updates),
-        cmocka_unit_test(no_claim_is_handed_more_than_it_asked_for),
-    };
-
-    return cmocka_run_group_tests(tests, open_queue, close_queue);
-}
+TEST_MAIN(open_queue, close_queue)

@@ -65,8 +65,7 @@ expect_shape(PGconn *sql, const pgqrsi_statement *statement)
     ts_sql(sql, "DEALLOCATE described");
 }
 
-static void
-every_statement_returns_what_its_head_declares(void **state)
+TEST(every_statement_returns_what_its_head_declares)
 {
     char *dsn = ts_database();
     pgqrs_client *client = ts_client(dsn, NULL);
@@ -92,12 +91,4 @@ every_statement_returns_what_its_head_declares(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_statement_returns_what_its_head_declares),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -65,8 +65,7 @@ copy(pgqrs_enqueued *out)
     TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, MESSAGES, out, NULL), NULL);
 }
 
-static void
-what_was_copied_is_what_an_insert_stores(void **state)
+TEST(what_was_copied_is_what_an_insert_stores)
 {
     pgqrs_enqueued out[MESSAGES];
 
@@ -90,8 +89,7 @@ wal_bytes(void)
 }
 
 /* The difference is 42 bytes a message. */
-static void
-a_copy_writes_less_wal_than_an_insert(void **state)
+TEST(a_copy_writes_less_wal_than_an_insert)
 {
     pgqrs_enqueued out[MESSAGES];
     long long copied = 0, inserted = 0;
@@ -137,22 +135,11 @@ records_of_a_claim(pgqrsi_sql which)
     return records;
 }
 
-static void
-a_claim_by_runs_writes_one_record_a_message(void **state)
+TEST(a_claim_by_runs_writes_one_record_a_message)
 {
     (void)state;
     assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS), MESSAGES, MESSAGES * 11 / 10);
     assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY), MESSAGES * 2, MESSAGES * 21 / 10);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_was_copied_is_what_an_insert_stores),
-        cmocka_unit_test(a_copy_writes_less_wal_than_an_insert),
-        cmocka_unit_test(a_claim_by_runs_writes_one_record_a_message),
-    };
-
-    return cmocka_run_group_tests(tests, open_queue, close_queue);
-}
+TEST_MAIN(open_queue, close_queue)

@@ -66,6 +66,8 @@ story_end(void **state)
     return 0;
 }
 
+#define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
+
 /* Nothing was stored, whatever happened to the connection. */
 static inline int
 means_nothing_stored(pgqrs_status status)

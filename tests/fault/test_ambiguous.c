@@ -139,32 +139,27 @@ static const struct operation operations[] = {
 
 #define OPERATION_COUNT (sizeof(operations) / sizeof(operations[0]))
 
-static void
-an_enqueue_that_is_cut_anywhere_can_be_repeated(void **state)
+STORY_TEST(an_enqueue_that_is_cut_anywhere_can_be_repeated)
 {
     cut(*state, &operations[0]);
 }
 
-static void
-an_archiving_that_is_cut_anywhere_can_be_repeated(void **state)
+STORY_TEST(an_archiving_that_is_cut_anywhere_can_be_repeated)
 {
     cut(*state, &operations[1]);
 }
 
-static void
-a_deletion_that_is_cut_anywhere_is_told_truly(void **state)
+STORY_TEST(a_deletion_that_is_cut_anywhere_is_told_truly)
 {
     cut(*state, &operations[2]);
 }
 
-static void
-a_claim_that_is_cut_anywhere_loses_nothing(void **state)
+STORY_TEST(a_claim_that_is_cut_anywhere_loses_nothing)
 {
     cut(*state, &operations[3]);
 }
 
-static void
-no_call_outlasts_its_deadline_on_a_silent_connection(void **state)
+STORY_TEST(no_call_outlasts_its_deadline_on_a_silent_connection)
 {
     char deadline[16];
 
@@ -182,8 +177,7 @@ no_call_outlasts_its_deadline_on_a_silent_connection(void **state)
 }
 
 /* Longer than what the kernel takes on its own. */
-static void
-a_large_payload_that_nobody_reads_does_not_outlast_its_deadline(void **state)
+STORY_TEST(a_large_payload_that_nobody_reads_does_not_outlast_its_deadline)
 {
     struct story *story = *state;
     size_t size = 32 << 20;
@@ -214,8 +208,7 @@ a_large_payload_that_nobody_reads_does_not_outlast_its_deadline(void **state)
     free(dsn);
 }
 
-static void
-opening_a_client_on_a_silent_server_ends_in_time(void **state)
+STORY_TEST(opening_a_client_on_a_silent_server_ends_in_time)
 {
     struct story *story = *state;
 
@@ -247,24 +240,4 @@ opening_a_client_on_a_silent_server_ends_in_time(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_enqueue_that_is_cut_anywhere_can_be_repeated, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(an_archiving_that_is_cut_anywhere_can_be_repeated, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_deletion_that_is_cut_anywhere_is_told_truly, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_claim_that_is_cut_anywhere_loses_nothing, story_begin, story_end),
-        cmocka_unit_test_setup_teardown(no_call_outlasts_its_deadline_on_a_silent_connection, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_large_payload_that_nobody_reads_does_not_outlast_its_deadline,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(opening_a_client_on_a_silent_server_ends_in_time, story_begin,
-                                        story_end),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -35,8 +35,7 @@ enqueue_two(void *context, int number)
     free(dsn);
 }
 
-static void
-a_stored_batch_is_not_called_unstored_when_a_raced_key_cannot_be_looked_up(void **state)
+TEST(a_stored_batch_is_not_called_unstored_when_a_raced_key_cannot_be_looked_up)
 {
     struct story story = { .dsn = ts_database(), .said = crowd_memory(sizeof(pgqrs_status)) };
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -76,12 +75,4 @@ a_stored_batch_is_not_called_unstored_when_a_raced_key_cannot_be_looked_up(void 
     free(story.dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_stored_batch_is_not_called_unstored_when_a_raced_key_cannot_be_looked_up),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

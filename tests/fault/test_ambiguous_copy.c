@@ -31,14 +31,12 @@ check_enqueue_many(struct story *story, pgqrs_status status)
 static const struct operation copying = { "enqueue of many", LONG_LEASE_MS, nothing, enqueue_many,
                                           check_enqueue_many };
 
-static void
-a_batch_that_is_cut_anywhere_is_stored_whole_or_not_at_all(void **state)
+STORY_TEST(a_batch_that_is_cut_anywhere_is_stored_whole_or_not_at_all)
 {
     cut(*state, &copying);
 }
 
-static void
-a_batch_does_not_outlast_its_deadline_on_a_silent_connection(void **state)
+STORY_TEST(a_batch_does_not_outlast_its_deadline_on_a_silent_connection)
 {
     for (int direction = 0; direction < 2; direction++) {
         for (int late = 0; late < 2; late++) {
@@ -77,8 +75,7 @@ copy_large(struct story *story, ts_proxy_fault fault, long bytes)
     return status;
 }
 
-static void
-rows_that_nobody_reads_are_certainly_not_stored(void **state)
+STORY_TEST(rows_that_nobody_reads_are_certainly_not_stored)
 {
     struct story *story = *state;
 
@@ -86,8 +83,7 @@ rows_that_nobody_reads_are_certainly_not_stored(void **state)
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 0);
 }
 
-static void
-a_copy_that_is_cut_among_its_rows_is_repeated(void **state)
+STORY_TEST(a_copy_that_is_cut_among_its_rows_is_repeated)
 {
     struct story *story = *state;
 
@@ -96,19 +92,4 @@ a_copy_that_is_cut_among_its_rows_is_repeated(void **state)
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 2 * MANY);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_batch_that_is_cut_anywhere_is_stored_whole_or_not_at_all,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(a_batch_does_not_outlast_its_deadline_on_a_silent_connection,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(rows_that_nobody_reads_are_certainly_not_stored, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_copy_that_is_cut_among_its_rows_is_repeated, story_begin,
-                                        story_end),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

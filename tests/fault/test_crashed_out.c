@@ -58,6 +58,8 @@ story_end(void **state)
     return 0;
 }
 
+#define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
+
 /* Asks again and again, whatever is answered, until the condition holds; nothing may be handed out meanwhile.
  */
 static void
@@ -76,14 +78,12 @@ ask_until(struct story *story, const char *condition)
     assert_int_equal(ts_int(story->sql, "%s", condition), 1);
 }
 
-static void
-messages_that_crashed_too_often_are_buried(void **state)
+STORY_TEST(messages_that_crashed_too_often_are_buried)
 {
     ask_until(*state, "SELECT count(*) = 3 FROM pgqrs_archive WHERE outcome = 'dead'");
 }
 
-static void
-messages_that_cannot_be_buried_now_are_not_handed_out_either(void **state)
+STORY_TEST(messages_that_cannot_be_buried_now_are_not_handed_out_either)
 {
     struct story *story = *state;
 
@@ -94,14 +94,4 @@ messages_that_cannot_be_buried_now_are_not_handed_out_either(void **state)
     ask_until(story, "SELECT count(*) = 3 FROM pgqrs_archive WHERE outcome = 'dead'");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(messages_that_crashed_too_often_are_buried, story_begin, story_end),
-        cmocka_unit_test_setup_teardown(messages_that_cannot_be_buried_now_are_not_handed_out_either,
-                                        story_begin, story_end),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -3,20 +3,17 @@
  */
 #include "lying.h"
 
-static void
-no_lie_harms_an_opening(void **state)
+STORY_TEST(no_lie_harms_an_opening)
 {
     tell_all_lies(*state, "open_client", open_client);
 }
 
-static void
-no_lie_harms_the_opening_of_a_queue(void **state)
+STORY_TEST(no_lie_harms_the_opening_of_a_queue)
 {
     tell_all_lies(*state, "open_queue", open_queue);
 }
 
-static void
-no_lie_harms_a_list(void **state)
+STORY_TEST(no_lie_harms_a_list)
 {
     tell_all_lies(*state, "look", look);
 }
@@ -31,8 +28,7 @@ done(pgqrs_job *job, void *arg)
 
 /* The worker's own connections are told each lie, at one place after the other, while messages go through it.
  * Whatever it makes of that, it goes on afterwards. */
-static void
-no_lie_harms_a_worker(void **state)
+RUNNING_TEST(no_lie_harms_a_worker)
 {
     struct story *s = *state;
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
@@ -71,8 +67,7 @@ no_lie_harms_a_worker(void **state)
 }
 
 /* What is said about it, for those who have to find the liar. */
-static void
-a_lie_is_called_what_it_is(void **state)
+STORY_TEST(a_lie_is_called_what_it_is)
 {
     static const struct {
         const char *lie, *said;
@@ -116,17 +111,4 @@ a_lie_is_called_what_it_is(void **state)
     }
 }
 
-/* With an argument: the tests whose names it fits. */
-int
-main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(no_lie_harms_an_opening),    STORY_TEST(no_lie_harms_the_opening_of_a_queue),
-        STORY_TEST(no_lie_harms_a_list),        RUNNING_TEST(no_lie_harms_a_worker),
-        STORY_TEST(a_lie_is_called_what_it_is),
-    };
-
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -68,6 +68,8 @@ story_end(void **state)
     return 0;
 }
 
+#define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
+
 static pgqrs_status
 end_in_transaction(struct story *story, struct hands *hands, enum way way, pgqrs_lease lease)
 {
@@ -245,21 +247,18 @@ replaced_holder_changes_nothing(struct story *story, int32_t priority)
     free(after);
 }
 
-static void
-a_holder_that_was_replaced_changes_nothing_in_the_ready_lane(void **state)
+STORY_TEST(a_holder_that_was_replaced_changes_nothing_in_the_ready_lane)
 {
     replaced_holder_changes_nothing(*state, 0);
 }
 
-static void
-a_holder_that_was_replaced_changes_nothing_in_the_held_lane(void **state)
+STORY_TEST(a_holder_that_was_replaced_changes_nothing_in_the_held_lane)
 {
     replaced_holder_changes_nothing(*state, 5);
 }
 
 /* The message may be gone altogether by the time that its old holder wakes up. */
-static void
-a_holder_whose_message_was_finished_by_another_changes_nothing(void **state)
+STORY_TEST(a_holder_whose_message_was_finished_by_another_changes_nothing)
 {
     struct story *story = *state;
     char *before, *after;
@@ -278,8 +277,7 @@ a_holder_whose_message_was_finished_by_another_changes_nothing(void **state)
     free(after);
 }
 
-static void
-an_administrator_who_takes_over_fences_the_holder(void **state)
+STORY_TEST(an_administrator_who_takes_over_fences_the_holder)
 {
     struct story *story = *state;
     pgqrs_message_list *list = NULL;
@@ -302,8 +300,7 @@ an_administrator_who_takes_over_fences_the_holder(void **state)
     free(after);
 }
 
-static void
-a_late_holder_that_nobody_replaced_is_accepted(void **state)
+STORY_TEST(a_late_holder_that_nobody_replaced_is_accepted)
 {
     struct story *story = *state;
 
@@ -440,8 +437,7 @@ only_what_is_held_is_ended(struct story *story, enum way way, int32_t priority, 
     drop_batch(&batch);
 }
 
-static void
-a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or_far(void **state)
+STORY_TEST(a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or_far)
 {
     for (int way = WAY_ARCHIVE_BATCH; way <= WAY_RELEASE_BATCH; way++)
         for (int32_t priority = 0; priority <= 5; priority += 5)
@@ -485,8 +481,7 @@ only_its_own_token_ends_a_message(struct story *story, enum way way, int32_t pri
     drop_batch(&batch);
 }
 
-static void
-a_token_counts_for_its_own_message_only(void **state)
+STORY_TEST(a_token_counts_for_its_own_message_only)
 {
     for (int way = WAY_ARCHIVE_BATCH; way <= WAY_RELEASE_BATCH; way++)
         for (int32_t priority = 0; priority <= 5; priority += 5)
@@ -495,8 +490,7 @@ a_token_counts_for_its_own_message_only(void **state)
 }
 
 /* The ids of a run may enclose messages that the batch does not name. */
-static void
-what_lies_between_the_ids_of_a_batch_stays(void **state)
+STORY_TEST(what_lies_between_the_ids_of_a_batch_stays)
 {
     struct story *story = *state;
 
@@ -525,26 +519,4 @@ what_lies_between_the_ids_of_a_batch_stays(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_holder_that_was_replaced_changes_nothing_in_the_ready_lane,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(a_holder_that_was_replaced_changes_nothing_in_the_held_lane,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(a_holder_whose_message_was_finished_by_another_changes_nothing,
-                                        story_begin, story_end),
-        cmocka_unit_test_setup_teardown(an_administrator_who_takes_over_fences_the_holder, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_late_holder_that_nobody_replaced_is_accepted, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(
-            a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or_far, story_begin,
-            story_end),
-        cmocka_unit_test_setup_teardown(a_token_counts_for_its_own_message_only, story_begin, story_end),
-        cmocka_unit_test_setup_teardown(what_lies_between_the_ids_of_a_batch_stays, story_begin, story_end),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

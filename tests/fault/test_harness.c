@@ -7,8 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void
-a_crashed_cluster_recovers_what_was_committed(void **state)
+TEST(a_crashed_cluster_recovers_what_was_committed)
 {
     ts_cluster *cluster = ts_cluster_start("log_checkpoints = on\nwork_mem = '5MB'\n");
     PGconn *sql = ts_connect(ts_cluster_dsn(cluster));
@@ -37,8 +36,7 @@ a_crashed_cluster_recovers_what_was_committed(void **state)
     free(work_mem);
 }
 
-static void
-a_frozen_cluster_goes_away_as_well(void **state)
+TEST(a_frozen_cluster_goes_away_as_well)
 {
     ts_cluster *cluster = ts_cluster_start(NULL);
     pid_t server = ts_cluster_pid(cluster);
@@ -49,8 +47,7 @@ a_frozen_cluster_goes_away_as_well(void **state)
     assert_false(ts_is_running(server));
 }
 
-static void
-the_pooler_gives_a_session_away_between_transactions(void **state)
+TEST(the_pooler_gives_a_session_away_between_transactions)
 {
     char *dsn = ts_empty_database();
     ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
@@ -65,8 +62,7 @@ the_pooler_gives_a_session_away_between_transactions(void **state)
     free(dsn);
 }
 
-static void
-a_program_is_run_with_its_input_environment_and_end(void **state)
+TEST(a_program_is_run_with_its_input_environment_and_end)
 {
     const char *const argv[] = { "sh", "-c", "cat; echo \"$WORD\" >&2; exit 3", NULL };
     const char *const env[] = { "WORD=said", NULL };
@@ -81,8 +77,7 @@ a_program_is_run_with_its_input_environment_and_end(void **state)
     ts_result_release(&result);
 }
 
-static void
-a_program_can_be_watched_and_killed(void **state)
+TEST(a_program_can_be_watched_and_killed)
 {
     ts_process *process = ts_spawn_args("sh", "-c", "echo ready; exec sleep 1000", NULL);
     ts_result result;
@@ -97,8 +92,7 @@ a_program_can_be_watched_and_killed(void **state)
 }
 
 /* A fork, since what the test executable leaves to the kernel can only be seen from outside of it. */
-static void
-a_killed_test_leaves_no_process_behind(void **state)
+TEST(a_killed_test_leaves_no_process_behind)
 {
     int told[2];
     pid_t test, kept;
@@ -123,8 +117,7 @@ a_killed_test_leaves_no_process_behind(void **state)
     assert_false(ts_is_running(kept));
 }
 
-static void
-a_helper_that_fails_in_a_fork_ends_the_fork(void **state)
+TEST(a_helper_that_fails_in_a_fork_ends_the_fork)
 {
     pid_t child = fork();
     int status;
@@ -140,8 +133,7 @@ a_helper_that_fails_in_a_fork_ends_the_fork(void **state)
     assert_int_equal(WEXITSTATUS(status), 99);
 }
 
-static void
-databases_are_new_and_of_one_kind(void **state)
+TEST(databases_are_new_and_of_one_kind)
 {
     char *one = ts_empty_database(), *other = ts_empty_database();
     PGconn *sql = ts_connect(one), *elsewhere = ts_connect(other);
@@ -159,8 +151,7 @@ databases_are_new_and_of_one_kind(void **state)
     free(other);
 }
 
-static void
-a_condition_that_comes_true_is_seen(void **state)
+TEST(a_condition_that_comes_true_is_seen)
 {
     char *dsn = ts_empty_database();
     PGconn *sql = ts_connect(dsn);
@@ -173,20 +164,4 @@ a_condition_that_comes_true_is_seen(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(databases_are_new_and_of_one_kind),
-        cmocka_unit_test(a_condition_that_comes_true_is_seen),
-        cmocka_unit_test(a_crashed_cluster_recovers_what_was_committed),
-        cmocka_unit_test(a_frozen_cluster_goes_away_as_well),
-        cmocka_unit_test(the_pooler_gives_a_session_away_between_transactions),
-        cmocka_unit_test(a_program_is_run_with_its_input_environment_and_end),
-        cmocka_unit_test(a_program_can_be_watched_and_killed),
-        cmocka_unit_test(a_killed_test_leaves_no_process_behind),
-        cmocka_unit_test(a_helper_that_fails_in_a_fork_ends_the_fork),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

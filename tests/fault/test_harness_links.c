@@ -33,8 +33,7 @@ is_answered(PGconn *sql, int within_ms)
     return poll(&readable, 1, within_ms) == 1;
 }
 
-static void
-a_slow_network_takes_its_time_in_both_directions(void **state)
+TEST(a_slow_network_takes_its_time_in_both_directions)
 {
     char *dsn = ts_empty_database();
     ts_proxy *proxy = ts_proxy_start(dsn);
@@ -57,8 +56,7 @@ a_slow_network_takes_its_time_in_both_directions(void **state)
     free(dsn);
 }
 
-static void
-a_network_that_forgot_its_connections_takes_new_ones(void **state)
+TEST(a_network_that_forgot_its_connections_takes_new_ones)
 {
     char *dsn = ts_empty_database();
     ts_proxy *proxy = ts_proxy_start(dsn);
@@ -84,8 +82,7 @@ a_network_that_forgot_its_connections_takes_new_ones(void **state)
     free(dsn);
 }
 
-static void
-a_holder_is_waited_for_until_it_ends(void **state)
+TEST(a_holder_is_waited_for_until_it_ends)
 {
     char *dsn = ts_empty_database();
     PGconn *sql = ts_connect(dsn), *holder;
@@ -103,8 +100,7 @@ a_holder_is_waited_for_until_it_ends(void **state)
     free(dsn);
 }
 
-static void
-a_trigger_refuses_what_it_shall_and_nothing_else(void **state)
+TEST(a_trigger_refuses_what_it_shall_and_nothing_else)
 {
     char *dsn = ts_empty_database();
     PGconn *sql = ts_connect(dsn);
@@ -125,15 +121,4 @@ a_trigger_refuses_what_it_shall_and_nothing_else(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_slow_network_takes_its_time_in_both_directions),
-        cmocka_unit_test(a_network_that_forgot_its_connections_takes_new_ones),
-        cmocka_unit_test(a_holder_is_waited_for_until_it_ends),
-        cmocka_unit_test(a_trigger_refuses_what_it_shall_and_nothing_else),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -5,8 +5,7 @@
 
 #include "standby.h"
 
-static void
-a_standby_has_what_its_primary_committed_and_can_be_promoted(void **state)
+TEST(a_standby_has_what_its_primary_committed_and_can_be_promoted)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\nwork_mem = '5MB'\n");
     ts_cluster *standby = ts_cluster_standby(primary);
@@ -32,8 +31,7 @@ a_standby_has_what_its_primary_committed_and_can_be_promoted(void **state)
 }
 
 /* And one whose wait is cancelled was told as done, and is lost with the primary. */
-static void
-a_commit_waits_for_a_standby_that_is_required(void **state)
+TEST(a_commit_waits_for_a_standby_that_is_required)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n");
     ts_cluster *standby = ts_cluster_standby(primary);
@@ -63,8 +61,7 @@ a_commit_waits_for_a_standby_that_is_required(void **state)
     ts_cluster_free(primary);
 }
 
-static void
-a_standby_that_is_released_is_not_waited_for(void **state)
+TEST(a_standby_that_is_released_is_not_waited_for)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n");
     ts_cluster *standby = ts_cluster_standby(primary);
@@ -89,14 +86,4 @@ a_standby_that_is_released_is_not_waited_for(void **state)
     ts_cluster_free(primary);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_standby_has_what_its_primary_committed_and_can_be_promoted),
-        cmocka_unit_test(a_commit_waits_for_a_standby_that_is_required),
-        cmocka_unit_test(a_standby_that_is_released_is_not_waited_for),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -88,8 +88,7 @@ kill_one(struct story *story, void (*work)(void *, int), pid_t *children, int co
     children[victim] = crowd_spawn(work, story, victim + 100 * (round + 1));
 }
 
-static void
-messages_survive_the_death_of_their_consumers(void **state)
+TEST(messages_survive_the_death_of_their_consumers)
 {
     const int total = crowd_scale(5000), kills = crowd_scale(60);
     pid_t children[CONSUMERS];
@@ -154,8 +153,7 @@ produce(void *context, int number)
     hands_close(&hands);
 }
 
-static void
-a_producer_that_died_repeats_its_keys_without_doubling_a_message(void **state)
+TEST(a_producer_that_died_repeats_its_keys_without_doubling_a_message)
 {
     const int kills = crowd_scale(60);
     pid_t children[PRODUCERS];
@@ -188,13 +186,4 @@ a_producer_that_died_repeats_its_keys_without_doubling_a_message(void **state)
     story_end(&story);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(messages_survive_the_death_of_their_consumers),
-        cmocka_unit_test(a_producer_that_died_repeats_its_keys_without_doubling_a_message),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

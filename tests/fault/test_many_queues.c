@@ -51,6 +51,8 @@ tear_down(void **state)
     return 0;
 }
 
+#define MANY_TEST(name) TEST_WITH(name, set_up, tear_down)
+
 static void
 create_all(struct many *m)
 {
@@ -146,8 +148,7 @@ dump(const struct many *m)
     free(folder);
 }
 
-static void
-a_queue_costs_so_many_relations(void **state)
+MANY_TEST(a_queue_costs_so_many_relations)
 {
     struct many *m = *state;
     long long before = ts_int(m->sql, "SELECT count(*) FROM pg_class"), months;
@@ -163,8 +164,7 @@ a_queue_costs_so_many_relations(void **state)
     assert_int_equal(ts_int(m->sql, "SELECT count(*) FROM pg_class"), before);
 }
 
-static void
-a_thousand_queues_live_on_default_settings(void **state)
+MANY_TEST(a_thousand_queues_live_on_default_settings)
 {
     struct many *m = *state;
     long long before = ts_int(m->sql, "SELECT count(*) FROM pg_class");
@@ -186,13 +186,4 @@ a_thousand_queues_live_on_default_settings(void **state)
     assert_int_equal(ts_int(m->sql, "SELECT count(*) FROM pg_class"), before);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_queue_costs_so_many_relations, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_thousand_queues_live_on_default_settings, set_up, tear_down),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -59,14 +59,12 @@ meet_workers(struct story *s, const char *table, int priority)
     expect_only_the_bad_dead(s);
 }
 
-static void
-workers_bury_only_what_cannot_be_read_in_the_ready_lane(void **state)
+RUNNING_TEST(workers_bury_only_what_cannot_be_read_in_the_ready_lane)
 {
     meet_workers(*state, READY, 0);
 }
 
-static void
-workers_bury_only_what_cannot_be_read_in_the_held_lane(void **state)
+RUNNING_TEST(workers_bury_only_what_cannot_be_read_in_the_held_lane)
 {
     meet_workers(*state, HELD, 5);
 }
@@ -110,14 +108,12 @@ meet_consumers(struct story *s, const char *table, int priority)
     expect_only_the_bad_dead(s);
 }
 
-static void
-consumers_bury_only_what_cannot_be_read_in_the_ready_lane(void **state)
+RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_ready_lane)
 {
     meet_consumers(*state, READY, 0);
 }
 
-static void
-consumers_bury_only_what_cannot_be_read_in_the_held_lane(void **state)
+RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_held_lane)
 {
     meet_consumers(*state, HELD, 5);
 }
@@ -144,8 +140,7 @@ ask_again(struct story *s, pgqrsi_scope *scope, int64_t id, int64_t token)
     return count;
 }
 
-static void
-who_was_replaced_asks_in_vain(void **state)
+RUNNING_TEST(who_was_replaced_asks_in_vain)
 {
     struct story *s = *state;
     pgqrsi_scope scope;
@@ -168,16 +163,4 @@ who_was_replaced_asks_in_vain(void **state)
     pgqrsi_scope_release(&scope);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(workers_bury_only_what_cannot_be_read_in_the_ready_lane),
-        RUNNING_TEST(workers_bury_only_what_cannot_be_read_in_the_held_lane),
-        RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_ready_lane),
-        RUNNING_TEST(consumers_bury_only_what_cannot_be_read_in_the_held_lane),
-        RUNNING_TEST(who_was_replaced_asks_in_vain),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -188,6 +188,8 @@ story_end(void **state)
     return 0;
 }
 
+#define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
+
 /* Until each worker has achieved something more: all have found the server again. */
 static void
 await_progress(struct story *story)
@@ -255,8 +257,7 @@ settle(struct story *story)
     PQfinish(sql);
 }
 
-static void
-an_immediate_stop_loses_nothing_that_was_confirmed(void **state)
+STORY_TEST(an_immediate_stop_loses_nothing_that_was_confirmed)
 {
     struct story *story = *state;
     uint64_t random = crowd_state(story->seed, 99);
@@ -276,8 +277,7 @@ an_immediate_stop_loses_nothing_that_was_confirmed(void **state)
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "       \
     "AND backend_type = 'client backend' ORDER BY random() LIMIT 1"
 
-static void
-a_killed_server_process_loses_nothing_that_was_confirmed(void **state)
+STORY_TEST(a_killed_server_process_loses_nothing_that_was_confirmed)
 {
     struct story *story = *state;
     uint64_t random = crowd_state(story->seed, 98);
@@ -302,8 +302,7 @@ a_killed_server_process_loses_nothing_that_was_confirmed(void **state)
     settle(story);
 }
 
-static void
-sessions_that_are_ended_again_and_again_lose_nothing(void **state)
+STORY_TEST(sessions_that_are_ended_again_and_again_lose_nothing)
 {
     struct story *story = *state;
     uint64_t random = crowd_state(story->seed, 97);
@@ -322,17 +321,4 @@ sessions_that_are_ended_again_and_again_lose_nothing(void **state)
     settle(story);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_immediate_stop_loses_nothing_that_was_confirmed, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(a_killed_server_process_loses_nothing_that_was_confirmed, story_begin,
-                                        story_end),
-        cmocka_unit_test_setup_teardown(sessions_that_are_ended_again_and_again_lose_nothing, story_begin,
-                                        story_end),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -31,8 +31,7 @@ fill(struct story *s, const char *queue)
     pgqrs_producer_close(producer);
 }
 
-static void
-a_worker_of_forty_queues_empties_them(void **state)
+RUNNING_TEST(a_worker_of_forty_queues_empties_them)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -50,12 +49,4 @@ a_worker_of_forty_queues_empties_them(void **state)
     assert_int_equal(atomic_load(&worked), QUEUES * EACH);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_worker_of_forty_queues_empties_them),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

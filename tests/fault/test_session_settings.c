@@ -23,8 +23,7 @@ end_other_sessions(struct story *s)
                    "current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
 }
 
-static void
-a_read_only_session_is_told_from_a_standby(void **state)
+STORY_TEST(a_read_only_session_is_told_from_a_standby)
 {
     struct story *s = *state;
     pgqrs_client *client = NULL;
@@ -42,8 +41,7 @@ a_read_only_session_is_told_from_a_standby(void **state)
 }
 
 /* As services do when a disk is nearly full; the sessions are ended once, and get the setting then. */
-static void
-a_client_goes_on_when_the_server_can_be_written_to_again(void **state)
+STORY_TEST(a_client_goes_on_when_the_server_can_be_written_to_again)
 {
     struct story *s = *state;
 
@@ -58,8 +56,7 @@ a_client_goes_on_when_the_server_can_be_written_to_again(void **state)
 }
 
 /* Read-only from within: the session itself is asked again and again. */
-static void
-a_connection_that_became_read_only_is_given_up(void **state)
+STORY_TEST(a_connection_that_became_read_only_is_given_up)
 {
     static const pgqrs_slice payloads[100] = { [0 ... 99] = { "1", 1 } };
     struct story *s = *state;
@@ -89,8 +86,7 @@ done(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-static void
-a_worker_goes_on_when_the_server_can_be_written_to_again(void **state)
+RUNNING_TEST(a_worker_goes_on_when_the_server_can_be_written_to_again)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_start(s, NULL, NULL, done, NULL);
@@ -108,8 +104,7 @@ a_worker_goes_on_when_the_server_can_be_written_to_again(void **state)
 }
 
 /* Every one of these changed what something of ours meant, or could. */
-static void
-settings_of_the_database_do_not_reach_our_sessions(void **state)
+STORY_TEST(settings_of_the_database_do_not_reach_our_sessions)
 {
     static const char *const hostile[][3] = {
         { "search_path", "evil, public", "pg_catalog, pg_temp" },
@@ -154,8 +149,7 @@ settings_of_the_database_do_not_reach_our_sessions(void **state)
 }
 
 /* What is UTF-8 here would be taken for something else there. */
-static void
-a_borrowed_connection_of_another_encoding_is_refused(void **state)
+STORY_TEST(a_borrowed_connection_of_another_encoding_is_refused)
 {
     static const char *const encodings[] = { "LATIN1", "SQL_ASCII", "WIN1252", "SJIS", "EUC_JP" };
     struct story *s = *state;
@@ -180,8 +174,7 @@ a_borrowed_connection_of_another_encoding_is_refused(void **state)
 }
 
 /* Every setting that might change what parameters and rows mean: the same is stored as without them. */
-static void
-settings_of_a_borrowed_connection_do_not_change_what_is_stored(void **state)
+STORY_TEST(settings_of_a_borrowed_connection_do_not_change_what_is_stored)
 {
     struct story *s = *state;
     PGconn *own = ts_connect(s->dsn);
@@ -206,8 +199,7 @@ settings_of_a_borrowed_connection_do_not_change_what_is_stored(void **state)
 }
 
 /* Statements and scripts of all kinds in a schema that no search path holds, with shadows in front. */
-static void
-shadows_in_front_of_the_catalog_are_not_called_by_the_probe(void **state)
+STORY_TEST(shadows_in_front_of_the_catalog_are_not_called_by_the_probe)
 {
     struct story *s = *state;
 
@@ -232,22 +224,4 @@ shadows_in_front_of_the_catalog_are_not_called_by_the_probe(void **state)
     ts_sql(s->sql, "DROP SCHEMA evil CASCADE");
 }
 
-/* With an argument: the tests whose names it fits. */
-int
-main(int argc, char **argv)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_read_only_session_is_told_from_a_standby),
-        STORY_TEST(a_client_goes_on_when_the_server_can_be_written_to_again),
-        STORY_TEST(a_connection_that_became_read_only_is_given_up),
-        RUNNING_TEST(a_worker_goes_on_when_the_server_can_be_written_to_again),
-        STORY_TEST(settings_of_the_database_do_not_reach_our_sessions),
-        STORY_TEST(a_borrowed_connection_of_another_encoding_is_refused),
-        STORY_TEST(settings_of_a_borrowed_connection_do_not_change_what_is_stored),
-        STORY_TEST(shadows_in_front_of_the_catalog_are_not_called_by_the_probe),
-    };
-
-    if (argc > 1)
-        cmocka_set_test_filter(argv[1]);
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

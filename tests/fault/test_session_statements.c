@@ -83,8 +83,7 @@ run_alone(struct piping *p, const pgqrsi_statement *sent)
     return number;
 }
 
-static void
-a_statement_is_prepared_while_others_are_met_for_the_first_time(void **state)
+STORY_TEST(a_statement_is_prepared_while_others_are_met_for_the_first_time)
 {
     struct story *s = *state;
     struct piping p = open_pipe(s);
@@ -103,8 +102,7 @@ a_statement_is_prepared_while_others_are_met_for_the_first_time(void **state)
 
 /* Its preparation follows a failure of its segment, so the server skips it. Those sent meanwhile must not
  * count on it. */
-static void
-a_preparation_that_the_server_skipped_costs_nobody_else(void **state)
+STORY_TEST(a_preparation_that_the_server_skipped_costs_nobody_else)
 {
     struct story *s = *state;
     struct piping p = open_pipe(s);
@@ -127,8 +125,7 @@ a_preparation_that_the_server_skipped_costs_nobody_else(void **state)
 }
 
 /* Each of many statements is run often enough to be prepared. */
-static void
-a_pipe_keeps_a_bounded_number_of_prepared_statements(void **state)
+STORY_TEST(a_pipe_keeps_a_bounded_number_of_prepared_statements)
 {
     struct story *s = *state;
     struct piping p = open_pipe(s);
@@ -148,8 +145,7 @@ a_pipe_keeps_a_bounded_number_of_prepared_statements(void **state)
 }
 
 /* Making room is part of a transaction that fails before it comes to that. */
-static void
-room_that_was_not_made_is_made_later(void **state)
+STORY_TEST(room_that_was_not_made_is_made_later)
 {
     struct story *s = *state;
     struct piping p = open_pipe(s);
@@ -183,8 +179,7 @@ run_on(struct story *s, pgqrsi_conn *conn, const pgqrsi_statement *sent)
     return number;
 }
 
-static void
-a_connection_keeps_a_bounded_number_of_prepared_statements(void **state)
+STORY_TEST(a_connection_keeps_a_bounded_number_of_prepared_statements)
 {
     struct story *s = *state;
     pgqrsi_statement look = statement(OURS + MANY, "SELECT count(*) FROM pg_prepared_statements");
@@ -204,8 +199,7 @@ a_connection_keeps_a_bounded_number_of_prepared_statements(void **state)
 }
 
 /* More statements in turn than are kept: those that are kept stay, instead of each driving out another. */
-static void
-statements_in_turn_do_not_drive_each_other_out(void **state)
+STORY_TEST(statements_in_turn_do_not_drive_each_other_out)
 {
     struct story *s = *state;
     pgqrsi_statement look = statement(OURS + MANY, "SELECT count(*) FROM pg_prepared_statements WHERE "
@@ -224,17 +218,4 @@ statements_in_turn_do_not_drive_each_other_out(void **state)
     pgqrsi_pool_release(s->client->pool, conn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY_TEST(a_statement_is_prepared_while_others_are_met_for_the_first_time),
-        STORY_TEST(a_preparation_that_the_server_skipped_costs_nobody_else),
-        STORY_TEST(a_pipe_keeps_a_bounded_number_of_prepared_statements),
-        STORY_TEST(room_that_was_not_made_is_made_later),
-        STORY_TEST(a_connection_keeps_a_bounded_number_of_prepared_statements),
-        STORY_TEST(statements_in_turn_do_not_drive_each_other_out),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

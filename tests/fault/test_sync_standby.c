@@ -28,8 +28,7 @@ archive(void *arg)
     return NULL;
 }
 
-static void
-nothing_is_called_archived_that_only_the_primary_knows(void **state)
+TEST(nothing_is_called_archived_that_only_the_primary_knows)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n"), *standby;
     struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)), .err = pgqrs_error_new() };
@@ -64,12 +63,4 @@ nothing_is_called_archived_that_only_the_primary_knows(void **state)
     ts_cluster_free(primary);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(nothing_is_called_archived_that_only_the_primary_knows),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

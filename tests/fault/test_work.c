@@ -11,8 +11,7 @@
 /* Leaves its own number in a file and sleeps. */
 #define SLEEPER "echo $$ > \"$FOLDER/pid\"; exec sleep 300"
 
-static void
-workers_killed_at_random_moments_lose_nothing(void **state)
+TEST(workers_killed_at_random_moments_lose_nothing)
 {
     struct fixture f;
     ts_process *workers[KILLED_WORKERS];
@@ -49,8 +48,7 @@ workers_killed_at_random_moments_lose_nothing(void **state)
     fixture_close(&f);
 }
 
-static void
-a_killed_worker_takes_its_child_along(void **state)
+TEST(a_killed_worker_takes_its_child_along)
 {
     struct fixture f;
     ts_process *worker;
@@ -67,8 +65,7 @@ a_killed_worker_takes_its_child_along(void **state)
     fixture_close(&f);
 }
 
-static void
-sigterm_finishes_what_runs_and_claims_no_more(void **state)
+TEST(sigterm_finishes_what_runs_and_claims_no_more)
 {
     struct fixture f;
     ts_process *worker;
@@ -126,16 +123,14 @@ stop_twice(int first, int second, int wanted_code)
     fixture_close(&f);
 }
 
-static void
-a_second_signal_stops_at_once_and_gives_back(void **state)
+TEST(a_second_signal_stops_at_once_and_gives_back)
 {
     (void)state;
     stop_twice(SIGTERM, SIGTERM, 143);
     stop_twice(SIGINT, SIGINT, 130);
 }
 
-static void
-what_a_frozen_worker_finishes_too_late_is_refused(void **state)
+TEST(what_a_frozen_worker_finishes_too_late_is_refused)
 {
     struct fixture f;
     ts_process *frozen, *other;
@@ -166,8 +161,7 @@ what_a_frozen_worker_finishes_too_late_is_refused(void **state)
     fixture_close(&f);
 }
 
-static void
-a_lost_lease_ends_the_child(void **state)
+TEST(a_lost_lease_ends_the_child)
 {
     struct fixture f;
     ts_process *worker;
@@ -186,8 +180,7 @@ a_lost_lease_ends_the_child(void **state)
     fixture_close(&f);
 }
 
-static void
-a_long_job_outlives_its_lease_by_extensions(void **state)
+TEST(a_long_job_outlives_its_lease_by_extensions)
 {
     struct fixture f;
 
@@ -217,8 +210,7 @@ restart_server(struct fixture *f, ts_cluster *cluster)
     f->sql = ts_connect(f->dsn);
 }
 
-static void
-an_outcome_is_kept_until_the_server_is_back(void **state)
+TEST(an_outcome_is_kept_until_the_server_is_back)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -247,8 +239,7 @@ an_outcome_is_kept_until_the_server_is_back(void **state)
     ts_cluster_free(cluster);
 }
 
-static void
-a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended(void **state)
+TEST(a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -301,8 +292,7 @@ signal_backends(const struct backends *backends, int number)
         kill(backends->pids[i], number);
 }
 
-static void
-a_server_that_hangs_does_not_keep_a_child_from_being_ended(void **state)
+TEST(a_server_that_hangs_does_not_keep_a_child_from_being_ended)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -328,8 +318,7 @@ a_server_that_hangs_does_not_keep_a_child_from_being_ended(void **state)
     ts_cluster_free(cluster);
 }
 
-static void
-a_queue_that_is_deleted_ends_the_work(void **state)
+TEST(a_queue_that_is_deleted_ends_the_work)
 {
     struct fixture f;
     ts_process *worker;
@@ -350,22 +339,4 @@ a_queue_that_is_deleted_ends_the_work(void **state)
     fixture_close(&f);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(workers_killed_at_random_moments_lose_nothing),
-        cmocka_unit_test(a_killed_worker_takes_its_child_along),
-        cmocka_unit_test(sigterm_finishes_what_runs_and_claims_no_more),
-        cmocka_unit_test(a_second_signal_stops_at_once_and_gives_back),
-        cmocka_unit_test(what_a_frozen_worker_finishes_too_late_is_refused),
-        cmocka_unit_test(a_lost_lease_ends_the_child),
-        cmocka_unit_test(a_long_job_outlives_its_lease_by_extensions),
-        cmocka_unit_test(an_outcome_is_kept_until_the_server_is_back),
-        cmocka_unit_test(a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended),
-        cmocka_unit_test(a_server_that_hangs_does_not_keep_a_child_from_being_ended),
-        cmocka_unit_test(a_queue_that_is_deleted_ends_the_work),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -50,8 +50,7 @@ expect_given_back(struct fixture *f, int count)
         count);
 }
 
-static void
-what_has_not_ended_after_the_grace_is_stopped_and_given_back(void **state)
+TEST(what_has_not_ended_after_the_grace_is_stopped_and_given_back)
 {
     struct fixture f;
     ts_process *worker;
@@ -69,8 +68,7 @@ what_has_not_ended_after_the_grace_is_stopped_and_given_back(void **state)
     fixture_close(&f);
 }
 
-static void
-a_child_that_was_stopped_is_ended_as_well(void **state)
+TEST(a_child_that_was_stopped_is_ended_as_well)
 {
     struct fixture f;
     ts_process *worker;
@@ -90,8 +88,7 @@ a_child_that_was_stopped_is_ended_as_well(void **state)
     fixture_close(&f);
 }
 
-static void
-what_ends_within_the_grace_is_archived(void **state)
+TEST(what_ends_within_the_grace_is_archived)
 {
     struct fixture f;
     ts_process *worker;
@@ -111,8 +108,7 @@ what_ends_within_the_grace_is_archived(void **state)
 }
 
 /* Stops the server in order; what was claimed stays claimed. */
-static void
-what_cannot_be_reported_is_left(void **state)
+TEST(what_cannot_be_reported_is_left)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -134,8 +130,7 @@ what_cannot_be_reported_is_left(void **state)
     ts_cluster_free(cluster);
 }
 
-static void
-a_second_signal_does_not_wait_for_the_server(void **state)
+TEST(a_second_signal_does_not_wait_for_the_server)
 {
     struct fixture f;
     ts_cluster *cluster = ts_cluster_start(NULL);
@@ -157,8 +152,7 @@ a_second_signal_does_not_wait_for_the_server(void **state)
     ts_cluster_free(cluster);
 }
 
-static void
-until_empty_waits_for_what_is_delayed(void **state)
+TEST(until_empty_waits_for_what_is_delayed)
 {
     struct fixture f;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -173,8 +167,7 @@ until_empty_waits_for_what_is_delayed(void **state)
     fixture_close(&f);
 }
 
-static void
-until_empty_waits_for_what_others_hold(void **state)
+TEST(until_empty_waits_for_what_others_hold)
 {
     struct fixture f;
     pgqrs_consumer_options options = PGQRS_CONSUMER_OPTIONS_INIT;
@@ -195,8 +188,7 @@ until_empty_waits_for_what_others_hold(void **state)
     fixture_close(&f);
 }
 
-static void
-a_message_that_is_cancelled_takes_its_child_along(void **state)
+TEST(a_message_that_is_cancelled_takes_its_child_along)
 {
     struct fixture f;
     ts_process *worker;
@@ -218,8 +210,7 @@ a_message_that_is_cancelled_takes_its_child_along(void **state)
     fixture_close(&f);
 }
 
-static void
-what_became_of_messages_is_said(void **state)
+TEST(what_became_of_messages_is_said)
 {
     struct fixture f;
 
@@ -244,8 +235,7 @@ set_file_limit(const ts_process *process, rlim_t files)
     TS_TRUE(prlimit(ts_process_pid(process), RLIMIT_NOFILE, &limit, NULL) == 0);
 }
 
-static void
-a_child_that_could_not_be_started_costs_no_attempt(void **state)
+TEST(a_child_that_could_not_be_started_costs_no_attempt)
 {
     struct fixture f;
     ts_process *worker;
@@ -268,8 +258,7 @@ a_child_that_could_not_be_started_costs_no_attempt(void **state)
     fixture_close(&f);
 }
 
-static void
-more_children_than_usual_run_at_once(void **state)
+TEST(more_children_than_usual_run_at_once)
 {
     struct fixture f;
     ts_process *worker;
@@ -287,8 +276,7 @@ more_children_than_usual_run_at_once(void **state)
 }
 
 /* A server that is slow, or a lock, must not cost a lease. */
-static void
-a_lease_lasts_half_a_minute_if_nothing_else_is_said(void **state)
+TEST(a_lease_lasts_half_a_minute_if_nothing_else_is_said)
 {
     struct fixture f;
     const char *const argv[] = { ts_command(), "work", "jobs", "--", "sh", "-c", PATIENT, NULL };
@@ -339,8 +327,7 @@ refuse_one(const char *sqlstate)
     fixture_close(&f);
 }
 
-static void
-a_message_that_the_server_refuses_does_not_end_the_work(void **state)
+TEST(a_message_that_the_server_refuses_does_not_end_the_work)
 {
     static const char *const sqlstates[] = { "22023", "54000", "42883", "3F000", "42501" };
 
@@ -349,24 +336,4 @@ a_message_that_the_server_refuses_does_not_end_the_work(void **state)
         refuse_one(sqlstates[i]);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(what_has_not_ended_after_the_grace_is_stopped_and_given_back),
-        cmocka_unit_test(a_child_that_was_stopped_is_ended_as_well),
-        cmocka_unit_test(what_ends_within_the_grace_is_archived),
-        cmocka_unit_test(what_cannot_be_reported_is_left),
-        cmocka_unit_test(a_second_signal_does_not_wait_for_the_server),
-        cmocka_unit_test(until_empty_waits_for_what_is_delayed),
-        cmocka_unit_test(until_empty_waits_for_what_others_hold),
-        cmocka_unit_test(a_message_that_is_cancelled_takes_its_child_along),
-        cmocka_unit_test(what_became_of_messages_is_said),
-        cmocka_unit_test(a_child_that_could_not_be_started_costs_no_attempt),
-        cmocka_unit_test(more_children_than_usual_run_at_once),
-        cmocka_unit_test(a_lease_lasts_half_a_minute_if_nothing_else_is_said),
-        cmocka_unit_test(a_message_that_the_server_refuses_does_not_end_the_work),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -78,8 +78,7 @@ await_guard(const ts_process *worker, pid_t not )
     }
 }
 
-static void
-a_grandchild_ends_with_its_killed_worker(void **state)
+TEST(a_grandchild_ends_with_its_killed_worker)
 {
     struct fixture f;
     ts_process *worker;
@@ -96,8 +95,7 @@ a_grandchild_ends_with_its_killed_worker(void **state)
     fixture_close(&f);
 }
 
-static void
-a_grandchild_ends_with_the_killed_group_of_its_worker(void **state)
+TEST(a_grandchild_ends_with_the_killed_group_of_its_worker)
 {
     struct fixture f;
     ts_process *worker;
@@ -114,8 +112,7 @@ a_grandchild_ends_with_the_killed_group_of_its_worker(void **state)
     fixture_close(&f);
 }
 
-static void
-a_guard_that_was_killed_is_replaced(void **state)
+TEST(a_guard_that_was_killed_is_replaced)
 {
     struct fixture f;
     ts_process *worker;
@@ -137,8 +134,7 @@ a_guard_that_was_killed_is_replaced(void **state)
 }
 
 /* What a program leaves in the background is its own affair when it and the worker end in order. */
-static void
-what_a_program_left_behind_outlives_both_in_peace(void **state)
+TEST(what_a_program_left_behind_outlives_both_in_peace)
 {
     struct fixture f;
     pid_t left;
@@ -182,8 +178,7 @@ stop_service(const char *script, int number)
     fixture_close(&f);
 }
 
-static void
-a_signal_for_the_whole_service_charges_nobody(void **state)
+TEST(a_signal_for_the_whole_service_charges_nobody)
 {
     (void)state;
     stop_service(GRANDCHILD, SIGTERM);
@@ -191,8 +186,7 @@ a_signal_for_the_whole_service_charges_nobody(void **state)
     stop_service("trap 'exit 143' TERM; " GRANDCHILD, SIGTERM);
 }
 
-static void
-a_signal_for_the_program_alone_is_a_failure(void **state)
+TEST(a_signal_for_the_program_alone_is_a_failure)
 {
     struct fixture f;
     ts_process *worker;
@@ -234,8 +228,7 @@ await_no_zombies(pid_t parent)
     }
 }
 
-static void
-orphans_are_waited_for_and_no_program_is_taken_for_one(void **state)
+TEST(orphans_are_waited_for_and_no_program_is_taken_for_one)
 {
     struct fixture f;
     ts_result result;
@@ -323,8 +316,7 @@ stop_while_it_connects(const char *const *argv, int is_wrapped, int number)
     free(dsn);
 }
 
-static void
-it_can_be_stopped_while_it_connects(void **state)
+TEST(it_can_be_stopped_while_it_connects)
 {
     const char *const argv[] = { ts_command(), "work", "jobs", "--", "cat", NULL };
 
@@ -334,8 +326,7 @@ it_can_be_stopped_while_it_connects(void **state)
     stop_while_it_connects(argv, 0, SIGHUP);
 }
 
-static void
-the_first_process_of_a_container_can_be_stopped_at_once(void **state)
+TEST(the_first_process_of_a_container_can_be_stopped_at_once)
 {
     const char *const argv[] = { AS_FIRST_PROCESS, ts_command(), "work", "jobs", "--", "cat", NULL };
     ts_result result;
@@ -352,20 +343,4 @@ the_first_process_of_a_container_can_be_stopped_at_once(void **state)
     stop_while_it_connects(argv, 1, SIGINT);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_grandchild_ends_with_its_killed_worker),
-        cmocka_unit_test(a_grandchild_ends_with_the_killed_group_of_its_worker),
-        cmocka_unit_test(a_guard_that_was_killed_is_replaced),
-        cmocka_unit_test(what_a_program_left_behind_outlives_both_in_peace),
-        cmocka_unit_test(a_signal_for_the_whole_service_charges_nobody),
-        cmocka_unit_test(a_signal_for_the_program_alone_is_a_failure),
-        cmocka_unit_test(orphans_are_waited_for_and_no_program_is_taken_for_one),
-        cmocka_unit_test(it_can_be_stopped_while_it_connects),
-        cmocka_unit_test(the_first_process_of_a_container_can_be_stopped_at_once),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

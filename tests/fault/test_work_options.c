@@ -19,8 +19,7 @@ work_off(struct fixture *f, const char *const *options, const char *script, ts_r
     ts_wait(ts_spawn(&(ts_invocation){ .argv = argv, .env = env }), 60000, result);
 }
 
-static void
-a_queue_that_goes_does_not_keep_the_work_from_the_others(void **state)
+TEST(a_queue_that_goes_does_not_keep_the_work_from_the_others)
 {
     char *script;
     const char *options[] = { "gone", "--pass-dsn", "--log-dest", NULL, NULL };
@@ -49,8 +48,7 @@ a_queue_that_goes_does_not_keep_the_work_from_the_others(void **state)
     fixture_close(&f);
 }
 
-static void
-a_program_that_takes_too_long_is_stopped_and_its_attempt_has_failed(void **state)
+TEST(a_program_that_takes_too_long_is_stopped_and_its_attempt_has_failed)
 {
     const char *const options[] = { "--timeout", "0.3", NULL };
     struct fixture f;
@@ -71,8 +69,7 @@ a_program_that_takes_too_long_is_stopped_and_its_attempt_has_failed(void **state
 }
 
 /* A variable of the environment holds 128 KiB; exec fails if one is longer, and that would end the work. */
-static void
-headers_that_no_variable_can_hold_do_not_end_the_work(void **state)
+TEST(headers_that_no_variable_can_hold_do_not_end_the_work)
 {
     const char *const options[] = { "--concurrency", "1", NULL };
     pgqrs_enqueue_options send = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -98,8 +95,7 @@ headers_that_no_variable_can_hold_do_not_end_the_work(void **state)
     fixture_close(&f);
 }
 
-static void
-what_is_done_is_deleted_if_that_is_wanted(void **state)
+TEST(what_is_done_is_deleted_if_that_is_wanted)
 {
     const char *const options[] = { "--delete", NULL };
     struct fixture f;
@@ -118,15 +114,4 @@ what_is_done_is_deleted_if_that_is_wanted(void **state)
     fixture_close(&f);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_queue_that_goes_does_not_keep_the_work_from_the_others),
-        cmocka_unit_test(a_program_that_takes_too_long_is_stopped_and_its_attempt_has_failed),
-        cmocka_unit_test(headers_that_no_variable_can_hold_do_not_end_the_work),
-        cmocka_unit_test(what_is_done_is_deleted_if_that_is_wanted),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

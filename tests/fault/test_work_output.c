@@ -32,8 +32,7 @@ expect_result(struct fixture *f, const char *script, const char *wanted)
     free(result);
 }
 
-static void
-output_becomes_a_json_value_if_it_is_one_else_a_string(void **state)
+TEST(output_becomes_a_json_value_if_it_is_one_else_a_string)
 {
     struct fixture f;
 
@@ -54,8 +53,7 @@ output_becomes_a_json_value_if_it_is_one_else_a_string(void **state)
     fixture_close(&f);
 }
 
-static void
-a_batch_with_one_bad_result_archives_all(void **state)
+TEST(a_batch_with_one_bad_result_archives_all)
 {
     struct fixture f;
 
@@ -68,8 +66,7 @@ a_batch_with_one_bad_result_archives_all(void **state)
     fixture_close(&f);
 }
 
-static void
-output_beyond_a_mebibyte_is_cut(void **state)
+TEST(output_beyond_a_mebibyte_is_cut)
 {
     struct fixture f;
     char *result;
@@ -105,8 +102,7 @@ expect_error(struct fixture *f, const char *script, const char *wanted)
     free(error);
 }
 
-static void
-a_failure_keeps_the_status_and_the_end_of_standard_error(void **state)
+TEST(a_failure_keeps_the_status_and_the_end_of_standard_error)
 {
     struct fixture f;
     char *error;
@@ -132,8 +128,7 @@ a_failure_keeps_the_status_and_the_end_of_standard_error(void **state)
     fixture_close(&f);
 }
 
-static void
-a_failure_is_tried_again_until_it_succeeds(void **state)
+TEST(a_failure_is_tried_again_until_it_succeeds)
 {
     struct fixture f;
 
@@ -148,8 +143,7 @@ a_failure_is_tried_again_until_it_succeeds(void **state)
     fixture_close(&f);
 }
 
-static void
-the_environment_says_which_message_it_is_and_holds_no_secret(void **state)
+TEST(the_environment_says_which_message_it_is_and_holds_no_secret)
 {
     struct fixture f;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -173,8 +167,7 @@ the_environment_says_which_message_it_is_and_holds_no_secret(void **state)
 }
 
 /* A payload larger than any pipe, for children that do not read it, or not all of it. */
-static void
-a_child_need_not_read_its_input(void **state)
+TEST(a_child_need_not_read_its_input)
 {
     struct fixture f;
     char *payload = malloc(MEBIBYTE);
@@ -197,8 +190,7 @@ a_child_need_not_read_its_input(void **state)
     fixture_close(&f);
 }
 
-static void
-a_grandchild_that_holds_the_pipes_delays_nobody(void **state)
+TEST(a_grandchild_that_holds_the_pipes_delays_nobody)
 {
     struct fixture f;
     long long before;
@@ -225,8 +217,7 @@ run_work(struct fixture *f, const char *queue, const char *program, ts_result *r
     ts_run(&(ts_invocation){ .argv = argv, .env = env }, result);
 }
 
-static void
-what_cannot_work_is_refused_before_anything_is_claimed(void **state)
+TEST(what_cannot_work_is_refused_before_anything_is_claimed)
 {
     struct fixture f;
     ts_result result;
@@ -249,8 +240,7 @@ what_cannot_work_is_refused_before_anything_is_claimed(void **state)
     fixture_close(&f);
 }
 
-static void
-a_program_that_disappears_costs_no_attempt(void **state)
+TEST(a_program_that_disappears_costs_no_attempt)
 {
     struct fixture f;
     ts_result result;
@@ -291,8 +281,7 @@ peak_kib(pid_t pid)
     return kib;
 }
 
-static void
-memory_does_not_grow_with_the_backlog(void **state)
+TEST(memory_does_not_grow_with_the_backlog)
 {
     struct fixture f;
     ts_process *worker;
@@ -310,24 +299,4 @@ memory_does_not_grow_with_the_backlog(void **state)
 }
 #endif
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(output_becomes_a_json_value_if_it_is_one_else_a_string),
-        cmocka_unit_test(a_batch_with_one_bad_result_archives_all),
-        cmocka_unit_test(output_beyond_a_mebibyte_is_cut),
-        cmocka_unit_test(a_failure_keeps_the_status_and_the_end_of_standard_error),
-        cmocka_unit_test(a_failure_is_tried_again_until_it_succeeds),
-        cmocka_unit_test(the_environment_says_which_message_it_is_and_holds_no_secret),
-        cmocka_unit_test(a_child_need_not_read_its_input),
-        cmocka_unit_test(a_grandchild_that_holds_the_pipes_delays_nobody),
-        cmocka_unit_test(what_cannot_work_is_refused_before_anything_is_claimed),
-        cmocka_unit_test(a_program_that_disappears_costs_no_attempt),
-#ifndef __SANITIZE_ADDRESS__
-        cmocka_unit_test(memory_does_not_grow_with_the_backlog),
-#endif
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -70,8 +70,20 @@ count_turns(struct story *s, pgqrs_worker *worker)
     return turns;
 }
 
-static void
-a_lost_connection_that_a_child_holds_is_not_watched(void **state)
+/* The child also holds what tells the server of the tests to go away. */
+static int
+close_child(void **state)
+{
+    if (child > 0) {
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+    }
+    return running_close(state);
+}
+
+#define FORK_TEST(name) TEST_WITH(name, story_open, close_child)
+
+FORK_TEST(a_lost_connection_that_a_child_holds_is_not_watched)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -91,24 +103,4 @@ a_lost_connection_that_a_child_holds_is_not_watched(void **state)
         ts_fail("the worker took %d turns in %d ms without anything to do", turns, WATCHED_MS);
 }
 
-/* The child also holds what tells the server of the tests to go away. */
-static int
-close_child(void **state)
-{
-    if (child > 0) {
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-    }
-    return running_close(state);
-}
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(a_lost_connection_that_a_child_holds_is_not_watched, story_open,
-                                        close_child),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

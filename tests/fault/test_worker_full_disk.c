@@ -161,8 +161,7 @@ is_skipped(void)
     return denied != NULL;
 }
 
-static void
-what_is_finished_waits_for_room_and_others_go_on(void **state)
+OUTAGE_TEST(what_is_finished_waits_for_room_and_others_go_on)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -188,8 +187,7 @@ what_is_finished_waits_for_room_and_others_go_on(void **state)
 }
 
 /* It may go well later, so that this takes a minute. */
-static void
-what_finds_no_room_for_long_becomes_a_failure_that_says_why(void **state)
+OUTAGE_TEST(what_finds_no_room_for_long_becomes_a_failure_that_says_why)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -217,13 +215,8 @@ what_finds_no_room_for_long_becomes_a_failure_that_says_why(void **state)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        OUTAGE_TEST(what_is_finished_waits_for_room_and_others_go_on),
-        OUTAGE_TEST(what_finds_no_room_for_long_becomes_a_failure_that_says_why),
-    };
-
     denied = mount_disk();
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return found_run(argc, argv, NULL, NULL);
 }

@@ -54,8 +54,7 @@ end(struct network *n)
     ts_proxy_stop(n->proxy);
 }
 
-static void
-an_idle_worker_finds_what_is_sent(void **state)
+RUNNING_TEST(an_idle_worker_finds_what_is_sent)
 {
     struct story *s = *state;
     struct network n = begin(s, 0, IDLE_LEASE_MS);
@@ -70,8 +69,7 @@ an_idle_worker_finds_what_is_sent(void **state)
 }
 
 /* The leases are extended over a new connection before they end. */
-static void
-a_busy_worker_keeps_its_leases(void **state)
+RUNNING_TEST(a_busy_worker_keeps_its_leases)
 {
     struct story *s = *state;
     struct network n = begin(s, BUSY_WORK_MS, BUSY_LEASE_MS);
@@ -90,8 +88,7 @@ a_busy_worker_keeps_its_leases(void **state)
 }
 
 /* The report of a job that ends when the connections are forgotten already. */
-static void
-what_is_finished_is_reported(void **state)
+RUNNING_TEST(what_is_finished_is_reported)
 {
     struct story *s = *state;
     struct network n = begin(s, 1000, BUSY_LEASE_MS);
@@ -108,14 +105,4 @@ what_is_finished_is_reported(void **state)
     end(&n);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(an_idle_worker_finds_what_is_sent),
-        RUNNING_TEST(a_busy_worker_keeps_its_leases),
-        RUNNING_TEST(what_is_finished_is_reported),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -134,8 +134,20 @@ poison_all(struct story *s, int concurrency, int prefetch_max)
     }
 }
 
-static void
-a_handler_that_ends_the_process_harms_only_its_own_message(void **state)
+static int
+ward_open(void **state)
+{
+    int result = story_open(state);
+    struct story *s = *state;
+
+    ts_sql(s->sql, "DROP TABLE IF EXISTS ledger");
+    ts_ledger_create(s->sql);
+    return result;
+}
+
+#define WARD_TEST(name) TEST_WITH(name, ward_open, running_close)
+
+WARD_TEST(a_handler_that_ends_the_process_harms_only_its_own_message)
 {
     struct story *s = *state;
 
@@ -144,8 +156,7 @@ a_handler_that_ends_the_process_harms_only_its_own_message(void **state)
     assert_int_equal(ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 0);
 }
 
-static void
-what_was_in_flight_beside_it_does_not_die_with_it(void **state)
+WARD_TEST(what_was_in_flight_beside_it_does_not_die_with_it)
 {
     struct story *s = *state;
 
@@ -156,8 +167,7 @@ what_was_in_flight_beside_it_does_not_die_with_it(void **state)
     assert_in_range(ts_int(s->sql, "SELECT max(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 1, 2);
 }
 
-static void
-a_handler_that_hangs_costs_its_thread_and_nothing_else(void **state)
+WARD_TEST(a_handler_that_hangs_costs_its_thread_and_nothing_else)
 {
     struct story *s = *state;
     ts_process *process;
@@ -180,8 +190,7 @@ a_handler_that_hangs_costs_its_thread_and_nothing_else(void **state)
     assert_true(story_now_ms() - began_ms < 300 + 2000);
 }
 
-static void
-a_handler_may_fork_and_its_child_never_becomes_a_second_worker(void **state)
+WARD_TEST(a_handler_may_fork_and_its_child_never_becomes_a_second_worker)
 {
     struct story *s = *state;
     ts_process *process;
@@ -207,8 +216,7 @@ a_handler_may_fork_and_its_child_never_becomes_a_second_worker(void **state)
 }
 
 #if !defined(__SANITIZE_ADDRESS__)
-static void
-a_handler_that_takes_all_memory_for_a_while_ends_nothing(void **state)
+WARD_TEST(a_handler_that_takes_all_memory_for_a_while_ends_nothing)
 {
     struct story *s = *state;
     ts_process *process;
@@ -225,32 +233,9 @@ a_handler_that_takes_all_memory_for_a_while_ends_nothing(void **state)
 }
 #endif
 
-static int
-ward_open(void **state)
-{
-    int result = story_open(state);
-    struct story *s = *state;
-
-    ts_sql(s->sql, "DROP TABLE IF EXISTS ledger");
-    ts_ledger_create(s->sql);
-    return result;
-}
-
-#define WARD_TEST(name) cmocka_unit_test_setup_teardown(name, ward_open, running_close)
-
 int
 main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        WARD_TEST(a_handler_that_ends_the_process_harms_only_its_own_message),
-        WARD_TEST(what_was_in_flight_beside_it_does_not_die_with_it),
-        WARD_TEST(a_handler_that_hangs_costs_its_thread_and_nothing_else),
-        WARD_TEST(a_handler_may_fork_and_its_child_never_becomes_a_second_worker),
-#if !defined(__SANITIZE_ADDRESS__)
-        WARD_TEST(a_handler_that_takes_all_memory_for_a_while_ends_nothing),
-#endif
-    };
-
     ts_worker_program(argc, argv);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return found_run(argc, argv, NULL, NULL);
 }

@@ -43,8 +43,7 @@ cut_off(struct story *s, ts_proxy *proxy, ts_journal *events)
 
 /* Two of each lane. After the outage the worker works, but takes none of them. One of each is extended and
  * finished by its holder; the other one is taken at last. */
-static void
-leases_that_ran_out_in_an_outage_are_left_to_their_holders(void **state)
+RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders)
 {
     struct story *s = *state;
     ts_proxy *proxy = ts_proxy_start(s->dsn);
@@ -98,8 +97,7 @@ make_unreadable(struct story *s)
 }
 
 /* It is claimed without being read, and that is no way to a lease either: one that would come first. */
-static void
-what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out(void **state)
+RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out)
 {
     struct story *s = *state;
     ts_proxy *proxy = ts_proxy_start(s->dsn);
@@ -128,13 +126,4 @@ what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders),
-        RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

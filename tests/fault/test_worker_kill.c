@@ -44,6 +44,8 @@ open_for_kills(void **state)
     return result;
 }
 
+#define KILL_TEST(name) TEST_WITH(name, open_for_kills, running_close)
+
 static ts_process *
 spawn(const struct story *s)
 {
@@ -125,8 +127,7 @@ kill_again_and_again(struct story *s)
     return worst;
 }
 
-static void
-what_a_killed_worker_held_is_soon_at_work_again(void **state)
+KILL_TEST(what_a_killed_worker_held_is_soon_at_work_again)
 {
     struct story *s = *state;
     long long worst = kill_again_and_again(s);
@@ -139,15 +140,9 @@ what_a_killed_worker_held_is_soon_at_work_again(void **state)
     assert_true(worst <= RECOVERY_MS);
 }
 
-#define KILL_TEST(name) cmocka_unit_test_setup_teardown(name, open_for_kills, running_close)
-
 int
 main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        KILL_TEST(what_a_killed_worker_held_is_soon_at_work_again),
-    };
-
     ts_worker_program(argc, argv);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return found_run(argc, argv, NULL, NULL);
 }

@@ -74,8 +74,7 @@ await_extended(struct story *s, const struct locked *l, const char *messages, in
 }
 
 /* One table each, as VACUUM FULL and REINDEX do: with several at once one might deadlock with the worker. */
-static void
-a_locked_queue_does_not_stop_the_others(void **state)
+RUNNING_TEST(a_locked_queue_does_not_stop_the_others)
 {
     struct story *s = *state;
     struct locked l = begin(s);
@@ -108,8 +107,7 @@ a_locked_queue_does_not_stop_the_others(void **state)
 }
 
 /* As an UPDATE whose COMMIT was forgotten does. */
-static void
-a_locked_message_costs_no_other_lease(void **state)
+RUNNING_TEST(a_locked_message_costs_no_other_lease)
 {
     struct story *s = *state;
     struct locked l = begin(s);
@@ -134,13 +132,4 @@ a_locked_message_costs_no_other_lease(void **state)
     running_end(s, l.worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_locked_queue_does_not_stop_the_others),
-        RUNNING_TEST(a_locked_message_costs_no_other_lease),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

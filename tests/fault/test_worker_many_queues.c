@@ -70,8 +70,7 @@ start_on_all(struct story *s, pgqrs_client *client, const pgqrs_worker_options *
     return worker;
 }
 
-static void
-no_lease_is_lost_while_all_queues_are_full(void **state)
+RUNNING_TEST(no_lease_is_lost_while_all_queues_are_full)
 {
     struct story *s = *state;
     ts_proxy *proxy = ts_proxy_start(s->dsn);
@@ -97,8 +96,7 @@ no_lease_is_lost_while_all_queues_are_full(void **state)
 }
 
 /* Prioritised messages are found by looks at the held lane, queue by queue. */
-static void
-each_queue_is_looked_at_in_turn(void **state)
+RUNNING_TEST(each_queue_is_looked_at_in_turn)
 {
     struct story *s = *state;
     ts_proxy *proxy = ts_proxy_start(s->dsn);
@@ -118,13 +116,4 @@ each_queue_is_looked_at_in_turn(void **state)
     ts_proxy_stop(proxy);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(no_lease_is_lost_while_all_queues_are_full),
-        RUNNING_TEST(each_queue_is_looked_at_in_turn),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -70,8 +70,7 @@ limit_connections(struct story *s, int limit)
     ts_sql(s->sql, "ALTER ROLE " ROLE " CONNECTION LIMIT %d", limit);
 }
 
-static void
-a_delayed_message_comes_without_the_second_connection(void **state)
+RUNNING_TEST(a_delayed_message_comes_without_the_second_connection)
 {
     struct story *s = *state;
     struct linked l = begin(s);
@@ -86,8 +85,7 @@ a_delayed_message_comes_without_the_second_connection(void **state)
     end(s, &l, worker);
 }
 
-static void
-it_is_not_idle_before_it_knows(void **state)
+RUNNING_TEST(it_is_not_idle_before_it_knows)
 {
     struct story *s = *state;
     struct linked l = begin(s);
@@ -107,8 +105,7 @@ it_is_not_idle_before_it_knows(void **state)
 }
 
 /* When it sleeps, its main connection is known by its lock. */
-static void
-it_goes_on_when_it_loses_the_second_connection(void **state)
+RUNNING_TEST(it_goes_on_when_it_loses_the_second_connection)
 {
     struct story *s = *state;
     struct linked l = begin(s);
@@ -132,8 +129,7 @@ it_goes_on_when_it_loses_the_second_connection(void **state)
     end(s, &l, worker);
 }
 
-static void
-a_delayed_message_comes_without_a_grant_for_looking(void **state)
+RUNNING_TEST(a_delayed_message_comes_without_a_grant_for_looking)
 {
     struct story *s = *state;
     struct linked l = begin(s);
@@ -148,15 +144,4 @@ a_delayed_message_comes_without_a_grant_for_looking(void **state)
     end(s, &l, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_delayed_message_comes_without_the_second_connection),
-        RUNNING_TEST(it_is_not_idle_before_it_knows),
-        RUNNING_TEST(it_goes_on_when_it_loses_the_second_connection),
-        RUNNING_TEST(a_delayed_message_comes_without_a_grant_for_looking),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

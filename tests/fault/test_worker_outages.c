@@ -42,8 +42,7 @@ expect_no_harm(struct outage *outage, ts_gate *gate)
     assert_int_equal(ts_journal_count(outage->journal, "LOST"), 0);
 }
 
-static void
-a_crash_of_the_server_is_charged_to_nobody(void **state)
+OUTAGE_TEST(a_crash_of_the_server_is_charged_to_nobody)
 {
     struct outage *outage = *state;
     ts_gate *gate = ts_gate_new();
@@ -56,8 +55,7 @@ a_crash_of_the_server_is_charged_to_nobody(void **state)
     expect_no_harm(outage, gate);
 }
 
-static void
-a_restart_of_the_server_is_charged_to_nobody(void **state)
+OUTAGE_TEST(a_restart_of_the_server_is_charged_to_nobody)
 {
     struct outage *outage = *state;
     ts_gate *gate = ts_gate_new();
@@ -70,13 +68,4 @@ a_restart_of_the_server_is_charged_to_nobody(void **state)
     expect_no_harm(outage, gate);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        OUTAGE_TEST(a_crash_of_the_server_is_charged_to_nobody),
-        OUTAGE_TEST(a_restart_of_the_server_is_charged_to_nobody),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

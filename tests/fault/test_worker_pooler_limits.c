@@ -117,21 +117,18 @@ expect_all_done_with_one(struct story *s, const char *sessions, const char *clie
     end(s, &p, worker);
 }
 
-static void
-a_session_that_is_waited_for_keeps_no_message(void **state)
+RUNNING_TEST(a_session_that_is_waited_for_keeps_no_message)
 {
     expect_all_done_with_one(*state, "2", "300", "told that it waits"); /* one session is the client's */
 }
 
-static void
-a_connection_that_is_refused_keeps_no_message(void **state)
+RUNNING_TEST(a_connection_that_is_refused_keeps_no_message)
 {
     expect_all_done_with_one(*state, "20", "2", "told the limit");
 }
 
 /* It waits for both, is not idle, and says why; then it gets one. */
-static void
-without_any_session_it_says_so_and_is_not_idle(void **state)
+RUNNING_TEST(without_any_session_it_says_so_and_is_not_idle)
 {
     struct story *s = *state;
     struct pooled p = begin(s, "session", "2", "300");
@@ -149,8 +146,7 @@ without_any_session_it_says_so_and_is_not_idle(void **state)
     end(s, &p, worker);
 }
 
-static void
-one_session_in_transaction_mode_is_enough(void **state)
+RUNNING_TEST(one_session_in_transaction_mode_is_enough)
 {
     struct story *s = *state;
     struct pooled p = begin(s, "transaction", "1", "300");
@@ -164,15 +160,4 @@ one_session_in_transaction_mode_is_enough(void **state)
     end(s, &p, worker);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_session_that_is_waited_for_keeps_no_message),
-        RUNNING_TEST(a_connection_that_is_refused_keeps_no_message),
-        RUNNING_TEST(without_any_session_it_says_so_and_is_not_idle),
-        RUNNING_TEST(one_session_in_transaction_mode_is_enough),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -30,7 +30,7 @@ close_writable(void **state)
     return running_close(state);
 }
 
-#define READ_ONLY_TEST(name) cmocka_unit_test_setup_teardown(name, story_open, close_writable)
+#define READ_ONLY_TEST(name) TEST_WITH(name, story_open, close_writable)
 
 /* Tries until it works. */
 static void
@@ -54,8 +54,7 @@ note_event(const pgqrs_event *event, void *journal)
         ts_journal_add(journal, "told why");
 }
 
-static void
-a_worker_works_again_when_it_is_over(void **state)
+READ_ONLY_TEST(a_worker_works_again_when_it_is_over)
 {
     struct story *s = *state;
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
@@ -79,8 +78,7 @@ a_worker_works_again_when_it_is_over(void **state)
     running_end(s, worker);
 }
 
-static void
-a_producer_stores_again_when_it_is_over(void **state)
+READ_ONLY_TEST(a_producer_stores_again_when_it_is_over)
 {
     struct story *s = *state;
     const pgqrs_slice payloads[2] = { text("{}"), text("{}") };
@@ -97,8 +95,7 @@ a_producer_stores_again_when_it_is_over(void **state)
 }
 
 /* A batch that is large is copied. */
-static void
-a_producer_copies_again_when_it_is_over(void **state)
+READ_ONLY_TEST(a_producer_copies_again_when_it_is_over)
 {
     struct story *s = *state;
     pgqrs_slice payloads[200];
@@ -120,8 +117,7 @@ a_producer_copies_again_when_it_is_over(void **state)
     assert_int_equal(story_stored(s), 200);
 }
 
-static void
-a_consumer_takes_again_when_it_is_over(void **state)
+READ_ONLY_TEST(a_consumer_takes_again_when_it_is_over)
 {
     struct story *s = *state;
     pgqrs_message_list *list = NULL;
@@ -142,15 +138,4 @@ a_consumer_takes_again_when_it_is_over(void **state)
     pgqrs_message_list_free(list);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        READ_ONLY_TEST(a_worker_works_again_when_it_is_over),
-        READ_ONLY_TEST(a_producer_stores_again_when_it_is_over),
-        READ_ONLY_TEST(a_producer_copies_again_when_it_is_over),
-        READ_ONLY_TEST(a_consumer_takes_again_when_it_is_over),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -30,8 +30,7 @@ end_sessions(struct story *s)
            "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" ROLE "'");
 }
 
-static void
-each_new_reason_is_told(void **state)
+RUNNING_TEST(each_new_reason_is_told)
 {
     struct story *s = *state;
     char *dsn = ts_role(s->sql, s->dsn, ROLE);
@@ -67,12 +66,4 @@ each_new_reason_is_told(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(each_new_reason_is_told),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -61,8 +61,7 @@ refused_start(struct refused *r)
 }
 
 /* Good messages come after the bad one's report was refused for longer than its lease. */
-static void
-others_go_on_while_one_report_is_refused(void **state)
+RUNNING_TEST(others_go_on_while_one_report_is_refused)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
@@ -83,8 +82,7 @@ others_go_on_while_one_report_is_refused(void **state)
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
 }
 
-static void
-what_is_always_refused_becomes_a_failure_that_says_why(void **state)
+RUNNING_TEST(what_is_always_refused_becomes_a_failure_that_says_why)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
@@ -106,8 +104,7 @@ what_is_always_refused_becomes_a_failure_that_says_why(void **state)
 }
 
 /* Two workers: what one has finished is not swept up by the other. */
-static void
-a_locked_archive_costs_no_lease(void **state)
+RUNNING_TEST(a_locked_archive_costs_no_lease)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
@@ -123,8 +120,7 @@ a_locked_archive_costs_no_lease(void **state)
     ts_tally_expect_once(r->tally, 8);
 }
 
-static void
-a_locked_archive_does_not_stop_another_queue(void **state)
+RUNNING_TEST(a_locked_archive_does_not_stop_another_queue)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
@@ -152,8 +148,7 @@ a_locked_archive_does_not_stop_another_queue(void **state)
     pgqrs_producer_close(other);
 }
 
-static void
-a_missing_grant_charges_nobody(void **state)
+RUNNING_TEST(a_missing_grant_charges_nobody)
 {
     struct story *s = *state;
     struct refused *r = refused_begin(s);
@@ -179,16 +174,4 @@ a_missing_grant_charges_nobody(void **state)
     free(dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(others_go_on_while_one_report_is_refused),
-        RUNNING_TEST(what_is_always_refused_becomes_a_failure_that_says_why),
-        RUNNING_TEST(a_locked_archive_costs_no_lease),
-        RUNNING_TEST(a_locked_archive_does_not_stop_another_queue),
-        RUNNING_TEST(a_missing_grant_charges_nobody),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

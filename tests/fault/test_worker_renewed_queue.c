@@ -27,8 +27,7 @@ send_anew(struct story *s)
     pgqrs_client_close(client);
 }
 
-static void
-a_worker_that_is_idle_serves_the_new_queue(void **state)
+RUNNING_TEST(a_worker_that_is_idle_serves_the_new_queue)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_start(s, NULL, NULL, running_done, NULL);
@@ -45,8 +44,7 @@ a_worker_that_is_idle_serves_the_new_queue(void **state)
 }
 
 /* What it holds went away with the old queue. */
-static void
-a_worker_that_is_busy_serves_the_new_queue(void **state)
+RUNNING_TEST(a_worker_that_is_busy_serves_the_new_queue)
 {
     struct story *s = *state;
     ts_gate *gate = ts_gate_new();
@@ -61,8 +59,7 @@ a_worker_that_is_busy_serves_the_new_queue(void **state)
     running_end(s, worker);
 }
 
-static void
-another_queue_goes_on_while_one_is_away(void **state)
+RUNNING_TEST(another_queue_goes_on_while_one_is_away)
 {
     struct story *s = *state;
     pgqrs_worker *worker = running_new(s, NULL);
@@ -85,8 +82,7 @@ another_queue_goes_on_while_one_is_away(void **state)
     pgqrs_producer_close(other);
 }
 
-static void
-a_producer_that_is_open_stores_in_the_new_queue(void **state)
+RUNNING_TEST(a_producer_that_is_open_stores_in_the_new_queue)
 {
     struct story *s = *state;
     const pgqrs_slice payloads[2] = { text("{}"), text("{}") };
@@ -108,8 +104,7 @@ a_producer_that_is_open_stores_in_the_new_queue(void **state)
     assert_int_equal(story_stored(s), 200);
 }
 
-static void
-a_producer_of_a_deleted_queue_says_that_there_is_none(void **state)
+RUNNING_TEST(a_producer_of_a_deleted_queue_says_that_there_is_none)
 {
     struct story *s = *state;
 
@@ -122,16 +117,4 @@ a_producer_of_a_deleted_queue_says_that_there_is_none(void **state)
     assert_int_equal(story_stored(s), 1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_worker_that_is_idle_serves_the_new_queue),
-        RUNNING_TEST(a_worker_that_is_busy_serves_the_new_queue),
-        RUNNING_TEST(another_queue_goes_on_while_one_is_away),
-        RUNNING_TEST(a_producer_that_is_open_stores_in_the_new_queue),
-        RUNNING_TEST(a_producer_of_a_deleted_queue_says_that_there_is_none),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -128,8 +128,7 @@ load_end(struct load *load)
     free(load);
 }
 
-static void
-it_goes_on_after_crashes_of_the_server(void **state)
+OUTAGE_TEST(it_goes_on_after_crashes_of_the_server)
 {
     struct outage *outage = *state;
     uint64_t random = crowd_state(crowd_seed(), 1);
@@ -151,8 +150,7 @@ it_goes_on_after_crashes_of_the_server(void **state)
     "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "       \
     "AND backend_type = 'client backend' ORDER BY random() LIMIT 1"
 
-static void
-it_goes_on_after_the_death_of_server_processes(void **state)
+OUTAGE_TEST(it_goes_on_after_the_death_of_server_processes)
 {
     struct outage *outage = *state;
     struct load *load = load_begin(outage);
@@ -175,8 +173,7 @@ it_goes_on_after_the_death_of_server_processes(void **state)
     load_end(load);
 }
 
-static void
-it_goes_on_while_its_sessions_are_ended_again_and_again(void **state)
+OUTAGE_TEST(it_goes_on_while_its_sessions_are_ended_again_and_again)
 {
     struct outage *outage = *state;
     uint64_t random = crowd_state(crowd_seed(), 2);
@@ -195,14 +192,4 @@ it_goes_on_while_its_sessions_are_ended_again_and_again(void **state)
     load_end(load);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        OUTAGE_TEST(it_goes_on_after_crashes_of_the_server),
-        OUTAGE_TEST(it_goes_on_after_the_death_of_server_processes),
-        OUTAGE_TEST(it_goes_on_while_its_sessions_are_ended_again_and_again),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

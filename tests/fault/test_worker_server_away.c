@@ -6,8 +6,7 @@
 
 #define HEADROOM_MS 2000
 
-static void
-what_was_finished_during_an_outage_is_reported_after_it(void **state)
+OUTAGE_TEST(what_was_finished_during_an_outage_is_reported_after_it)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -45,8 +44,7 @@ patient_at_first(pgqrs_job *job, void *arg)
     return pgqrs_job_message(job)->read_ct == 1 ? running_until_told(job, arg) : PGQRS_JOB_DONE;
 }
 
-static void
-a_lease_is_not_trusted_in_an_outage_that_outlasts_it(void **state)
+OUTAGE_TEST(a_lease_is_not_trusted_in_an_outage_that_outlasts_it)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -83,8 +81,7 @@ a_lease_is_not_trusted_in_an_outage_that_outlasts_it(void **state)
                      ts_int(s->sql, "SELECT crash_ct FROM pgqrs_archive"));
 }
 
-static void
-a_long_outage_does_not_end_the_worker(void **state)
+OUTAGE_TEST(a_long_outage_does_not_end_the_worker)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -117,8 +114,7 @@ expect_over_in_time(struct story *s, pgqrs_worker *worker, int64_t grace_ms)
     print_message("over after %lld ms\n", (long long)(story_now_ms() - began_ms));
 }
 
-static void
-it_can_be_stopped_while_the_server_does_not_answer(void **state)
+OUTAGE_TEST(it_can_be_stopped_while_the_server_does_not_answer)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -150,8 +146,7 @@ it_can_be_stopped_while_the_server_does_not_answer(void **state)
     assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 2);
 }
 
-static void
-it_can_be_stopped_while_there_is_no_server(void **state)
+OUTAGE_TEST(it_can_be_stopped_while_there_is_no_server)
 {
     struct outage *outage = *state;
     struct story *s = &outage->story;
@@ -179,16 +174,4 @@ it_can_be_stopped_while_there_is_no_server(void **state)
     outage_restart(outage);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        OUTAGE_TEST(what_was_finished_during_an_outage_is_reported_after_it),
-        OUTAGE_TEST(a_lease_is_not_trusted_in_an_outage_that_outlasts_it),
-        OUTAGE_TEST(a_long_outage_does_not_end_the_worker),
-        OUTAGE_TEST(it_can_be_stopped_while_the_server_does_not_answer),
-        OUTAGE_TEST(it_can_be_stopped_while_there_is_no_server),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -7,8 +7,7 @@
 #include "outcome.h"
 #include "standby.h"
 
-static void
-a_worker_starts_while_commits_wait(void **state)
+TEST(a_worker_starts_while_commits_wait)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n"), *standby;
     struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)), .err = pgqrs_error_new() };
@@ -41,12 +40,4 @@ a_worker_starts_while_commits_wait(void **state)
     ts_cluster_free(primary);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_worker_starts_while_commits_wait),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -33,8 +33,7 @@ prepare(struct story *s, pgqrs_client *client)
     return worker;
 }
 
-static void
-it_is_over_at_every_stage_of_its_start(void **state)
+RUNNING_TEST(it_is_over_at_every_stage_of_its_start)
 {
     struct story *s = *state;
     uint64_t random = crowd_state(crowd_seed(), 1);
@@ -53,8 +52,7 @@ it_is_over_at_every_stage_of_its_start(void **state)
     assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), ROUNDS);
 }
 
-static void
-it_is_over_while_the_network_fails_in_any_way(void **state)
+RUNNING_TEST(it_is_over_while_the_network_fails_in_any_way)
 {
     struct story *s = *state;
     uint64_t random = crowd_state(crowd_seed(), 2);
@@ -76,8 +74,7 @@ it_is_over_while_the_network_fails_in_any_way(void **state)
     ts_proxy_stop(proxy);
 }
 
-static void
-it_is_over_while_the_server_does_not_answer(void **state)
+RUNNING_TEST(it_is_over_while_the_server_does_not_answer)
 {
     struct story *s = *state;
     uint64_t random = crowd_state(crowd_seed(), 3);
@@ -108,8 +105,7 @@ it_is_over_while_the_server_does_not_answer(void **state)
     free(dsn);
 }
 
-static void
-it_starts_without_a_server_and_works_when_there_is_one(void **state)
+RUNNING_TEST(it_starts_without_a_server_and_works_when_there_is_one)
 {
     struct story *s = *state;
     ts_cluster *cluster = ts_cluster_start("fsync = off\n");
@@ -138,15 +134,4 @@ it_starts_without_a_server_and_works_when_there_is_one(void **state)
     free((void *)(uintptr_t)other.dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(it_is_over_at_every_stage_of_its_start),
-        RUNNING_TEST(it_is_over_while_the_network_fails_in_any_way),
-        RUNNING_TEST(it_is_over_while_the_server_does_not_answer),
-        RUNNING_TEST(it_starts_without_a_server_and_works_when_there_is_one),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -56,11 +56,10 @@ close_suspects(void **state)
     return running_close(state);
 }
 
-#define SUSPECTS_TEST(name) cmocka_unit_test_setup_teardown(name, open_suspects, close_suspects)
+#define SUSPECTS_TEST(name) TEST_WITH(name, open_suspects, close_suspects)
 
 /* A suspect that works long is no reason for all others to wait for its end. */
-static void
-others_go_on_beside_a_suspect_that_takes_long(void **state)
+SUSPECTS_TEST(others_go_on_beside_a_suspect_that_takes_long)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -81,8 +80,7 @@ others_go_on_beside_a_suspect_that_takes_long(void **state)
 }
 
 /* Several of them, one after the other, each of which takes long. */
-static void
-others_go_on_beside_several_suspects(void **state)
+SUSPECTS_TEST(others_go_on_beside_several_suspects)
 {
     struct story *s = *state;
     pgqrs_worker *worker;
@@ -100,8 +98,7 @@ others_go_on_beside_several_suspects(void **state)
 }
 
 /* The process ends by something else while suspects wait for their turn. */
-static void
-a_suspect_that_was_not_started_is_not_buried(void **state)
+RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried)
 {
     struct story *s = *state;
     ts_worker_setup setup = { .dsn = s->dsn, .lease_ms = 1000 };
@@ -134,12 +131,6 @@ a_suspect_that_was_not_started_is_not_buried(void **state)
 int
 main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        SUSPECTS_TEST(others_go_on_beside_a_suspect_that_takes_long),
-        SUSPECTS_TEST(others_go_on_beside_several_suspects),
-        RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried),
-    };
-
     ts_worker_program(argc, argv);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return found_run(argc, argv, NULL, NULL);
 }

@@ -21,6 +21,8 @@ term_open(void **state)
     return result;
 }
 
+#define TERM_TEST(name) TEST_WITH(name, term_open, running_close)
+
 static void
 send_jobs(struct story *s, int count, int low_ms, int high_ms)
 {
@@ -61,8 +63,7 @@ expect_rest_free(struct story *s)
                      0);
 }
 
-static void
-what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back(void **state)
+TERM_TEST(what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back)
 {
     struct story *s = *state;
     ts_worker_setup setup = { .dsn = s->dsn, .concurrency = IN_FLIGHT, .lease_ms = 1000 };
@@ -97,8 +98,7 @@ what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back(void **state)
                      IN_FLIGHT + MORE);
 }
 
-static void
-what_the_grace_does_not_suffice_for_is_given_back_uncharged(void **state)
+TERM_TEST(what_the_grace_does_not_suffice_for_is_given_back_uncharged)
 {
     struct story *s = *state;
     ts_process *process;
@@ -117,8 +117,7 @@ what_the_grace_does_not_suffice_for_is_given_back_uncharged(void **state)
     assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), IN_FLIGHT);
 }
 
-static void
-leases_are_kept_while_a_process_ends(void **state)
+TERM_TEST(leases_are_kept_while_a_process_ends)
 {
     struct story *s = *state;
     atomic_int stolen = 0;
@@ -138,8 +137,7 @@ leases_are_kept_while_a_process_ends(void **state)
                      8);
 }
 
-static void
-a_process_that_was_frozen_past_its_lease_changes_nothing(void **state)
+TERM_TEST(a_process_that_was_frozen_past_its_lease_changes_nothing)
 {
     struct story *s = *state;
     ts_process *process;
@@ -173,18 +171,9 @@ a_process_that_was_frozen_past_its_lease_changes_nothing(void **state)
     free(lost);
 }
 
-#define TERM_TEST(name) cmocka_unit_test_setup_teardown(name, term_open, running_close)
-
 int
 main(int argc, char **argv)
 {
-    const struct CMUnitTest tests[] = {
-        TERM_TEST(what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back),
-        TERM_TEST(what_the_grace_does_not_suffice_for_is_given_back_uncharged),
-        TERM_TEST(leases_are_kept_while_a_process_ends),
-        TERM_TEST(a_process_that_was_frozen_past_its_lease_changes_nothing),
-    };
-
     ts_worker_program(argc, argv);
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return found_run(argc, argv, NULL, NULL);
 }

@@ -37,8 +37,7 @@ trouble_new(struct story *s, int64_t lease_ms)
     return trouble;
 }
 
-static void
-a_refused_report_stops_no_other_message_and_is_not_run_again(void **state)
+RUNNING_TEST(a_refused_report_stops_no_other_message_and_is_not_run_again)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 2000);
@@ -68,8 +67,7 @@ a_refused_report_stops_no_other_message_and_is_not_run_again(void **state)
     assert_int_equal(ts_journal_count(trouble.events, "STARTED"), 7);
 }
 
-static void
-what_waits_for_a_locked_archive_is_run_once(void **state)
+RUNNING_TEST(what_waits_for_a_locked_archive_is_run_once)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 2000);
@@ -91,8 +89,7 @@ what_waits_for_a_locked_archive_is_run_once(void **state)
     PQfinish(other);
 }
 
-static void
-a_locked_queue_costs_no_other_queue_its_leases(void **state)
+RUNNING_TEST(a_locked_queue_costs_no_other_queue_its_leases)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 4000);
@@ -135,8 +132,7 @@ a_locked_queue_costs_no_other_queue_its_leases(void **state)
     PQfinish(other);
 }
 
-static void
-a_queue_that_is_deleted_and_made_again_is_served_again(void **state)
+RUNNING_TEST(a_queue_that_is_deleted_and_made_again_is_served_again)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 2000);
@@ -164,8 +160,7 @@ a_queue_that_is_deleted_and_made_again_is_served_again(void **state)
 }
 
 /* A role that may have one session less than its client and worker want. */
-static void
-with_one_connection_it_does_everything(void **state)
+RUNNING_TEST(with_one_connection_it_does_everything)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 0);
@@ -196,8 +191,7 @@ with_one_connection_it_does_everything(void **state)
 }
 
 /* Hints need the sequence; without a grant on it there are none. */
-static void
-without_hints_it_serves_every_message_and_is_not_idle(void **state)
+RUNNING_TEST(without_hints_it_serves_every_message_and_is_not_idle)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 0);
@@ -227,8 +221,7 @@ without_hints_it_serves_every_message_and_is_not_idle(void **state)
     free(dsn);
 }
 
-static void
-a_worker_that_cannot_be_registered_works_and_is_registered_later(void **state)
+RUNNING_TEST(a_worker_that_cannot_be_registered_works_and_is_registered_later)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 0);
@@ -277,8 +270,7 @@ processor_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
-static void
-a_child_that_inherited_a_lost_connection_keeps_no_loop_busy(void **state)
+RUNNING_TEST(a_child_that_inherited_a_lost_connection_keeps_no_loop_busy)
 {
     struct story *s = *state;
     struct trouble trouble = trouble_new(s, 0);
@@ -308,19 +300,4 @@ a_child_that_inherited_a_lost_connection_keeps_no_loop_busy(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_refused_report_stops_no_other_message_and_is_not_run_again),
-        RUNNING_TEST(what_waits_for_a_locked_archive_is_run_once),
-        RUNNING_TEST(a_locked_queue_costs_no_other_queue_its_leases),
-        RUNNING_TEST(a_queue_that_is_deleted_and_made_again_is_served_again),
-        RUNNING_TEST(with_one_connection_it_does_everything),
-        RUNNING_TEST(without_hints_it_serves_every_message_and_is_not_idle),
-        RUNNING_TEST(a_worker_that_cannot_be_registered_works_and_is_registered_later),
-        RUNNING_TEST(a_child_that_inherited_a_lost_connection_keeps_no_loop_busy),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

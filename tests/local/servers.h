@@ -5,12 +5,7 @@
 #ifndef TESTS_LOCAL_SERVERS_H
 #define TESTS_LOCAL_SERVERS_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "found.h"
 
 #include <fcntl.h>
 #include <pgqrs/error.h>

@@ -24,8 +24,7 @@ has_leftover(const char *name)
     return found;
 }
 
-static void
-recovers_from_a_killed_creation(void **state)
+TEST(recovers_from_a_killed_creation)
 {
     pgqrs_local_info info;
     pid_t starter = fork();
@@ -75,8 +74,7 @@ has_open(pid_t pid, const char *file)
     return found;
 }
 
-static void
-who_waits_for_a_removed_lock_starts_over(void **state)
+TEST(who_waits_for_a_removed_lock_starts_over)
 {
     pgqrs_local_info info;
     int lock, wait_status, ends[2];
@@ -116,8 +114,7 @@ who_waits_for_a_removed_lock_starts_over(void **state)
     expect_ok(pgqrs_local_destroy(of("killed"), err));
 }
 
-static void
-says_why_it_cannot_be_made(void **state)
+TEST(says_why_it_cannot_be_made)
 {
     pid_t starter = fork();
     int wait_status;
@@ -155,8 +152,7 @@ copy_host(const char *conninfo, char *host, size_t size)
     host[strcspn(host, "'")] = '\0';
 }
 
-static void
-a_long_path_gets_a_short_socket(void **state)
+TEST(a_long_path_gets_a_short_socket)
 {
     char root[512], host[256];
     pgqrs_local_info info;
@@ -199,8 +195,7 @@ a_long_path_gets_a_short_socket(void **state)
     setenv("PGQRS_LOCAL_ROOT", base, 1);
 }
 
-static void
-root_needs_a_folder_that_the_account_reaches(void **state)
+TEST(root_needs_a_folder_that_the_account_reaches)
 {
     pgqrs_local_info info;
 
@@ -245,8 +240,7 @@ start_unseen(void)
                : 3;
 }
 
-static void
-another_container_leaves_the_server_alone(void **state)
+TEST(another_container_leaves_the_server_alone)
 {
     pgqrs_local_info info;
     int wait_status;
@@ -273,17 +267,4 @@ another_container_leaves_the_server_alone(void **state)
     assert_int_equal(WEXITSTATUS(wait_status), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(recovers_from_a_killed_creation),
-        cmocka_unit_test(who_waits_for_a_removed_lock_starts_over),
-        cmocka_unit_test(says_why_it_cannot_be_made),
-        cmocka_unit_test(a_long_path_gets_a_short_socket),
-        cmocka_unit_test(another_container_leaves_the_server_alone),
-        cmocka_unit_test(root_needs_a_folder_that_the_account_reaches),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

@@ -98,8 +98,7 @@ expect_refusal_without_process(const char *dsn, pgqrs_status status)
 
 /* ---- Servers that are not there ---- */
 
-static void
-an_absent_server_is_neither_made_nor_started(void **state)
+TEST(an_absent_server_is_neither_made_nor_started)
 {
     (void)state;
     adopt_orphans();
@@ -137,8 +136,7 @@ list_folder(const char *path, char *text, size_t size)
     free(entries);
 }
 
-static void
-a_stopped_server_stays_stopped(void **state)
+TEST(a_stopped_server_stays_stopped)
 {
     char before[4096], after[4096];
     pgqrs_local_info info;
@@ -157,8 +155,7 @@ a_stopped_server_stays_stopped(void **state)
     assert_int_equal(pid_of("default"), 0);
 }
 
-static void
-a_killed_server_is_not_started_again(void **state)
+TEST(a_killed_server_is_not_started_again)
 {
     pgqrs_local_info info;
     int64_t killed;
@@ -191,8 +188,7 @@ expect_client(const char *dsn)
     pgqrs_client_close(client);
 }
 
-static void
-a_server_that_runs_needs_no_programs(void **state)
+TEST(a_server_that_runs_needs_no_programs)
 {
     char *path = strdup(getenv("PATH"));
     char *programs = getenv("PGQRS_PG_BINDIR") != NULL ? strdup(getenv("PGQRS_PG_BINDIR")) : NULL;
@@ -215,8 +211,7 @@ a_server_that_runs_needs_no_programs(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-a_server_is_found_where_its_user_has_moved_it(void **state)
+TEST(a_server_is_found_where_its_user_has_moved_it)
 {
     pgqrs_local_info info;
 
@@ -230,8 +225,7 @@ a_server_is_found_where_its_user_has_moved_it(void **state)
 
 /* ---- Strangers ---- */
 
-static void
-a_folder_of_somebody_else_is_refused(void **state)
+TEST(a_folder_of_somebody_else_is_refused)
 {
     (void)state;
     assert_int_equal(mkdir(path_of("theirs"), 0755), 0);
@@ -281,8 +275,7 @@ spawn_listener(const char *folder)
 
 /* As after a power cut: postmaster.pid names a folder in /tmp, which a stranger was the first to make anew.
  */
-static void
-a_socket_of_somebody_else_is_refused(void **state)
+TEST(a_socket_of_somebody_else_is_refused)
 {
     char folder[] = "/tmp/pgqrs-theirs-XXXXXX", socket[64], text[1200];
     pid_t listener;
@@ -313,18 +306,4 @@ a_socket_of_somebody_else_is_refused(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(an_absent_server_is_neither_made_nor_started),
-        cmocka_unit_test(a_stopped_server_stays_stopped),
-        cmocka_unit_test(a_killed_server_is_not_started_again),
-        cmocka_unit_test(a_server_that_runs_needs_no_programs),
-        cmocka_unit_test(a_server_is_found_where_its_user_has_moved_it),
-        cmocka_unit_test(a_folder_of_somebody_else_is_refused),
-        cmocka_unit_test(a_socket_of_somebody_else_is_refused),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

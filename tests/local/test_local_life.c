@@ -8,8 +8,7 @@
 
 /* The server is "default", made by the first of these tests and destroyed by the last. */
 
-static void
-many_starters_make_one_server(void **state)
+TEST(many_starters_make_one_server)
 {
     enum { STARTERS = 20 };
     pid_t starters[STARTERS];
@@ -49,8 +48,7 @@ many_starters_make_one_server(void **state)
     assert_int_equal(pid_of("default"), first);
 }
 
-static void
-server_is_set_up_well(void **state)
+TEST(server_is_set_up_well)
 {
     pgqrs_local_info info;
     struct stat data, socket_dir, log_file;
@@ -82,8 +80,7 @@ server_is_set_up_well(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-data_survives_stop_and_start(void **state)
+TEST(data_survives_stop_and_start)
 {
     pgqrs_local_info info;
 
@@ -102,8 +99,7 @@ data_survives_stop_and_start(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-starts_again_after_kill(void **state)
+TEST(starts_again_after_kill)
 {
     pgqrs_local_info info;
     int64_t killed;
@@ -135,8 +131,7 @@ start_in_thread(void *out_pid)
     return NULL;
 }
 
-static void
-threads_start_one_server(void **state)
+TEST(threads_start_one_server)
 {
     enum { THREADS = 8 };
     pthread_t threads[THREADS];
@@ -184,8 +179,7 @@ spawn_stranger(void)
     return pid;
 }
 
-static void
-stale_pid_file_of_a_stranger_is_harmless(void **state)
+TEST(stale_pid_file_of_a_stranger_is_harmless)
 {
     pid_t stranger = spawn_stranger();
     pgqrs_local_info info;
@@ -213,8 +207,7 @@ stale_pid_file_of_a_stranger_is_harmless(void **state)
     assert_int_equal(waitpid(stranger, NULL, 0), stranger);
 }
 
-static void
-waits_for_a_server_that_others_start_or_stop(void **state)
+TEST(waits_for_a_server_that_others_start_or_stop)
 {
     pgqrs_local_info info;
     int64_t pid;
@@ -236,8 +229,7 @@ waits_for_a_server_that_others_start_or_stop(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-leaves_the_host_alone(void **state)
+TEST(leaves_the_host_alone)
 {
     pgqrs_local_info info;
     mode_t mask = umask(0137); /* hostile to folders */
@@ -263,8 +255,7 @@ leaves_the_host_alone(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-says_why_it_does_not_start(void **state)
+TEST(says_why_it_does_not_start)
 {
     pgqrs_local_info info;
     struct stat config;
@@ -282,8 +273,7 @@ says_why_it_does_not_start(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-needs_programs_of_the_right_version(void **state)
+TEST(needs_programs_of_the_right_version)
 {
     pgqrs_local_info info;
     char version[16] = "";
@@ -304,8 +294,7 @@ needs_programs_of_the_right_version(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-settings_of_the_user_win(void **state)
+TEST(settings_of_the_user_win)
 {
     pgqrs_local_info info;
 
@@ -318,8 +307,7 @@ settings_of_the_user_win(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-destroys_without_following_links(void **state)
+TEST(destroys_without_following_links)
 {
     (void)state;
     assert_int_equal(mkdir(path_of("outside"), 0755), 0);
@@ -334,23 +322,4 @@ destroys_without_following_links(void **state)
     assert_int_equal(rmdir(path_of("outside")), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_starters_make_one_server),
-        cmocka_unit_test(server_is_set_up_well),
-        cmocka_unit_test(data_survives_stop_and_start),
-        cmocka_unit_test(threads_start_one_server),
-        cmocka_unit_test(starts_again_after_kill),
-        cmocka_unit_test(stale_pid_file_of_a_stranger_is_harmless),
-        cmocka_unit_test(waits_for_a_server_that_others_start_or_stop),
-        cmocka_unit_test(leaves_the_host_alone),
-        cmocka_unit_test(says_why_it_does_not_start),
-        cmocka_unit_test(needs_programs_of_the_right_version),
-        cmocka_unit_test(settings_of_the_user_win),
-        cmocka_unit_test(destroys_without_following_links),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

@@ -5,8 +5,7 @@
 
 #include "base/local.h"
 
-static void
-refuses_bad_names(void **state)
+TEST(refuses_bad_names)
 {
     static const char *const bad[] = { "",
                                        ".",
@@ -35,8 +34,7 @@ refuses_bad_names(void **state)
     expect_status(pgqrsi_local_conninfo(of("local:A"), &conninfo, err), PGQRS_EINVAL);
 }
 
-static void
-shows_no_name_that_may_hold_a_password(void **state)
+TEST(shows_no_name_that_may_hold_a_password)
 {
     static const char *const bad[] = { "local:postgresql://me:hunter2@localhost/db",
                                        "local:x password=hunter2",
@@ -55,8 +53,7 @@ shows_no_name_that_may_hold_a_password(void **state)
     }
 }
 
-static void
-knows_its_dsns(void **state)
+TEST(knows_its_dsns)
 {
     (void)state;
     assert_true(pgqrsi_local_is_dsn(of("local:")));
@@ -67,8 +64,7 @@ knows_its_dsns(void **state)
     assert_false(pgqrsi_local_is_dsn((pgqrs_slice){ NULL, 0 }));
 }
 
-static void
-describes_an_absent_server_and_makes_nothing(void **state)
+TEST(describes_an_absent_server_and_makes_nothing)
 {
     pgqrs_local_info info;
 
@@ -86,8 +82,7 @@ describes_an_absent_server_and_makes_nothing(void **state)
     assert_false(exists(path_of("nobody")));
 }
 
-static void
-finds_its_folder(void **state)
+TEST(finds_its_folder)
 {
     char *home = strdup(getenv("HOME") != NULL ? getenv("HOME") : "/");
     pgqrs_local_info info;
@@ -120,8 +115,7 @@ finds_its_folder(void **state)
     free(home);
 }
 
-static void
-says_which_programs_are_missing(void **state)
+TEST(says_which_programs_are_missing)
 {
     char *programs = getenv("PGQRS_PG_BINDIR") != NULL ? strdup(getenv("PGQRS_PG_BINDIR")) : NULL;
     pgqrs_local_info info;
@@ -147,8 +141,7 @@ says_which_programs_are_missing(void **state)
     assert_false(exists(path_of("nobody")));
 }
 
-static void
-refuses_foreign_folders(void **state)
+TEST(refuses_foreign_folders)
 {
     pgqrs_local_info info;
 
@@ -176,18 +169,4 @@ refuses_foreign_folders(void **state)
     assert_int_equal(rmdir(path_of("foreign")), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(refuses_bad_names),
-        cmocka_unit_test(shows_no_name_that_may_hold_a_password),
-        cmocka_unit_test(knows_its_dsns),
-        cmocka_unit_test(describes_an_absent_server_and_makes_nothing),
-        cmocka_unit_test(finds_its_folder),
-        cmocka_unit_test(says_which_programs_are_missing),
-        cmocka_unit_test(refuses_foreign_folders),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

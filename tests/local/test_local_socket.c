@@ -42,8 +42,7 @@ use_long_root(void)
     setenv("PGQRS_LOCAL_ROOT", longer, 1);
 }
 
-static void
-a_server_whose_socket_was_removed_is_started_anew(void **state)
+TEST(a_server_whose_socket_was_removed_is_started_anew)
 {
     (void)state;
     use_long_root();
@@ -69,8 +68,7 @@ a_server_whose_socket_was_removed_is_started_anew(void **state)
     setenv("PGQRS_LOCAL_ROOT", base, 1);
 }
 
-static void
-a_server_that_can_be_reached_is_left_alone(void **state)
+TEST(a_server_that_can_be_reached_is_left_alone)
 {
     pgqrs_local_info before, after;
 
@@ -83,8 +81,7 @@ a_server_that_can_be_reached_is_left_alone(void **state)
 }
 
 /* Of libpq's variables those that a connection string can override. */
-static void
-its_connection_string_does_not_depend_on_the_environment(void **state)
+TEST(its_connection_string_does_not_depend_on_the_environment)
 {
     static const char *const variables[][2] = {
         { "PGHOST", "/nonexistent" },
@@ -119,8 +116,7 @@ its_connection_string_does_not_depend_on_the_environment(void **state)
     pgqrs_local_info_release(&info);
 }
 
-static void
-a_name_that_looks_like_an_option_is_refused(void **state)
+TEST(a_name_that_looks_like_an_option_is_refused)
 {
     pgqrs_local_info info;
 
@@ -130,15 +126,4 @@ a_name_that_looks_like_an_option_is_refused(void **state)
     expect_status(pgqrs_local_status(of("--help"), &info, err), PGQRS_EINVAL);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_server_whose_socket_was_removed_is_started_anew),
-        cmocka_unit_test(a_server_that_can_be_reached_is_left_alone),
-        cmocka_unit_test(its_connection_string_does_not_depend_on_the_environment),
-        cmocka_unit_test(a_name_that_looks_like_an_option_is_refused),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

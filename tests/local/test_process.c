@@ -1,12 +1,8 @@
 /*
  * Running programs: what comes back, what the program inherits, and hosts with habits of their own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "found.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -56,8 +52,7 @@ expect_output(const char *script, const char *input, const char *expected)
     free(text);
 }
 
-static void
-returns_exit_code_and_output(void **state)
+TEST(returns_exit_code_and_output)
 {
     int exit_code;
     char *text;
@@ -72,8 +67,7 @@ returns_exit_code_and_output(void **state)
     free(text);
 }
 
-static void
-gives_input_environment_and_folder(void **state)
+TEST(gives_input_environment_and_folder)
 {
     (void)state;
     expect_output("cat", "one\ntwo\n", "one\ntwo\n");
@@ -81,8 +75,7 @@ gives_input_environment_and_folder(void **state)
     expect_output("echo $COLOUR; pwd; umask", NULL, "green\n/\n0077\n");
 }
 
-static void
-keeps_the_end_of_long_output(void **state)
+TEST(keeps_the_end_of_long_output)
 {
     char *text;
 
@@ -94,8 +87,7 @@ keeps_the_end_of_long_output(void **state)
     free(text);
 }
 
-static void
-reports_a_missing_program(void **state)
+TEST(reports_a_missing_program)
 {
     const char *argv[] = { "/nonexistent/program", NULL };
     pgqrsi_process process = PGQRSI_PROCESS_INIT;
@@ -117,8 +109,7 @@ reports_a_missing_program(void **state)
     pgqrs_error_free(err);
 }
 
-static void
-kills_at_the_deadline(void **state)
+TEST(kills_at_the_deadline)
 {
     const char *argv[] = { "/bin/sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000", NULL };
     pgqrsi_process process = PGQRSI_PROCESS_INIT;
@@ -156,8 +147,7 @@ kills_at_the_deadline(void **state)
     pgqrs_error_free(err);
 }
 
-static void
-does_not_wait_for_who_holds_the_output(void **state)
+TEST(does_not_wait_for_who_holds_the_output)
 {
     int64_t begun_ms = pgqrsi_clock_ms();
 
@@ -166,8 +156,7 @@ does_not_wait_for_who_holds_the_output(void **state)
     assert_true(pgqrsi_clock_ms() - begun_ms < 10000);
 }
 
-static void
-hands_down_no_descriptor_and_no_signal_state(void **state)
+TEST(hands_down_no_descriptor_and_no_signal_state)
 {
     struct sigaction before, after;
     sigset_t blocked, mask_before, mask_after;
@@ -206,8 +195,7 @@ reap_all(int number)
     errno = error;
 }
 
-static void
-works_in_hosts_that_take_the_childs_status_away(void **state)
+TEST(works_in_hosts_that_take_the_childs_status_away)
 {
     struct sigaction reaping = { .sa_handler = reap_all };
     int exit_code;
@@ -222,8 +210,7 @@ works_in_hosts_that_take_the_childs_status_away(void **state)
     signal(SIGCHLD, SIG_DFL);
 }
 
-static void
-works_in_hosts_with_closed_standard_descriptors(void **state)
+TEST(works_in_hosts_with_closed_standard_descriptors)
 {
     pid_t pid = fork();
     int wait_status;
@@ -259,8 +246,7 @@ expect_reason(const char *output, const char *expected)
     assert_memory_equal(reason.data, expected, reason.size);
 }
 
-static void
-finds_the_reason_in_output(void **state)
+TEST(finds_the_reason_in_output)
 {
     (void)state;
     expect_reason("", "no output");
@@ -272,21 +258,4 @@ finds_the_reason_in_output(void **state)
     expect_reason("FATAL:  first\nerror: second\n", "FATAL:  first\nerror: second");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(returns_exit_code_and_output),
-        cmocka_unit_test(gives_input_environment_and_folder),
-        cmocka_unit_test(keeps_the_end_of_long_output),
-        cmocka_unit_test(reports_a_missing_program),
-        cmocka_unit_test(kills_at_the_deadline),
-        cmocka_unit_test(does_not_wait_for_who_holds_the_output),
-        cmocka_unit_test(hands_down_no_descriptor_and_no_signal_state),
-        cmocka_unit_test(works_in_hosts_that_take_the_childs_status_away),
-        cmocka_unit_test(works_in_hosts_with_closed_standard_descriptors),
-        cmocka_unit_test(finds_the_reason_in_output),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

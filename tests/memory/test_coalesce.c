@@ -113,27 +113,16 @@ sweep_together(int has_options)
     TS_TRUE(failed > 0);
 }
 
-static void
-plain_messages_that_fly_together(void **state)
+TEST(plain_messages_that_fly_together)
 {
     (void)state;
     sweep_together(0);
 }
 
-static void
-messages_with_options_that_fly_together(void **state)
+TEST(messages_with_options_that_fly_together)
 {
     (void)state;
     sweep_together(1);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_messages_that_fly_together),
-        cmocka_unit_test(messages_with_options_that_fly_together),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

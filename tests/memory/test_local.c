@@ -2,12 +2,8 @@
  * Finding a private server that runs, with the nth allocation failing: memory that is short is reported as
  * such, never as a server that is not there.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "found.h"
 
 #include <grp.h>
 #include <pwd.h>
@@ -105,8 +101,7 @@ sweep(const char *dsn, int forever)
     pgqrs_error_free(err);
 }
 
-static void
-memory_that_is_short_is_reported_as_such(void **state)
+TEST(memory_that_is_short_is_reported_as_such)
 {
     (void)state;
     for (int forever = 0; forever <= 1; forever++) {
@@ -115,12 +110,4 @@ memory_that_is_short_is_reported_as_such(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_that_is_short_is_reported_as_such),
-    };
-
-    return cmocka_run_group_tests(tests, set_up, tear_down);
-}
+TEST_MAIN(set_up, tear_down)

@@ -9,7 +9,7 @@
 
 #include "frost.h"
 
-#define OUTAGE_TEST(name) cmocka_unit_test_setup_teardown(name, outage_open, outage_close)
+#define OUTAGE_TEST(name) TEST_WITH(name, outage_open, outage_close)
 
 struct outage {
     struct story story; /* its connections end with the server: see outage_restart */

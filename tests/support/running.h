@@ -19,7 +19,7 @@
 #define RUNNING_WAIT_MS 20000
 #define RUNNING_MAX 64
 
-#define RUNNING_TEST(name) cmocka_unit_test_setup_teardown(name, story_open, running_close)
+#define RUNNING_TEST(name) TEST_WITH(name, story_open, running_close)
 
 /* Of all types without a handler of their own. */
 static const pgqrs_slice any_type = { NULL, 0 };

@@ -14,15 +14,9 @@
 #ifndef TS_SUPPORT_H
 #define TS_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <pgqrs.h>
 
@@ -31,6 +25,7 @@
 #include "cluster.h"
 #include "database.h"
 #include "folder.h"
+#include "found.h"
 #include "process.h"
 #include "sql.h"
 

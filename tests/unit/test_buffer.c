@@ -1,18 +1,13 @@
 /*
  * The growing run of bytes.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "found.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "base/buffer.h"
 
-static void
-test_appends_follow_each_other(void **state)
+TEST(test_appends_follow_each_other)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
 
@@ -27,8 +22,7 @@ test_appends_follow_each_other(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_appending_nothing_changes_nothing(void **state)
+TEST(test_appending_nothing_changes_nothing)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
 
@@ -42,8 +36,7 @@ test_appending_nothing_changes_nothing(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_growing_keeps_what_was_there(void **state)
+TEST(test_growing_keeps_what_was_there)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
     unsigned char byte;
@@ -62,8 +55,7 @@ test_growing_keeps_what_was_there(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_growing_is_rare(void **state)
+TEST(test_growing_is_rare)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
     size_t capacity = 0, growths = 0;
@@ -80,8 +72,7 @@ test_growing_is_rare(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_integers_are_in_network_byte_order(void **state)
+TEST(test_integers_are_in_network_byte_order)
 {
     static const unsigned char expected[] = { 0x12, 0x34, 0xff, 0xfe, 0x12, 0x34, 0x56, 0x78, 0xff, 0xff,
                                               0xff, 0xff, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
@@ -101,8 +92,7 @@ test_integers_are_in_network_byte_order(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_reserved_room_can_be_written_to(void **state)
+TEST(test_reserved_room_can_be_written_to)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
     char *end;
@@ -120,8 +110,7 @@ test_reserved_room_can_be_written_to(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_a_failure_is_remembered_and_keeps_the_content(void **state)
+TEST(test_a_failure_is_remembered_and_keeps_the_content)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
 
@@ -141,8 +130,7 @@ test_a_failure_is_remembered_and_keeps_the_content(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-static void
-test_a_size_that_would_wrap_is_refused(void **state)
+TEST(test_a_size_that_would_wrap_is_refused)
 {
     static const size_t sizes[] = { SIZE_MAX, SIZE_MAX - 7, SIZE_MAX - 8, SIZE_MAX / 2 + 1,
                                     SIZE_MAX / 2 - 7 };
@@ -158,8 +146,7 @@ test_a_size_that_would_wrap_is_refused(void **state)
     }
 }
 
-static void
-test_a_released_buffer_starts_afresh(void **state)
+TEST(test_a_released_buffer_starts_afresh)
 {
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
 
@@ -177,20 +164,4 @@ test_a_released_buffer_starts_afresh(void **state)
     pgqrsi_buffer_release(&buffer);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_appends_follow_each_other),
-        cmocka_unit_test(test_appending_nothing_changes_nothing),
-        cmocka_unit_test(test_growing_keeps_what_was_there),
-        cmocka_unit_test(test_growing_is_rare),
-        cmocka_unit_test(test_integers_are_in_network_byte_order),
-        cmocka_unit_test(test_reserved_room_can_be_written_to),
-        cmocka_unit_test(test_a_failure_is_remembered_and_keeps_the_content),
-        cmocka_unit_test(test_a_size_that_would_wrap_is_refused),
-        cmocka_unit_test(test_a_released_buffer_starts_afresh),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,14 +1,10 @@
 /*
  * This process's own clock.
  */
-#include <limits.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <time.h>
+#include "found.h"
 
-#include <cmocka.h>
+#include <limits.h>
+#include <time.h>
 
 #include "base/clock.h"
 
@@ -21,8 +17,7 @@ monotonic_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static void
-test_the_clock_is_the_monotonic_one_in_milliseconds(void **state)
+TEST(test_the_clock_is_the_monotonic_one_in_milliseconds)
 {
     (void)state;
     for (int i = 0; i < 1000; i++) {
@@ -32,8 +27,7 @@ test_the_clock_is_the_monotonic_one_in_milliseconds(void **state)
     }
 }
 
-static void
-test_the_clock_goes_on(void **state)
+TEST(test_the_clock_goes_on)
 {
     int64_t start = pgqrsi_clock_ms(), last = start;
 
@@ -47,8 +41,7 @@ test_the_clock_goes_on(void **state)
     }
 }
 
-static void
-test_nothing_is_left_of_a_deadline_that_passed(void **state)
+TEST(test_nothing_is_left_of_a_deadline_that_passed)
 {
     int64_t now = pgqrsi_clock_ms();
 
@@ -60,8 +53,7 @@ test_nothing_is_left_of_a_deadline_that_passed(void **state)
     assert_int_equal(pgqrsi_clock_left_ms(INT64_MIN), 0);
 }
 
-static void
-test_what_is_left_shrinks_as_time_passes(void **state)
+TEST(test_what_is_left_shrinks_as_time_passes)
 {
     int64_t before = pgqrsi_clock_ms();
     int left = pgqrsi_clock_left_ms(before + 60000);
@@ -73,8 +65,7 @@ test_what_is_left_shrinks_as_time_passes(void **state)
 }
 
 /* poll(2) takes an int, and takes a negative one for "for ever". */
-static void
-test_what_is_left_fits_an_int(void **state)
+TEST(test_what_is_left_fits_an_int)
 {
     (void)state;
     assert_int_equal(pgqrsi_clock_left_ms(PGQRSI_CLOCK_NEVER), INT_MAX);
@@ -82,16 +73,4 @@ test_what_is_left_fits_an_int(void **state)
     assert_in_range(pgqrsi_clock_left_ms(pgqrsi_clock_ms() + INT_MAX), INT_MAX - 60000, INT_MAX);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_clock_is_the_monotonic_one_in_milliseconds),
-        cmocka_unit_test(test_the_clock_goes_on),
-        cmocka_unit_test(test_nothing_is_left_of_a_deadline_that_passed),
-        cmocka_unit_test(test_what_is_left_shrinks_as_time_passes),
-        cmocka_unit_test(test_what_is_left_fits_an_int),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

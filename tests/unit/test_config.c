@@ -1,15 +1,11 @@
 /*
  * The table of settings: defaults, ranges, the environment, copies.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/config.h"
 
@@ -58,6 +54,8 @@ tear_down(void **state)
     return 0;
 }
 
+#define CONFIG_TEST(name) TEST_WITH(name, set_up, tear_down)
+
 static pgqrs_status
 set(struct fixture *fixture, const char *name, const char *value)
 {
@@ -73,8 +71,7 @@ set_number(struct fixture *fixture, const char *name, int64_t value)
     return set(fixture, name, text);
 }
 
-static void
-test_the_table_describes_each_setting_once(void **state)
+CONFIG_TEST(test_the_table_describes_each_setting_once)
 {
     size_t count = 0;
 
@@ -97,8 +94,7 @@ test_the_table_describes_each_setting_once(void **state)
     assert_null(pgqrs_config_setting(SIZE_MAX));
 }
 
-static void
-test_a_new_configuration_holds_the_defaults(void **state)
+CONFIG_TEST(test_a_new_configuration_holds_the_defaults)
 {
     struct fixture *fixture = *state;
 
@@ -109,8 +105,7 @@ test_a_new_configuration_holds_the_defaults(void **state)
     assert_string_equal(pgqrs_config_get(fixture->config, "max_connections"), "16");
 }
 
-static void
-test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not(void **state)
+CONFIG_TEST(test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not)
 {
     struct fixture *fixture = *state;
 
@@ -128,8 +123,7 @@ test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not(void **state)
     }
 }
 
-static void
-test_each_description_states_the_range_that_is_checked(void **state)
+CONFIG_TEST(test_each_description_states_the_range_that_is_checked)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(ranges); i++) {
@@ -145,8 +139,7 @@ test_each_description_states_the_range_that_is_checked(void **state)
     }
 }
 
-static void
-test_what_is_not_a_whole_number_is_refused_and_changes_nothing(void **state)
+CONFIG_TEST(test_what_is_not_a_whole_number_is_refused_and_changes_nothing)
 {
     static const char *const values[] = {
         "",    " ",   "ten",     "1.5", "1e2", "0x10", " 5",
@@ -163,8 +156,7 @@ test_what_is_not_a_whole_number_is_refused_and_changes_nothing(void **state)
     }
 }
 
-static void
-test_a_refusal_names_the_setting_the_value_and_the_range(void **state)
+CONFIG_TEST(test_a_refusal_names_the_setting_the_value_and_the_range)
 {
     struct fixture *fixture = *state;
 
@@ -175,8 +167,7 @@ test_a_refusal_names_the_setting_the_value_and_the_range(void **state)
     assert_non_null(strstr(pgqrs_error_message(fixture->err), "1 to 1000"));
 }
 
-static void
-test_an_unknown_setting_is_refused_by_name(void **state)
+CONFIG_TEST(test_an_unknown_setting_is_refused_by_name)
 {
     static const char *const names[] = { "max_connection", "max_connections ", "MAX_CONNECTIONS", "",
                                          "colour" };
@@ -192,8 +183,7 @@ test_an_unknown_setting_is_refused_by_name(void **state)
                      PGQRS_ECONFIG);
 }
 
-static void
-test_name_and_value_need_no_closing_zero(void **state)
+CONFIG_TEST(test_name_and_value_need_no_closing_zero)
 {
     struct fixture *fixture = *state;
     pgqrs_slice name = { "max_connections_and_more", 15 }, value = { "123456", 2 };
@@ -202,8 +192,7 @@ test_name_and_value_need_no_closing_zero(void **state)
     assert_int_equal(pgqrs_config_get_int(fixture->config, "max_connections"), 12);
 }
 
-static void
-test_a_value_with_a_zero_byte_is_refused(void **state)
+CONFIG_TEST(test_a_value_with_a_zero_byte_is_refused)
 {
     struct fixture *fixture = *state;
     pgqrs_slice value = { "host=a\0password=secret", 22 };
@@ -214,8 +203,7 @@ test_a_value_with_a_zero_byte_is_refused(void **state)
     assert_null(pgqrs_config_get(fixture->config, "dsn"));
 }
 
-static void
-test_a_schema_is_a_name_of_1_to_63_bytes(void **state)
+CONFIG_TEST(test_a_schema_is_a_name_of_1_to_63_bytes)
 {
     struct fixture *fixture = *state;
     char name[65] = "";
@@ -233,8 +221,7 @@ test_a_schema_is_a_name_of_1_to_63_bytes(void **state)
     assert_string_equal(pgqrs_config_get(fixture->config, "schema"), "Weird \"schema\"; --");
 }
 
-static void
-test_text_is_no_number(void **state)
+CONFIG_TEST(test_text_is_no_number)
 {
     struct fixture *fixture = *state;
 
@@ -243,8 +230,7 @@ test_text_is_no_number(void **state)
     assert_int_equal(set(fixture, "dsn", ""), PGQRS_ECONFIG);
 }
 
-static void
-test_the_environment_sets_what_is_there_and_not_empty(void **state)
+CONFIG_TEST(test_the_environment_sets_what_is_there_and_not_empty)
 {
     struct fixture *fixture = *state;
 
@@ -264,8 +250,7 @@ test_the_environment_sets_what_is_there_and_not_empty(void **state)
     assert_int_equal(pgqrs_config_get_int(fixture->config, "max_connections"), 3);
 }
 
-static void
-test_each_setting_has_the_variable_that_the_manual_names(void **state)
+CONFIG_TEST(test_each_setting_has_the_variable_that_the_manual_names)
 {
     static const char *const pairs[][2] = {
         { "dsn", "PGQRS_DSN" },
@@ -293,8 +278,7 @@ test_each_setting_has_the_variable_that_the_manual_names(void **state)
     assert_string_equal(pgqrs_config_get(fixture->config, "wake_ups"), "false");
 }
 
-static void
-test_a_switch_is_true_or_false(void **state)
+CONFIG_TEST(test_a_switch_is_true_or_false)
 {
     static const char *const wrong[] = { "", "1", "yes", "True", "false " };
     struct fixture *fixture = *state;
@@ -307,8 +291,7 @@ test_a_switch_is_true_or_false(void **state)
     }
 }
 
-static void
-test_the_log_settings_are_one_of_their_words(void **state)
+CONFIG_TEST(test_the_log_settings_are_one_of_their_words)
 {
     struct fixture *fixture = *state;
 
@@ -322,8 +305,7 @@ test_the_log_settings_are_one_of_their_words(void **state)
     assert_string_equal(pgqrs_config_get(fixture->config, "log_level"), "trace");
 }
 
-static void
-test_a_duration_may_have_a_unit(void **state)
+CONFIG_TEST(test_a_duration_may_have_a_unit)
 {
     static const struct {
         const char *name, *value;
@@ -349,8 +331,7 @@ test_a_duration_may_have_a_unit(void **state)
     assert_int_equal(set(fixture, "max_connections", "5m"), PGQRS_ECONFIG);
 }
 
-static void
-test_a_wrong_variable_is_named(void **state)
+CONFIG_TEST(test_a_wrong_variable_is_named)
 {
     struct fixture *fixture = *state;
 
@@ -360,8 +341,7 @@ test_a_wrong_variable_is_named(void **state)
     assert_int_equal(pgqrs_config_get_int(fixture->config, "default_lock_time_seconds"), 5);
 }
 
-static void
-test_a_copy_is_equal_and_independent(void **state)
+CONFIG_TEST(test_a_copy_is_equal_and_independent)
 {
     struct fixture *fixture = *state;
     pgqrs_config *copy = NULL;
@@ -381,31 +361,4 @@ test_a_copy_is_equal_and_independent(void **state)
     pgqrs_config_free(copy);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(test_the_table_describes_each_setting_once),
-        TEST(test_a_new_configuration_holds_the_defaults),
-        TEST(test_the_ends_of_each_range_are_taken_and_what_is_beyond_is_not),
-        TEST(test_each_description_states_the_range_that_is_checked),
-        TEST(test_what_is_not_a_whole_number_is_refused_and_changes_nothing),
-        TEST(test_a_refusal_names_the_setting_the_value_and_the_range),
-        TEST(test_an_unknown_setting_is_refused_by_name),
-        TEST(test_name_and_value_need_no_closing_zero),
-        TEST(test_a_value_with_a_zero_byte_is_refused),
-        TEST(test_a_schema_is_a_name_of_1_to_63_bytes),
-        TEST(test_text_is_no_number),
-        TEST(test_the_environment_sets_what_is_there_and_not_empty),
-        TEST(test_each_setting_has_the_variable_that_the_manual_names),
-        TEST(test_the_log_settings_are_one_of_their_words),
-        TEST(test_a_duration_may_have_a_unit),
-        TEST(test_a_wrong_variable_is_named),
-        TEST(test_a_switch_is_true_or_false),
-        TEST(test_a_copy_is_equal_and_independent),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,16 +1,11 @@
 /*
  * How much each queue is asked for: in shares by weight, or, with a backlog and room for it, in chunks.
  */
+#include "found.h"
+
 #include "src/client.h" /* by its full path: the support has one of that name */
 
 #include "worker/dealing.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #define NOW_MS 1000
 #define QUEUES 100
@@ -46,8 +41,7 @@ deal(const pgqrsi_queues *queues, int64_t available, int64_t *out_sum)
     return asked;
 }
 
-static void
-many_queues_with_a_backlog_are_asked_in_turn_for_large_chunks(void **state)
+TEST(many_queues_with_a_backlog_are_asked_in_turn_for_large_chunks)
 {
     const pgqrsi_queues queues = queues_of(QUEUES, 1);
     int64_t got[QUEUES] = { 0 }, sum;
@@ -63,8 +57,7 @@ many_queues_with_a_backlog_are_asked_in_turn_for_large_chunks(void **state)
         assert_in_range(got[i], 200, 800);
 }
 
-static void
-with_little_room_each_gets_its_share_in_every_cycle(void **state)
+TEST(with_little_room_each_gets_its_share_in_every_cycle)
 {
     const pgqrsi_queues queues = queues_of(10, 1);
     int64_t sum;
@@ -77,8 +70,7 @@ with_little_room_each_gets_its_share_in_every_cycle(void **state)
     assert_int_equal(all[9].claim.asked, 2);
 }
 
-static void
-a_queue_without_a_backlog_does_not_wait_for_those_with_one(void **state)
+TEST(a_queue_without_a_backlog_does_not_wait_for_those_with_one)
 {
     const pgqrsi_queues queues = queues_of(QUEUES, 1);
     int64_t sum;
@@ -91,14 +83,4 @@ a_queue_without_a_backlog_does_not_wait_for_those_with_one(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(many_queues_with_a_backlog_are_asked_in_turn_for_large_chunks),
-        cmocka_unit_test(with_little_room_each_gets_its_share_in_every_cycle),
-        cmocka_unit_test(a_queue_without_a_backlog_does_not_wait_for_those_with_one),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

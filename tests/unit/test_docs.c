@@ -1,15 +1,14 @@
 /*
  * What is written twice is compared: the tables in docs/ with the tables in the code.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
+#include <ctype.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <cmocka.h>
 #include <pgqrs.h>
 
 static char *
@@ -43,8 +42,7 @@ count_rows(const char *text)
     return count;
 }
 
-static void
-every_status_stands_in_its_doc(void **state)
+TEST(every_status_stands_in_its_doc)
 {
     char *doc = read_doc("statuses.md");
     char row[512];
@@ -61,8 +59,7 @@ every_status_stands_in_its_doc(void **state)
     free(doc);
 }
 
-static void
-every_setting_stands_in_its_doc(void **state)
+TEST(every_setting_stands_in_its_doc)
 {
     char *doc = read_doc("configuration.md");
     char row[512];
@@ -81,30 +78,45 @@ every_setting_stands_in_its_doc(void **state)
     free(doc);
 }
 
-/* 1 if tests/`suite`/`file`.c defines a function `test`. */
-static int
+/* Whether `text` defines `test`: by a line such as STORY_TEST(`test`), or by a plain head if it keeps a list. */
+static bool
+defines_test(const char *text, const char *test)
+{
+    char head[256];
+
+    snprintf(head, sizeof(head), "TEST(%s)\n{", test);
+    for (const char *at = strstr(text, head); at != NULL; at = strstr(at + 1, head)) {
+        while (at > text && (isupper((unsigned char)at[-1]) || at[-1] == '_'))
+            at--;
+        if (at > text && at[-1] == '\n')
+            return true;
+    }
+    snprintf(head, sizeof(head), "\n%s(void **", test);
+    return strstr(text, "CMUnitTest") != NULL && strstr(text, head) != NULL;
+}
+
+/* Whether tests/`suite`/`file`.c defines `test`. */
+static bool
 has_test(const char *suite, const char *file, const char *test)
 {
     const char *root = getenv("PGQRS_TEST_SOURCE_DIR");
-    char path[4096], definition[256];
+    char path[4096];
     char *text = calloc(1, 262144);
     FILE *source;
-    int found = 0;
+    bool found = false;
 
     snprintf(path, sizeof(path), "%s/tests/%s/%s.c", root != NULL ? root : ".", suite, file);
-    snprintf(definition, sizeof(definition), "\n%s(void **", test);
     source = fopen(path, "r");
     assert_non_null(text);
     if (source != NULL) {
-        found = fread(text, 1, 262143, source) > 0 && strstr(text, definition) != NULL;
+        found = fread(text, 1, 262143, source) > 0 && defines_test(text, test);
         fclose(source);
     }
     free(text);
     return found;
 }
 
-static void
-every_promise_has_its_test(void **state)
+TEST(every_promise_has_its_test)
 {
     char *doc = read_doc("guarantees.md");
     int count = 0;
@@ -127,14 +139,4 @@ every_promise_has_its_test(void **state)
     free(doc);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_status_stands_in_its_doc),
-        cmocka_unit_test(every_setting_stands_in_its_doc),
-        cmocka_unit_test(every_promise_has_its_test),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -2,17 +2,13 @@
  * docs/worker.md says what the headers say: each option, event and reason stands in it, with the header's own
  * words, and nothing else; and what it shows of a program stands in an example.
  */
+#include "found.h"
+
 #include <ctype.h>
 #include <glob.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { LONGEST_FILE = 262144 };
 
@@ -126,8 +122,7 @@ check_rows(const char *doc, const char *header, const char *kind, const char *ty
 }
 
 /* The outcomes have no comments of their own in the header: the page explains them. */
-static void
-every_choice_stands_in_its_doc(void **state)
+TEST(every_choice_stands_in_its_doc)
 {
     char *doc = read_project_file("docs/worker.md");
     char *worker = read_project_file("include/pgqrs/worker.h");
@@ -176,8 +171,7 @@ read_examples(void)
     return all;
 }
 
-static void
-what_it_shows_stands_in_an_example(void **state)
+TEST(what_it_shows_stands_in_an_example)
 {
     char *doc = read_project_file("docs/worker.md");
     char *examples = read_examples();
@@ -198,13 +192,4 @@ what_it_shows_stands_in_an_example(void **state)
     free(doc);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_choice_stands_in_its_doc),
-        cmocka_unit_test(what_it_shows_stands_in_an_example),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,13 +1,9 @@
 /*
  * Failures as the caller sees them.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
+#include "found.h"
 
-#include <cmocka.h>
+#include <string.h>
 
 #include "base/error.h"
 
@@ -27,8 +23,9 @@ tear_down(void **state)
     return 0;
 }
 
-static void
-test_a_new_error_tells_of_no_failure(void **state)
+#define ERROR_TEST(name) TEST_WITH(name, set_up, tear_down)
+
+ERROR_TEST(test_a_new_error_tells_of_no_failure)
 {
     pgqrs_error *err = *state;
 
@@ -38,8 +35,7 @@ test_a_new_error_tells_of_no_failure(void **state)
     assert_false(pgqrs_error_is_transient(err));
 }
 
-static void
-test_no_error_object_is_fine_everywhere(void **state)
+ERROR_TEST(test_no_error_object_is_fine_everywhere)
 {
     (void)state;
     assert_int_equal(pgqrsi_error_set(NULL, PGQRS_ENOQUEUE, "there is no queue \"%s\"", "q"), PGQRS_ENOQUEUE);
@@ -52,8 +48,7 @@ test_no_error_object_is_fine_everywhere(void **state)
     pgqrs_error_free(NULL);
 }
 
-static void
-test_a_failure_is_kept_with_its_message(void **state)
+ERROR_TEST(test_a_failure_is_kept_with_its_message)
 {
     pgqrs_error *err = *state;
     pgqrs_slice name = { "emails and more", 6 };
@@ -65,8 +60,7 @@ test_a_failure_is_kept_with_its_message(void **state)
     assert_string_equal(pgqrs_error_message(err), "there is no queue \"emails\"");
 }
 
-static void
-test_the_next_failure_replaces_all_of_the_last(void **state)
+ERROR_TEST(test_the_next_failure_replaces_all_of_the_last)
 {
     pgqrs_error *err = *state;
 
@@ -79,8 +73,7 @@ test_the_next_failure_replaces_all_of_the_last(void **state)
     assert_string_equal(pgqrs_error_sqlstate(err), "");
 }
 
-static void
-test_a_message_may_quote_the_message_that_it_replaces(void **state)
+ERROR_TEST(test_a_message_may_quote_the_message_that_it_replaces)
 {
     pgqrs_error *err = *state;
 
@@ -89,8 +82,7 @@ test_a_message_may_quote_the_message_that_it_replaces(void **state)
     assert_string_equal(pgqrs_error_message(err), "outer: inner");
 }
 
-static void
-test_a_long_message_is_kept_whole(void **state)
+ERROR_TEST(test_a_long_message_is_kept_whole)
 {
     pgqrs_error *err = *state;
     char text[5001];
@@ -101,8 +93,7 @@ test_a_long_message_is_kept_whole(void **state)
     assert_string_equal(pgqrs_error_message(err), text);
 }
 
-static void
-test_a_message_is_one_line_and_cannot_drive_a_terminal(void **state)
+ERROR_TEST(test_a_message_is_one_line_and_cannot_drive_a_terminal)
 {
     static const struct {
         const char *given, *shown;
@@ -130,8 +121,7 @@ test_a_message_is_one_line_and_cannot_drive_a_terminal(void **state)
     }
 }
 
-static void
-test_the_sqlstate_is_kept_and_bounded(void **state)
+ERROR_TEST(test_the_sqlstate_is_kept_and_bounded)
 {
     pgqrs_error *err = *state;
 
@@ -144,8 +134,7 @@ test_the_sqlstate_is_kept_and_bounded(void **state)
     assert_string_equal(pgqrs_error_sqlstate(err), "longe");
 }
 
-static void
-test_out_of_memory_has_a_text_without_allocating_one(void **state)
+ERROR_TEST(test_out_of_memory_has_a_text_without_allocating_one)
 {
     pgqrs_error *err = *state;
 
@@ -170,8 +159,7 @@ is_expected_to_pass(pgqrs_status status)
     return 0;
 }
 
-static void
-test_each_status_says_whether_a_retry_makes_sense(void **state)
+ERROR_TEST(test_each_status_says_whether_a_retry_makes_sense)
 {
     static const pgqrs_status all[] = {
 #define STATUS(name, value, text) PGQRS_##name,
@@ -187,8 +175,7 @@ test_each_status_says_whether_a_retry_makes_sense(void **state)
     }
 }
 
-static void
-test_of_the_servers_errors_the_sqlstate_decides(void **state)
+ERROR_TEST(test_of_the_servers_errors_the_sqlstate_decides)
 {
     static const char *const passing[] = { "08006", "40001", "40P01", "53100", "53200", "53300",
                                            "55P03", "57014", "57P01", "57P03", "25006" };
@@ -210,8 +197,7 @@ test_of_the_servers_errors_the_sqlstate_decides(void **state)
     }
 }
 
-static void
-test_a_sqlstate_does_not_make_another_status_transient(void **state)
+ERROR_TEST(test_a_sqlstate_does_not_make_another_status_transient)
 {
     pgqrs_error *err = *state;
 
@@ -220,25 +206,4 @@ test_a_sqlstate_does_not_make_another_status_transient(void **state)
     assert_false(pgqrs_error_is_transient(err));
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        TEST(test_a_new_error_tells_of_no_failure),
-        TEST(test_no_error_object_is_fine_everywhere),
-        TEST(test_a_failure_is_kept_with_its_message),
-        TEST(test_the_next_failure_replaces_all_of_the_last),
-        TEST(test_a_message_may_quote_the_message_that_it_replaces),
-        TEST(test_a_long_message_is_kept_whole),
-        TEST(test_a_message_is_one_line_and_cannot_drive_a_terminal),
-        TEST(test_the_sqlstate_is_kept_and_bounded),
-        TEST(test_out_of_memory_has_a_text_without_allocating_one),
-        TEST(test_each_status_says_whether_a_retry_makes_sense),
-        TEST(test_of_the_servers_errors_the_sqlstate_decides),
-        TEST(test_a_sqlstate_does_not_make_another_status_transient),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,14 +1,9 @@
 /*
  * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made up.
  */
+#include "found.h"
+
 #include "queue/frontier.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #include "base/clock.h"
 
@@ -39,8 +34,7 @@ claim(pgqrsi_frontier *frontier, int64_t asked, int64_t count, int64_t last_id, 
     pgqrsi_frontier_claimed(frontier, &claimed);
 }
 
-static void
-a_new_client_begins_at_the_low_water_mark_and_knows_nothing(void **state)
+TEST(a_new_client_begins_at_the_low_water_mark_and_knows_nothing)
 {
     pgqrsi_frontier frontier = fresh();
 
@@ -48,19 +42,16 @@ a_new_client_begins_at_the_low_water_mark_and_knows_nothing(void **state)
     assert_int_equal(frontier.bound, LOW);
     assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS));
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
-        assert_false(
-            pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
+        assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
 }
 
-static void
-the_bound_follows_what_was_claimed_a_while_ago(void **state)
+TEST(the_bound_follows_what_was_claimed_a_while_ago)
 {
     pgqrsi_frontier frontier = fresh();
 
     (void)state;
     claim(&frontier, 10, 10, 110, START_MS + 1000);
-    assert_int_equal(frontier.bound,
-                     LOW); /* 110 was seen just now: a lower id may be committed yet */
+    assert_int_equal(frontier.bound, LOW); /* 110 was seen just now: a lower id may be committed yet */
     claim(&frontier, 10, 10, 120, START_MS + 1010);
     assert_int_equal(frontier.bound, LOW);
     claim(&frontier, 10, 10, 130, START_MS + 1100);
@@ -70,8 +61,7 @@ the_bound_follows_what_was_claimed_a_while_ago(void **state)
 }
 
 /* Two threads of one client: the claim that ended last may have begun before the candidate was seen. */
-static void
-a_claim_that_began_too_early_moves_nothing(void **state)
+TEST(a_claim_that_began_too_early_moves_nothing)
 {
     pgqrsi_frontier frontier = fresh();
 
@@ -82,20 +72,17 @@ a_claim_that_began_too_early_moves_nothing(void **state)
     assert_int_equal(frontier.bound, LOW);
 }
 
-static void
-a_full_claim_does_not_move_the_bound_beyond_itself(void **state)
+TEST(a_full_claim_does_not_move_the_bound_beyond_itself)
 {
     pgqrsi_frontier frontier = fresh();
 
     (void)state;
     claim(&frontier, 10, 10, 200, START_MS + 1000);
-    claim(&frontier, 10, 10, 150,
-          START_MS + 1100); /* what others had released or skipped lies below 200 */
+    claim(&frontier, 10, 10, 150, START_MS + 1100); /* what others had released or skipped lies below 200 */
     assert_int_equal(frontier.bound, 150);
 }
 
-static void
-the_bound_never_moves_back(void **state)
+TEST(the_bound_never_moves_back)
 {
     pgqrsi_frontier frontier = fresh();
     int64_t before = frontier.bound;
@@ -111,8 +98,7 @@ the_bound_never_moves_back(void **state)
     }
 }
 
-static void
-an_idle_client_passes_by_what_others_have_finished(void **state)
+TEST(an_idle_client_passes_by_what_others_have_finished)
 {
     pgqrsi_frontier frontier = fresh();
     const pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000 };
@@ -121,15 +107,13 @@ an_idle_client_passes_by_what_others_have_finished(void **state)
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
     claim(&frontier, 10, 0, 0, START_MS + 1001);
     assert_true(frontier.drained);
-    assert_int_equal(frontier.bound,
-                     LOW); /* of 5000 no one knows yet whether all below is committed */
+    assert_int_equal(frontier.bound, LOW); /* of 5000 no one knows yet whether all below is committed */
     claim(&frontier, 10, 0, 0, START_MS + 1100);
     assert_int_equal(frontier.bound, 5000);
 }
 
 /* Where the last peek saw something to claim, an empty claim may mean that the queue is paused. */
-static void
-an_empty_claim_of_a_lane_that_is_not_empty_says_nothing(void **state)
+TEST(an_empty_claim_of_a_lane_that_is_not_empty_says_nothing)
 {
     pgqrsi_frontier frontier = fresh();
     pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000, .head_ms = SERVER_MS };
@@ -147,8 +131,7 @@ an_empty_claim_of_a_lane_that_is_not_empty_says_nothing(void **state)
     assert_int_equal(frontier.bound, 5000);
 }
 
-static void
-a_pause_is_known_until_its_end_by_our_clock(void **state)
+TEST(a_pause_is_known_until_its_end_by_our_clock)
 {
     pgqrsi_frontier frontier = fresh();
     pgqrsi_peek peek = { .server_now_ms = SERVER_MS,
@@ -172,8 +155,7 @@ a_pause_is_known_until_its_end_by_our_clock(void **state)
 
 /* While there is something to claim, ids that were given out but not seen yet are no reason to look further.
  */
-static void
-a_busy_client_does_not_run_ahead_of_its_claims(void **state)
+TEST(a_busy_client_does_not_run_ahead_of_its_claims)
 {
     pgqrsi_frontier frontier = fresh();
     const pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000 };
@@ -186,8 +168,7 @@ a_busy_client_does_not_run_ahead_of_its_claims(void **state)
     assert_int_equal(frontier.bound, LOW + 40);
 }
 
-static void
-hints_are_asked_for_once_a_second(void **state)
+TEST(hints_are_asked_for_once_a_second)
 {
     pgqrsi_frontier frontier = fresh();
     const pgqrsi_peek peek = { .server_now_ms = SERVER_MS };
@@ -198,8 +179,7 @@ hints_are_asked_for_once_a_second(void **state)
     assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS + 1000));
 }
 
-static void
-a_band_is_due_when_the_server_said_so_by_our_clock(void **state)
+TEST(a_band_is_due_when_the_server_said_so_by_our_clock)
 {
     pgqrsi_frontier frontier = fresh();
     const pgqrsi_peek peek = { .vt_ms = { SERVER_MS - 5000, SERVER_MS + 300, 0 },
@@ -213,12 +193,10 @@ a_band_is_due_when_the_server_said_so_by_our_clock(void **state)
     assert_false(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_BELOW, PGQRSI_CLOCK_NEVER - 1));
 }
 
-static void
-a_band_that_came_back_short_is_left_alone_for_a_moment(void **state)
+TEST(a_band_that_came_back_short_is_left_alone_for_a_moment)
 {
     pgqrsi_frontier frontier = fresh();
-    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS },
-                               .server_now_ms = SERVER_MS };
+    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS }, .server_now_ms = SERVER_MS };
 
     (void)state;
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
@@ -231,8 +209,7 @@ a_band_that_came_back_short_is_left_alone_for_a_moment(void **state)
     assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + 1));
 }
 
-static void
-the_older_of_two_lanes_goes_first(void **state)
+TEST(the_older_of_two_lanes_goes_first)
 {
     pgqrsi_frontier frontier = fresh();
     pgqrsi_peek peek = { .vt_ms = { 0, SERVER_MS - 100, 0 },
@@ -252,8 +229,7 @@ the_older_of_two_lanes_goes_first(void **state)
     assert_false(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* not due at all */
 }
 
-static void
-what_this_client_held_back_itself_is_due_in_time(void **state)
+TEST(what_this_client_held_back_itself_is_due_in_time)
 {
     static const struct {
         int32_t priority;
@@ -269,8 +245,7 @@ what_this_client_held_back_itself_is_due_in_time(void **state)
         pgqrsi_frontier frontier = fresh();
 
         pgqrsi_frontier_held(&frontier, cases[i].priority, 500, START_MS);
-        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000,
-                             START_MS); /* a later one changes nothing */
+        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000, START_MS); /* a later one changes nothing */
         for (int band = 0; band < PGQRSI_BAND_COUNT; band++) {
             assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 499));
             assert_int_equal(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 500),
@@ -279,8 +254,7 @@ what_this_client_held_back_itself_is_due_in_time(void **state)
     }
 }
 
-static void
-of_an_unknown_priority_every_band_is_due(void **state)
+TEST(of_an_unknown_priority_every_band_is_due)
 {
     pgqrsi_frontier frontier = fresh();
 
@@ -291,12 +265,10 @@ of_an_unknown_priority_every_band_is_due(void **state)
         assert_true(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 20));
     }
     pgqrsi_frontier_held_any(&frontier, 0, START_MS);
-    assert_true(
-        pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
+    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
 }
 
-static void
-ten_years_do_not_overflow(void **state)
+TEST(ten_years_do_not_overflow)
 {
     pgqrsi_frontier frontier = fresh();
     const int64_t ten_years_ms = INT64_C(315360000000);
@@ -308,8 +280,7 @@ ten_years_do_not_overflow(void **state)
 }
 
 /* The worker's looks and reports go over two connections: a look that was asked for first may be answered last. */
-static void
-a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since(void **state)
+TEST(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since)
 {
     pgqrsi_frontier frontier;
     pgqrsi_peek peek = { .server_now_ms = SERVER_MS, .issued = 5000, .asked_ms = START_MS + 10 };
@@ -330,28 +301,4 @@ a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since(void **stat
     assert_true(frontier.held_from_ms[PGQRSI_BAND_DEFAULT] > 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since),
-        cmocka_unit_test(a_new_client_begins_at_the_low_water_mark_and_knows_nothing),
-        cmocka_unit_test(the_bound_follows_what_was_claimed_a_while_ago),
-        cmocka_unit_test(a_claim_that_began_too_early_moves_nothing),
-        cmocka_unit_test(a_full_claim_does_not_move_the_bound_beyond_itself),
-        cmocka_unit_test(the_bound_never_moves_back),
-        cmocka_unit_test(an_idle_client_passes_by_what_others_have_finished),
-        cmocka_unit_test(an_empty_claim_of_a_lane_that_is_not_empty_says_nothing),
-        cmocka_unit_test(a_pause_is_known_until_its_end_by_our_clock),
-        cmocka_unit_test(a_busy_client_does_not_run_ahead_of_its_claims),
-        cmocka_unit_test(hints_are_asked_for_once_a_second),
-        cmocka_unit_test(a_band_is_due_when_the_server_said_so_by_our_clock),
-        cmocka_unit_test(a_band_that_came_back_short_is_left_alone_for_a_moment),
-        cmocka_unit_test(the_older_of_two_lanes_goes_first),
-        cmocka_unit_test(what_this_client_held_back_itself_is_due_in_time),
-        cmocka_unit_test(of_an_unknown_priority_every_band_is_due),
-        cmocka_unit_test(ten_years_do_not_overflow),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

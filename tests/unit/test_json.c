@@ -1,16 +1,12 @@
 /*
  * The JSON check: the corpus in fuzz/corpus/json/, whose verdicts are PostgreSQL's; where a fault is; the limits.
  */
+#include "found.h"
+
 #include <dirent.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/buffer.h"
 #include "base/json.h"
@@ -137,8 +133,7 @@ look_at_bad(const char *name, const pgqrsi_buffer *text)
     return 1;
 }
 
-static void
-test_the_corpus_gets_the_verdicts_of_postgresql(void **state)
+TEST(test_the_corpus_gets_the_verdicts_of_postgresql)
 {
     size_t wrong = 0, good, bad;
 
@@ -151,8 +146,7 @@ test_the_corpus_gets_the_verdicts_of_postgresql(void **state)
     assert_true(bad >= 200);
 }
 
-static void
-test_a_fault_is_reported_at_the_byte_at_fault(void **state)
+TEST(test_a_fault_is_reported_at_the_byte_at_fault)
 {
     static const struct {
         const char *text, *problem; /* the problem starts with this */
@@ -213,8 +207,7 @@ test_a_fault_is_reported_at_the_byte_at_fault(void **state)
     }
 }
 
-static void
-test_a_text_that_was_not_given_is_refused(void **state)
+TEST(test_a_text_that_was_not_given_is_refused)
 {
     pgqrsi_json_fault fault = { NULL, 1 };
 
@@ -225,8 +218,7 @@ test_a_text_that_was_not_given_is_refused(void **state)
 }
 
 /* Eight bytes are looked at in one step: every byte at every place of two such steps gets its own verdict. */
-static void
-test_every_byte_is_seen_wherever_it_stands_in_a_string(void **state)
+TEST(test_every_byte_is_seen_wherever_it_stands_in_a_string)
 {
     char text[26];
 
@@ -247,8 +239,7 @@ test_every_byte_is_seen_wherever_it_stands_in_a_string(void **state)
     }
 }
 
-static void
-test_no_beginning_of_a_text_is_taken_for_the_whole(void **state)
+TEST(test_no_beginning_of_a_text_is_taken_for_the_whole)
 {
     static const char text[] =
         "{\"k\\u00e9y\":[-1.5e+3,true,null,\"\\ud83d\\ude00 \xe6\x97\xa5\",{\"a\":{}}]}";
@@ -260,8 +251,7 @@ test_no_beginning_of_a_text_is_taken_for_the_whole(void **state)
         assert_false(check(text, size, &fault));
 }
 
-static void
-test_nesting_ends_at_64(void **state)
+TEST(test_nesting_ends_at_64)
 {
     static const char *const opens[] = { "[", "{\"a\":" };
     static const char *const closes[] = { "]", "}" };
@@ -284,8 +274,7 @@ test_nesting_ends_at_64(void **state)
     }
 }
 
-static void
-test_siblings_do_not_count_as_nesting(void **state)
+TEST(test_siblings_do_not_count_as_nesting)
 {
     pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
 
@@ -298,8 +287,7 @@ test_siblings_do_not_count_as_nesting(void **state)
 }
 
 /* Every verdict in this table was PostgreSQL 15's. */
-static void
-test_long_numbers_end_where_numeric_ends(void **state)
+TEST(test_long_numbers_end_where_numeric_ends)
 {
     static const struct {
         const char *head, *digit;
@@ -335,8 +323,7 @@ test_long_numbers_end_where_numeric_ends(void **state)
     }
 }
 
-static void
-test_a_text_holds_at_most_8388608_values(void **state)
+TEST(test_a_text_holds_at_most_8388608_values)
 {
     pgqrsi_buffer text = PGQRSI_BUFFER_INIT;
     pgqrsi_json_fault fault;
@@ -358,8 +345,7 @@ test_a_text_holds_at_most_8388608_values(void **state)
 
 /* Every length in this table was what PostgreSQL 15 printed, but for -0.00 (a sign less) and a name that is
  * given twice (kept once). */
-static void
-test_the_printed_length_counts_numbers_without_exponents(void **state)
+TEST(test_the_printed_length_counts_numbers_without_exponents)
 {
     static const struct {
         const char *text;
@@ -396,8 +382,7 @@ test_the_printed_length_counts_numbers_without_exponents(void **state)
     }
 }
 
-static void
-test_only_objects_are_objects(void **state)
+TEST(test_only_objects_are_objects)
 {
     (void)state;
     assert_true(pgqrsi_json_is_object(pgqrs_slice_of("{}")));
@@ -408,22 +393,4 @@ test_only_objects_are_objects(void **state)
     assert_false(pgqrsi_json_is_object((pgqrs_slice){ NULL, 0 }));
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_the_corpus_gets_the_verdicts_of_postgresql),
-        cmocka_unit_test(test_a_fault_is_reported_at_the_byte_at_fault),
-        cmocka_unit_test(test_a_text_that_was_not_given_is_refused),
-        cmocka_unit_test(test_every_byte_is_seen_wherever_it_stands_in_a_string),
-        cmocka_unit_test(test_no_beginning_of_a_text_is_taken_for_the_whole),
-        cmocka_unit_test(test_nesting_ends_at_64),
-        cmocka_unit_test(test_siblings_do_not_count_as_nesting),
-        cmocka_unit_test(test_long_numbers_end_where_numeric_ends),
-        cmocka_unit_test(test_a_text_holds_at_most_8388608_values),
-        cmocka_unit_test(test_the_printed_length_counts_numbers_without_exponents),
-        cmocka_unit_test(test_only_objects_are_objects),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

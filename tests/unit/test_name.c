@@ -1,14 +1,10 @@
 /*
  * UTF-8 and names: what a user may call a queue, and how a refusal reads.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include "base/name.h"
 
@@ -54,8 +50,7 @@ encode(uint32_t point, char *out)
     return 4;
 }
 
-static void
-test_every_code_point_is_valid_except_surrogates(void **state)
+TEST(test_every_code_point_is_valid_except_surrogates)
 {
     char bytes[4];
 
@@ -72,8 +67,7 @@ test_every_code_point_is_valid_except_surrogates(void **state)
 }
 
 /* Nothing else is valid: there are as many sequences of each length as there are code points for it. */
-static void
-test_there_is_one_form_of_each_code_point(void **state)
+TEST(test_there_is_one_form_of_each_code_point)
 {
     size_t two = 0, three = 0, four = 0;
     char bytes[4];
@@ -99,8 +93,7 @@ test_there_is_one_form_of_each_code_point(void **state)
     assert_int_equal(four, (0x110000 - 0x10000) / 64);
 }
 
-static void
-test_the_valid_prefix_ends_before_the_first_bad_sequence(void **state)
+TEST(test_the_valid_prefix_ends_before_the_first_bad_sequence)
 {
     static const struct {
         const char *text;
@@ -128,8 +121,7 @@ test_the_valid_prefix_ends_before_the_first_bad_sequence(void **state)
     assert_int_equal(pgqrsi_utf8_valid_prefix((pgqrs_slice){ NULL, 0 }), 0);
 }
 
-static void
-test_names_are_data_and_hold_any_text(void **state)
+TEST(test_names_are_data_and_hold_any_text)
 {
     static const char *const names[] = { "a",
                                          "emails",
@@ -150,8 +142,7 @@ test_names_are_data_and_hold_any_text(void **state)
         assert_int_equal(pgqrsi_name_check("queue name", pgqrs_slice_of(names[i]), 128, NULL), PGQRS_OK);
 }
 
-static void
-test_a_name_has_1_to_its_most_bytes(void **state)
+TEST(test_a_name_has_1_to_its_most_bytes)
 {
     char name[129];
 
@@ -164,8 +155,7 @@ test_a_name_has_1_to_its_most_bytes(void **state)
     assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ NULL, 0 }, 128, NULL), PGQRS_EINVAL);
 }
 
-static void
-test_bytes_count_not_characters(void **state)
+TEST(test_bytes_count_not_characters)
 {
     char name[130];
 
@@ -176,8 +166,7 @@ test_bytes_count_not_characters(void **state)
     assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 130 }, 128, NULL), PGQRS_EINVAL);
 }
 
-static void
-test_control_characters_are_refused_wherever_they_stand(void **state)
+TEST(test_control_characters_are_refused_wherever_they_stand)
 {
     (void)state;
     for (uint32_t point = 0; point < 0x200; point++) {
@@ -196,8 +185,7 @@ test_control_characters_are_refused_wherever_they_stand(void **state)
     }
 }
 
-static void
-test_a_refusal_says_what_was_refused_and_why(void **state)
+TEST(test_a_refusal_says_what_was_refused_and_why)
 {
     static const struct {
         pgqrs_slice name;
@@ -222,19 +210,4 @@ test_a_refusal_says_what_was_refused_and_why(void **state)
     pgqrs_error_free(err);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_code_point_is_valid_except_surrogates),
-        cmocka_unit_test(test_there_is_one_form_of_each_code_point),
-        cmocka_unit_test(test_the_valid_prefix_ends_before_the_first_bad_sequence),
-        cmocka_unit_test(test_names_are_data_and_hold_any_text),
-        cmocka_unit_test(test_a_name_has_1_to_its_most_bytes),
-        cmocka_unit_test(test_bytes_count_not_characters),
-        cmocka_unit_test(test_control_characters_are_refused_wherever_they_stand),
-        cmocka_unit_test(test_a_refusal_says_what_was_refused_and_why),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,15 +1,11 @@
 /*
  * Structs that callers and the library share begin with their size, so that either may be the newer one.
  */
+#include "found.h"
+
 #include "base/options.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <pgqrs.h>
 
@@ -34,8 +30,7 @@ read_options(const void *given, struct second *own)
     return pgqrsi_options_read("some", "SOME_INIT", given, own, NULL);
 }
 
-static void
-a_shorter_struct_leaves_the_rest_at_its_defaults(void **state)
+TEST(a_shorter_struct_leaves_the_rest_at_its_defaults)
 {
     const struct first given = { sizeof(given), 1 };
     struct second own;
@@ -47,8 +42,7 @@ a_shorter_struct_leaves_the_rest_at_its_defaults(void **state)
     assert_int_equal(own.size, sizeof(own));
 }
 
-static void
-a_longer_struct_is_accepted_if_its_rest_is_zero(void **state)
+TEST(a_longer_struct_is_accepted_if_its_rest_is_zero)
 {
     struct third given = { sizeof(given), 1, 2, 0 };
     struct second own;
@@ -62,8 +56,7 @@ a_longer_struct_is_accepted_if_its_rest_is_zero(void **state)
     assert_int_equal(own.a, 10); /* nothing was copied */
 }
 
-static void
-no_struct_means_the_defaults_and_one_without_a_size_is_refused(void **state)
+TEST(no_struct_means_the_defaults_and_one_without_a_size_is_refused)
 {
     static const size_t wrong[] = { 0, 1, sizeof(size_t), SIZE_MAX, 1 << 20 };
     struct second given = { 0, 1, 2 }, own;
@@ -79,8 +72,7 @@ no_struct_means_the_defaults_and_one_without_a_size_is_refused(void **state)
     }
 }
 
-static void
-results_reach_as_far_as_both_structs(void **state)
+TEST(results_reach_as_far_as_both_structs)
 {
     const struct second own = { sizeof(own), 1, 2 };
     struct {
@@ -99,8 +91,7 @@ results_reach_as_far_as_both_structs(void **state)
     assert_int_equal(longer.c, 0);
 }
 
-static void
-every_value_of_an_enumeration_has_a_name(void **state)
+TEST(every_value_of_an_enumeration_has_a_name)
 {
     (void)state;
     for (int i = 0; i <= (int)PGQRS_JOB_RELEASED; i++)
@@ -120,16 +111,4 @@ every_value_of_an_enumeration_has_a_name(void **state)
     assert_string_equal(pgqrs_outcome_name((pgqrs_outcome)-1), "unknown");
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_shorter_struct_leaves_the_rest_at_its_defaults),
-        cmocka_unit_test(a_longer_struct_is_accepted_if_its_rest_is_zero),
-        cmocka_unit_test(no_struct_means_the_defaults_and_one_without_a_size_is_refused),
-        cmocka_unit_test(results_reach_as_far_as_both_structs),
-        cmocka_unit_test(every_value_of_an_enumeration_has_a_name),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

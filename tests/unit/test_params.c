@@ -1,15 +1,11 @@
 /*
  * Parameters in PostgreSQL's binary format, byte by byte.
  */
+#include "found.h"
+
 #include "db/params.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 enum { INT8 = 20, TEXT = 25, JSONB = 3802, INT8_ARRAY = 1016, TEXT_ARRAY = 1009, JSONB_ARRAY = 3807 };
 
@@ -33,8 +29,7 @@ expect_null(const pgqrsi_params *params, int i, uint32_t type)
     assert_int_equal(params->at[i].is_null, 1);
 }
 
-static void
-numbers_are_big_endian(void **state)
+TEST(numbers_are_big_endian)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -51,8 +46,7 @@ numbers_are_big_endian(void **state)
     pgqrsi_params_release(&params);
 }
 
-static void
-an_id_of_zero_is_null(void **state)
+TEST(an_id_of_zero_is_null)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -64,8 +58,7 @@ an_id_of_zero_is_null(void **state)
     pgqrsi_params_release(&params);
 }
 
-static void
-a_missing_text_is_null_and_an_empty_one_is_not(void **state)
+TEST(a_missing_text_is_null_and_an_empty_one_is_not)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -81,8 +74,7 @@ a_missing_text_is_null_and_an_empty_one_is_not(void **state)
     pgqrsi_params_release(&params);
 }
 
-static void
-json_has_its_version_before_it(void **state)
+TEST(json_has_its_version_before_it)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -97,8 +89,7 @@ json_has_its_version_before_it(void **state)
 /* Dimensions, NULLs, type of the elements, how many, from which index. */
 #define HEADER(type, count) "\0\0\0\1\0\0\0\1\0\0" type "\0\0\0" count "\0\0\0\1"
 
-static void
-arrays_have_one_dimension_from_1(void **state)
+TEST(arrays_have_one_dimension_from_1)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -130,8 +121,7 @@ arrays_have_one_dimension_from_1(void **state)
     pgqrsi_params_release(&params);
 }
 
-static void
-a_parameter_stays_where_it_is_when_others_follow(void **state)
+TEST(a_parameter_stays_where_it_is_when_others_follow)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     char large[5000];
@@ -147,8 +137,7 @@ a_parameter_stays_where_it_is_when_others_follow(void **state)
     pgqrsi_params_release(&params);
 }
 
-static void
-more_than_there_is_room_for_is_remembered(void **state)
+TEST(more_than_there_is_room_for_is_remembered)
 {
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
 
@@ -167,18 +156,4 @@ more_than_there_is_room_for_is_remembered(void **state)
     pgqrsi_params_release(&params);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers_are_big_endian),
-        cmocka_unit_test(an_id_of_zero_is_null),
-        cmocka_unit_test(a_missing_text_is_null_and_an_empty_one_is_not),
-        cmocka_unit_test(json_has_its_version_before_it),
-        cmocka_unit_test(arrays_have_one_dimension_from_1),
-        cmocka_unit_test(a_parameter_stays_where_it_is_when_others_follow),
-        cmocka_unit_test(more_than_there_is_room_for_is_remembered),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

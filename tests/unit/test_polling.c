@@ -1,14 +1,9 @@
 /*
  * When a worker asks for messages, looks, and sleeps: pure decisions, so every interleaving can be made up.
  */
+#include "found.h"
+
 #include "worker/polling.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
 
 #define NEVER INT64_MAX
 #define START_MS 1000000
@@ -54,8 +49,7 @@ sleeping(void)
     return polling;
 }
 
-static void
-the_last_look_is_asked_for_later_than_producers_leave_out_their_test(void **state)
+TEST(the_last_look_is_asked_for_later_than_producers_leave_out_their_test)
 {
     pgqrsi_polling polling = checking();
 
@@ -67,8 +61,7 @@ the_last_look_is_asked_for_later_than_producers_leave_out_their_test(void **stat
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 1);
 }
 
-static void
-hints_that_were_asked_for_before_that_are_not_the_last_look(void **state)
+TEST(hints_that_were_asked_for_before_that_are_not_the_last_look)
 {
     pgqrsi_polling polling = checking();
 
@@ -80,8 +73,7 @@ hints_that_were_asked_for_before_that_are_not_the_last_look(void **state)
 
 /* As it was traced: the peek begins beside the claim of a worker that was woken, and its answer comes when
  * the claim has found nothing more. */
-static void
-hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look(void **state)
+TEST(hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look)
 {
     pgqrsi_polling polling = sleeping();
     int64_t woken_ms = START_MS + 1000;
@@ -98,8 +90,7 @@ hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look(void **state)
     assert_int_equal(polling.state, PGQRSI_POLLING_SLEEPING);
 }
 
-static void
-a_look_that_did_not_cover_everything_is_repeated(void **state)
+TEST(a_look_that_did_not_cover_everything_is_repeated)
 {
     pgqrsi_polling polling = checking();
     pgqrsi_hints partial = nothing;
@@ -117,8 +108,7 @@ a_look_that_did_not_cover_everything_is_repeated(void **state)
     assert_int_equal(polling.state, PGQRSI_POLLING_SLEEPING);
 }
 
-static void
-hints_that_could_not_be_had_do_not_say_that_nothing_is_due(void **state)
+TEST(hints_that_could_not_be_had_do_not_say_that_nothing_is_due)
 {
     const pgqrsi_hints refused = { .is_known = 0 };
     pgqrsi_polling polling = checking();
@@ -132,8 +122,7 @@ hints_that_could_not_be_had_do_not_say_that_nothing_is_due(void **state)
     assert_int_equal(pgqrsi_polling_may_claim(&polling, START_MS + 1300), 1);
 }
 
-static void
-a_look_that_was_lost_is_repeated_at_once(void **state)
+TEST(a_look_that_was_lost_is_repeated_at_once)
 {
     const pgqrsi_hints lost = { .is_lost = 1 };
     pgqrsi_polling polling = checking();
@@ -145,8 +134,7 @@ a_look_that_was_lost_is_repeated_at_once(void **state)
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 0);
 }
 
-static void
-a_wake_up_ends_the_pause_after_wrong_hints(void **state)
+TEST(a_wake_up_ends_the_pause_after_wrong_hints)
 {
     pgqrsi_hints wrong = nothing;
     pgqrsi_polling polling = checking();
@@ -166,8 +154,7 @@ a_wake_up_ends_the_pause_after_wrong_hints(void **state)
     assert_int_equal(pgqrsi_polling_may_claim(&polling, now_ms + 11), 1);
 }
 
-static void
-a_wake_up_while_a_claim_is_under_way_makes_another_one(void **state)
+TEST(a_wake_up_while_a_claim_is_under_way_makes_another_one)
 {
     pgqrsi_polling polling = { .hinted_ms = START_MS };
 
@@ -191,8 +178,7 @@ end_round(pgqrsi_polling *polling, int has_found)
     pgqrsi_polling_round_ended(polling, 1, START_MS);
 }
 
-static void
-while_messages_arrive_one_at_a_time_it_goes_on_claiming(void **state)
+TEST(while_messages_arrive_one_at_a_time_it_goes_on_claiming)
 {
     pgqrsi_polling polling = { .hinted_ms = START_MS };
     int vain = 0;
@@ -210,8 +196,7 @@ while_messages_arrive_one_at_a_time_it_goes_on_claiming(void **state)
     assert_in_range(vain, 1, 12);
 }
 
-static void
-a_message_now_and_then_does_not_keep_it_claiming(void **state)
+TEST(a_message_now_and_then_does_not_keep_it_claiming)
 {
     pgqrsi_polling polling = { .hinted_ms = START_MS };
 
@@ -220,8 +205,7 @@ a_message_now_and_then_does_not_keep_it_claiming(void **state)
     assert_int_equal(polling.state, PGQRSI_POLLING_LOCKING);
 }
 
-static void
-it_gives_the_lock_up_when_most_rounds_find_something(void **state)
+TEST(it_gives_the_lock_up_when_most_rounds_find_something)
 {
     pgqrsi_polling polling = sleeping();
     int rounds = 0;
@@ -233,8 +217,7 @@ it_gives_the_lock_up_when_most_rounds_find_something(void **state)
     assert_in_range(rounds, 2, 12);
 }
 
-static void
-it_sleeps_until_what_it_knows_of_is_due(void **state)
+TEST(it_sleeps_until_what_it_knows_of_is_due)
 {
     pgqrsi_hints later = nothing;
     pgqrsi_polling polling = checking();
@@ -248,8 +231,7 @@ it_sleeps_until_what_it_knows_of_is_due(void **state)
     assert_int_equal(pgqrsi_polling_due_ms(&polling, START_MS + 9), START_MS + 500);
 }
 
-static void
-without_the_lock_it_looks_again_soon(void **state)
+TEST(without_the_lock_it_looks_again_soon)
 {
     pgqrsi_polling polling = { .hinted_ms = START_MS };
     int64_t now_ms = START_MS;
@@ -270,8 +252,7 @@ without_the_lock_it_looks_again_soon(void **state)
     }
 }
 
-static void
-the_end_of_the_session_makes_it_claim_again(void **state)
+TEST(the_end_of_the_session_makes_it_claim_again)
 {
     pgqrsi_polling polling = sleeping();
 
@@ -282,25 +263,4 @@ the_end_of_the_session_makes_it_claim_again(void **state)
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 0);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(the_last_look_is_asked_for_later_than_producers_leave_out_their_test),
-        cmocka_unit_test(hints_that_were_asked_for_before_that_are_not_the_last_look),
-        cmocka_unit_test(hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look),
-        cmocka_unit_test(a_look_that_did_not_cover_everything_is_repeated),
-        cmocka_unit_test(hints_that_could_not_be_had_do_not_say_that_nothing_is_due),
-        cmocka_unit_test(a_look_that_was_lost_is_repeated_at_once),
-        cmocka_unit_test(a_wake_up_ends_the_pause_after_wrong_hints),
-        cmocka_unit_test(a_wake_up_while_a_claim_is_under_way_makes_another_one),
-        cmocka_unit_test(while_messages_arrive_one_at_a_time_it_goes_on_claiming),
-        cmocka_unit_test(a_message_now_and_then_does_not_keep_it_claiming),
-        cmocka_unit_test(it_gives_the_lock_up_when_most_rounds_find_something),
-        cmocka_unit_test(it_sleeps_until_what_it_knows_of_is_due),
-        cmocka_unit_test(without_the_lock_it_looks_again_soon),
-        cmocka_unit_test(the_end_of_the_session_makes_it_claim_again),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,13 +1,9 @@
 /*
  * Lease tokens and jitter.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdlib.h>
+#include "found.h"
 
-#include <cmocka.h>
+#include <stdlib.h>
 
 #include "base/random.h"
 
@@ -21,8 +17,7 @@ compare(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-static void
-test_tokens_are_positive_and_never_alike(void **state)
+TEST(test_tokens_are_positive_and_never_alike)
 {
     static int64_t tokens[DRAWS];
 
@@ -38,8 +33,7 @@ test_tokens_are_positive_and_never_alike(void **state)
 
 /* A bit that is set in fewer than 4,600 or more than 5,400 of 10,000 draws is eight standard deviations off.
  */
-static void
-test_each_of_the_63_bits_is_a_coin(void **state)
+TEST(test_each_of_the_63_bits_is_a_coin)
 {
     int set[64] = { 0 };
 
@@ -55,8 +49,7 @@ test_each_of_the_63_bits_is_a_coin(void **state)
     assert_int_equal(set[63], 0);
 }
 
-static void
-test_jitter_stays_within_a_fifth_and_reaches_both_ends(void **state)
+TEST(test_jitter_stays_within_a_fifth_and_reaches_both_ends)
 {
     int seen[5] = { 0 };
 
@@ -71,8 +64,7 @@ test_jitter_stays_within_a_fifth_and_reaches_both_ends(void **state)
         assert_in_range(seen[i], DRAWS / 5 - 400, DRAWS / 5 + 400);
 }
 
-static void
-test_jitter_of_large_values_stays_within_a_fifth(void **state)
+TEST(test_jitter_of_large_values_stays_within_a_fifth)
 {
     static const int64_t values[] = { 100, 999, 604800000, INT64_C(1000000000000000000) };
 
@@ -92,8 +84,7 @@ test_jitter_of_large_values_stays_within_a_fifth(void **state)
     }
 }
 
-static void
-test_what_is_too_small_for_a_fifth_stays(void **state)
+TEST(test_what_is_too_small_for_a_fifth_stays)
 {
     (void)state;
     for (int64_t value = -10; value < 5; value++)
@@ -101,16 +92,4 @@ test_what_is_too_small_for_a_fifth_stays(void **state)
             assert_int_equal(pgqrsi_random_jitter(value), value);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_tokens_are_positive_and_never_alike),
-        cmocka_unit_test(test_each_of_the_63_bits_is_a_coin),
-        cmocka_unit_test(test_jitter_stays_within_a_fifth_and_reaches_both_ends),
-        cmocka_unit_test(test_jitter_of_large_values_stays_within_a_fifth),
-        cmocka_unit_test(test_what_is_too_small_for_a_fifth_stays),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,17 +1,12 @@
 /*
  * The token bucket, with a clock of the test's own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "found.h"
 
 #include "base/rate.h"
 
-static void
-test_without_a_limit_everything_passes(void **state)
+TEST(test_without_a_limit_everything_passes)
 {
     pgqrsi_rate rate;
 
@@ -21,8 +16,7 @@ test_without_a_limit_everything_passes(void **state)
         assert_true(pgqrsi_rate_take(&rate, 1000000, 1000));
 }
 
-static void
-test_a_burst_of_one_second_passes_at_once(void **state)
+TEST(test_a_burst_of_one_second_passes_at_once)
 {
     pgqrsi_rate rate;
 
@@ -33,8 +27,7 @@ test_a_burst_of_one_second_passes_at_once(void **state)
     assert_false(pgqrsi_rate_take(&rate, 1, 5000));
 }
 
-static void
-test_an_empty_bucket_fills_at_its_rate(void **state)
+TEST(test_an_empty_bucket_fills_at_its_rate)
 {
     pgqrsi_rate rate;
 
@@ -51,8 +44,7 @@ test_an_empty_bucket_fills_at_its_rate(void **state)
     assert_false(pgqrsi_rate_take(&rate, 1, 60));
 }
 
-static void
-test_looking_often_loses_no_fraction(void **state)
+TEST(test_looking_often_loses_no_fraction)
 {
     pgqrsi_rate rate;
 
@@ -64,8 +56,7 @@ test_looking_often_loses_no_fraction(void **state)
     assert_true(pgqrsi_rate_take(&rate, 1, 1000));
 }
 
-static void
-test_a_long_pause_saves_up_no_more_than_a_burst(void **state)
+TEST(test_a_long_pause_saves_up_no_more_than_a_burst)
 {
     static const int64_t pauses[] = { 1000, 1001, 3600000, INT64_MAX };
 
@@ -80,8 +71,7 @@ test_a_long_pause_saves_up_no_more_than_a_burst(void **state)
     }
 }
 
-static void
-test_a_batch_beyond_the_bucket_passes_when_it_is_full_and_is_paid_for_later(void **state)
+TEST(test_a_batch_beyond_the_bucket_passes_when_it_is_full_and_is_paid_for_later)
 {
     pgqrsi_rate rate;
 
@@ -97,8 +87,7 @@ test_a_batch_beyond_the_bucket_passes_when_it_is_full_and_is_paid_for_later(void
     assert_true(pgqrsi_rate_take(&rate, 1, 9100));
 }
 
-static void
-test_a_batch_beyond_the_bucket_does_not_pass_when_one_is_missing(void **state)
+TEST(test_a_batch_beyond_the_bucket_does_not_pass_when_one_is_missing)
 {
     pgqrsi_rate rate;
 
@@ -109,8 +98,7 @@ test_a_batch_beyond_the_bucket_does_not_pass_when_one_is_missing(void **state)
     assert_true(pgqrsi_rate_take(&rate, 9, 0));
 }
 
-static void
-test_a_refusal_costs_nothing(void **state)
+TEST(test_a_refusal_costs_nothing)
 {
     pgqrsi_rate rate;
 
@@ -122,8 +110,7 @@ test_a_refusal_costs_nothing(void **state)
     assert_true(pgqrsi_rate_take(&rate, 4, 0));
 }
 
-static void
-test_in_the_long_run_the_rate_is_kept(void **state)
+TEST(test_in_the_long_run_the_rate_is_kept)
 {
     pgqrsi_rate rate;
     int64_t taken = 0;
@@ -139,8 +126,7 @@ test_in_the_long_run_the_rate_is_kept(void **state)
     assert_in_range(taken, 700 * 60 + 700 - 3, 700 * 60 + 700);
 }
 
-static void
-test_a_time_before_the_last_gives_nothing_and_takes_nothing(void **state)
+TEST(test_a_time_before_the_last_gives_nothing_and_takes_nothing)
 {
     pgqrsi_rate rate;
 
@@ -155,21 +141,4 @@ test_a_time_before_the_last_gives_nothing_and_takes_nothing(void **state)
     assert_false(pgqrsi_rate_take(&rate, 1, 7000));
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_without_a_limit_everything_passes),
-        cmocka_unit_test(test_a_burst_of_one_second_passes_at_once),
-        cmocka_unit_test(test_an_empty_bucket_fills_at_its_rate),
-        cmocka_unit_test(test_looking_often_loses_no_fraction),
-        cmocka_unit_test(test_a_long_pause_saves_up_no_more_than_a_burst),
-        cmocka_unit_test(test_a_batch_beyond_the_bucket_passes_when_it_is_full_and_is_paid_for_later),
-        cmocka_unit_test(test_a_batch_beyond_the_bucket_does_not_pass_when_one_is_missing),
-        cmocka_unit_test(test_a_refusal_costs_nothing),
-        cmocka_unit_test(test_in_the_long_run_the_rate_is_kept),
-        cmocka_unit_test(test_a_time_before_the_last_gives_nothing_and_takes_nothing),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,19 +1,14 @@
 /*
  * The classes of the server's failures.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
 
-#include <cmocka.h>
+#include "found.h"
 
 #include "db/sqlstate.h"
 
 enum { ROW = 1, LOCK = 2, LATER = 4 };
 
-static void
-every_failure_is_in_its_classes(void **state)
+TEST(every_failure_is_in_its_classes)
 {
     static const struct {
         const char *sqlstate;
@@ -63,12 +58,4 @@ every_failure_is_in_its_classes(void **state)
     }
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_failure_is_in_its_classes),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

@@ -1,14 +1,10 @@
 /*
  * The table of statuses, whose values are part of the ABI.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
+#include "found.h"
+
 #include <stdio.h>
 #include <string.h>
-
-#include <cmocka.h>
 
 #include <pgqrs/status.h>
 #include <pgqrs/version.h>
@@ -25,8 +21,7 @@ static const struct row {
 
 #define ROW_COUNT (sizeof(rows) / sizeof(rows[0]))
 
-static void
-test_success_is_zero_and_failures_count_down_without_a_gap(void **state)
+TEST(test_success_is_zero_and_failures_count_down_without_a_gap)
 {
     (void)state;
     assert_string_equal(rows[0].name, "PGQRS_OK");
@@ -35,8 +30,7 @@ test_success_is_zero_and_failures_count_down_without_a_gap(void **state)
 }
 
 /* A program that was compiled against an older header relies on these. */
-static void
-test_values_that_were_released_stay(void **state)
+TEST(test_values_that_were_released_stay)
 {
     (void)state;
     assert_int_equal(PGQRS_ENOMEM, -1);
@@ -49,8 +43,7 @@ test_values_that_were_released_stay(void **state)
     assert_int_equal(PGQRS_ESYSTEM, -20);
 }
 
-static void
-test_each_status_has_a_name_and_a_text_of_its_own(void **state)
+TEST(test_each_status_has_a_name_and_a_text_of_its_own)
 {
     (void)state;
     for (size_t i = 0; i < ROW_COUNT; i++) {
@@ -67,8 +60,7 @@ test_each_status_has_a_name_and_a_text_of_its_own(void **state)
     }
 }
 
-static void
-test_an_unknown_status_is_said_to_be_unknown(void **state)
+TEST(test_an_unknown_status_is_said_to_be_unknown)
 {
     static const int unknown[] = { 1, -(int)ROW_COUNT, -1000 };
 
@@ -79,8 +71,7 @@ test_an_unknown_status_is_said_to_be_unknown(void **state)
     }
 }
 
-static void
-test_library_and_header_are_of_one_version(void **state)
+TEST(test_library_and_header_are_of_one_version)
 {
     unsigned major, minor, patch;
     char rest;
@@ -90,16 +81,4 @@ test_library_and_header_are_of_one_version(void **state)
     assert_int_equal(sscanf(pgqrs_version(), "%u.%u.%u%c", &major, &minor, &patch, &rest), 3);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_success_is_zero_and_failures_count_down_without_a_gap),
-        cmocka_unit_test(test_values_that_were_released_stay),
-        cmocka_unit_test(test_each_status_has_a_name_and_a_text_of_its_own),
-        cmocka_unit_test(test_an_unknown_status_is_said_to_be_unknown),
-        cmocka_unit_test(test_library_and_header_are_of_one_version),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

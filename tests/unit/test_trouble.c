@@ -1,13 +1,9 @@
 /*
  * When a worker tells again what is wrong: at moments of the test's own.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
+#include "found.h"
 
-#include <cmocka.h>
+#include <stdio.h>
 
 #include "exchange/events.h"
 
@@ -47,15 +43,13 @@ another_after_half_an_hour(int64_t at_ms)
     return at_ms < HOUR_MS / 2 + SECOND_MS / 2 ? "connection refused" : "too many connections";
 }
 
-static void
-a_reason_that_stays_is_told_once_a_minute(void **state)
+TEST(a_reason_that_stays_is_told_once_a_minute)
 {
     (void)state;
     assert_int_equal(count_told(always_the_same), 60);
 }
 
-static void
-the_same_reason_is_news_after_a_minute_and_no_sooner(void **state)
+TEST(the_same_reason_is_news_after_a_minute_and_no_sooner)
 {
     pgqrsi_trouble trouble = { 0 };
 
@@ -68,8 +62,7 @@ the_same_reason_is_news_after_a_minute_and_no_sooner(void **state)
     assert_true(pgqrsi_trouble_is_news(&trouble, "refused", 5 + 2 * MINUTE_MS));
 }
 
-static void
-another_reason_is_news_a_second_after_the_last_one(void **state)
+TEST(another_reason_is_news_a_second_after_the_last_one)
 {
     pgqrsi_trouble trouble = { 0 };
 
@@ -82,23 +75,20 @@ another_reason_is_news_a_second_after_the_last_one(void **state)
     assert_true(pgqrsi_trouble_is_news(&trouble, "refused", 2 * SECOND_MS));
 }
 
-static void
-a_new_reason_does_not_wait_for_the_minute_of_the_old_one(void **state)
+TEST(a_new_reason_does_not_wait_for_the_minute_of_the_old_one)
 {
     (void)state;
     /* 31 times the one, and 30 times the other, which begins half a second after the one was told. */
     assert_int_equal(count_told(another_after_half_an_hour), 61);
 }
 
-static void
-reasons_that_take_turns_are_told_no_more_than_once_a_second(void **state)
+TEST(reasons_that_take_turns_are_told_no_more_than_once_a_second)
 {
     (void)state;
     assert_in_range(count_told(another_each_time), 60, HOUR_MS / SECOND_MS);
 }
 
-static void
-what_is_over_is_news_when_it_comes_again(void **state)
+TEST(what_is_over_is_news_when_it_comes_again)
 {
     pgqrsi_trouble trouble = { 0 };
 
@@ -109,17 +99,4 @@ what_is_over_is_news_when_it_comes_again(void **state)
     assert_false(pgqrsi_trouble_is_news(&trouble, "refused", 2));
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_reason_that_stays_is_told_once_a_minute),
-        cmocka_unit_test(the_same_reason_is_news_after_a_minute_and_no_sooner),
-        cmocka_unit_test(another_reason_is_news_a_second_after_the_last_one),
-        cmocka_unit_test(a_new_reason_does_not_wait_for_the_minute_of_the_old_one),
-        cmocka_unit_test(reasons_that_take_turns_are_told_no_more_than_once_a_second),
-        cmocka_unit_test(what_is_over_is_news_when_it_comes_again),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)
