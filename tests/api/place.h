@@ -9,15 +9,16 @@
 #define PLACE_TEST(name) TEST_WITH(name, place_open, place_close)
 
 /* What there is in the database, but for what belongs to temporary tables and the statistics. */
-#define CATALOG                                                                                              \
-    "SELECT md5(string_agg(what, ',' ORDER BY what)) FROM ("                                                 \
-    "SELECT 'class ' || oid || relname || coalesce(relacl::text, '') AS what FROM pg_class UNION ALL "       \
-    "SELECT 'function ' || oid || proname || coalesce(proacl::text, '') FROM pg_proc UNION ALL "             \
-    "SELECT 'type ' || oid FROM pg_type UNION ALL "                                                          \
-    "SELECT 'constraint ' || oid FROM pg_constraint UNION ALL "                                              \
-    "SELECT 'index ' || indexrelid FROM pg_index UNION ALL "                                                 \
-    "SELECT 'default ' || oid FROM pg_attrdef UNION ALL "                                                    \
-    "SELECT 'comment ' || objoid || ' ' || objsubid FROM pg_description UNION ALL "                          \
+#define CATALOG                                                                                    \
+    "SELECT md5(string_agg(what, ',' ORDER BY what)) FROM ("                                       \
+    "SELECT 'class ' || oid || relname || coalesce(relacl::text, '') AS what FROM pg_class UNION " \
+    "ALL "                                                                                         \
+    "SELECT 'function ' || oid || proname || coalesce(proacl::text, '') FROM pg_proc UNION ALL "   \
+    "SELECT 'type ' || oid FROM pg_type UNION ALL "                                                \
+    "SELECT 'constraint ' || oid FROM pg_constraint UNION ALL "                                    \
+    "SELECT 'index ' || indexrelid FROM pg_index UNION ALL "                                       \
+    "SELECT 'default ' || oid FROM pg_attrdef UNION ALL "                                          \
+    "SELECT 'comment ' || objoid || ' ' || objsubid FROM pg_description UNION ALL "                \
     "SELECT 'schema ' || oid || coalesce(nspacl::text, '') FROM pg_namespace) AS catalog"
 
 struct place {
@@ -116,8 +117,10 @@ place_findings(struct place *p, const char *object, const char *part)
         if (part == NULL)
             count += finding->severity == PGQRS_SEVERITY_PROBLEM;
         else
-            count += memmem(finding->object.data, finding->object.size, object, strlen(object)) != NULL &&
-                     memmem(finding->problem.data, finding->problem.size, part, strlen(part)) != NULL;
+            count +=
+                memmem(finding->object.data, finding->object.size, object, strlen(object)) !=
+                    NULL &&
+                memmem(finding->problem.data, finding->problem.size, part, strlen(part)) != NULL;
     }
     assert_null(pgqrs_report_at(report, pgqrs_report_count(report)));
     pgqrs_report_free(report);
@@ -147,11 +150,11 @@ place_use(struct place *p)
     TS_OK(pgqrs_producer_enqueue(producer, text("1"), &keyed, NULL, p->err), p->err);
     TS_OK(pgqrs_consumer_dequeue_batch(consumer, 5, NULL, &list, p->err), p->err);
     assert_int_equal(pgqrs_message_list_count(list), 2);
-    TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 0)), text("1"),
-                                 p->err),
+    TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 0)),
+                                 text("1"), p->err),
           p->err);
-    TS_OK(pgqrs_consumer_fail(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 1)), NULL, NULL,
-                              p->err),
+    TS_OK(pgqrs_consumer_fail(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 1)), NULL,
+                              NULL, p->err),
           p->err);
     pgqrs_message_list_free(list);
     TS_OK(pgqrs_consumer_dequeue_batch(consumer, 5, NULL, &list, p->err), p->err); /* sweeps */

@@ -50,8 +50,9 @@ read_grants(void)
 static inline void
 drop_roles(PGconn *sql)
 {
-    static const char *const roles[] = { "a_producer",    "a_consumer",    "an_observer",  "a_stranger",
-                                         "mail_producer", "mail_consumer", "mail_observer" };
+    static const char *const roles[] = { "a_producer",   "a_consumer",    "an_observer",
+                                         "a_stranger",   "mail_producer", "mail_consumer",
+                                         "mail_observer" };
 
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if (ts_int(sql, "SELECT count(*) FROM pg_roles WHERE rolname = '%s'", roles[i]) > 0)
@@ -92,9 +93,10 @@ set_up(void **state)
     }
     assert_int_equal(id, QUEUE_ID);
     ts_sql(f->sql, "%s", grants);
-    ts_sql(f->sql, "CREATE ROLE a_producer LOGIN IN ROLE mail_producer; CREATE ROLE a_consumer LOGIN IN ROLE "
-                   "mail_consumer; CREATE ROLE an_observer LOGIN IN ROLE mail_observer; "
-                   "CREATE ROLE a_stranger LOGIN");
+    ts_sql(f->sql,
+           "CREATE ROLE a_producer LOGIN IN ROLE mail_producer; CREATE ROLE a_consumer LOGIN IN "
+           "ROLE mail_consumer; CREATE ROLE an_observer LOGIN IN ROLE mail_observer; "
+           "CREATE ROLE a_stranger LOGIN");
     free(grants);
     *state = f;
     return 0;

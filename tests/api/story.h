@@ -45,8 +45,8 @@ story_consumer(const struct story *s, pgqrs_client *client, int64_t lease_ms)
     return consumer;
 }
 
-/* One database for all stories of an executable: making one takes much longer than emptying it. What an
- * earlier story left behind when it failed goes away as well. */
+/* One database for all stories of an executable: making one takes much longer than emptying it.
+ * What an earlier story left behind when it failed goes away as well. */
 static inline void
 story_open_database(struct story *s)
 {
@@ -59,9 +59,10 @@ story_open_database(struct story *s)
     ts_sql(s->sql, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity "
                    "WHERE datname = current_database() AND backend_type = 'client backend' AND "
                    "pid <> pg_backend_pid()");
-    ts_sql(s->sql, "SELECT pgqrs_delete_queue(queue_name) FROM pgqrs_queues; "
-                   "TRUNCATE pgqrs_queues, pgqrs_workers, pgqrs_keys RESTART IDENTITY; "
-                   "ALTER SEQUENCE ts_queue_id RESTART; ALTER SEQUENCE pgqrs_message_id_seq RESTART");
+    ts_sql(s->sql,
+           "SELECT pgqrs_delete_queue(queue_name) FROM pgqrs_queues; "
+           "TRUNCATE pgqrs_queues, pgqrs_workers, pgqrs_keys RESTART IDENTITY; "
+           "ALTER SEQUENCE ts_queue_id RESTART; ALTER SEQUENCE pgqrs_message_id_seq RESTART");
 }
 
 /* Opens the story on a queue with those options. */
@@ -140,7 +141,8 @@ story_send_many(struct story *s, size_t count, int64_t *ids)
         ts_fail("out of memory");
     for (size_t i = 0; i < count; i++)
         payloads[i] = text("{}");
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, count, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, count, enqueued, s->err),
+          s->err);
     for (size_t i = 0; ids != NULL && i < count; i++)
         ids[i] = enqueued[i].id;
     free(payloads);
@@ -200,7 +202,8 @@ story_take_one(struct story *s, pgqrs_consumer *consumer)
     return lease;
 }
 
-/* Asserts that the next messages are just `ids`, in that order, whether they come at once or one by one. */
+/* Asserts that the next messages are just `ids`, in that order, whether they come at once or one by
+ * one. */
 static inline void
 story_expect_order(struct story *s, pgqrs_consumer *consumer, const int64_t *ids, size_t count)
 {
@@ -247,7 +250,8 @@ story_expect_message(const struct story *s, const char *part)
 static inline void
 story_expire(const struct story *s, int64_t id)
 {
-    ts_sql(s->sql, "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 ms' WHERE id = %lld",
+    ts_sql(s->sql,
+           "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 ms' WHERE id = %lld",
            (long long)id);
 }
 

@@ -23,7 +23,8 @@ PLACE_TEST(installing_twice_changes_nothing_more)
     after = ts_text(p->sql, CATALOG);
     assert_string_equal(before, after);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations"), pgqrs_schema_version());
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations"),
+                     pgqrs_schema_version());
     free(before);
     free(after);
 }
@@ -66,15 +67,17 @@ PLACE_TEST(of_20_processes_that_install_one_does_and_all_succeed)
 
 PLACE_TEST(a_schema_may_have_any_name)
 {
-    static const char *const names[] = { "o'b\"r;--$body$",
-                                         "back\\slash'\\",
-                                         "Upper Case",
-                                         "\xf0\x9f\x90\x98",
-                                         "%s%n%1$s",
-                                         ":\"schema\" :'schema'",
-                                         "select",
-                                         "pgqrs_queues",
-                                         "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde" };
+    static const char *const names[] = {
+        "o'b\"r;--$body$",
+        "back\\slash'\\",
+        "Upper Case",
+        "\xf0\x9f\x90\x98",
+        "%s%n%1$s",
+        ":\"schema\" :'schema'",
+        "select",
+        "pgqrs_queues",
+        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcde"
+    };
     struct place *p = *state;
 
     place_leave(p);
@@ -120,7 +123,8 @@ PLACE_TEST(what_is_not_installed_is_reported)
 
     TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_uninstall(p->client, p->err), p->err);
     TS_IS(PGQRS_ENOTINSTALLED, pgqrs_admin_verify(p->client, &report, p->err), p->err);
-    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err), p->err);
+    TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_create(p->client, text("q"), NULL, NULL, p->err),
+          p->err);
     TS_IS(PGQRS_ENOTINSTALLED, pgqrs_queue_list_all(p->client, &list, p->err), p->err);
     place_expect_message(p, "pgqrs install");
     /* The same client finds it once it is there, and misses it when it is gone. */
@@ -158,7 +162,8 @@ PLACE_TEST(a_newer_schema_is_refused)
 
     place_install(p);
     ts_sql(p->sql,
-           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'of the future', %d)",
+           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'of the "
+           "future', %d)",
            pgqrs_schema_version() + 1, pgqrs_schema_version() + 1);
     expect_all_refuse(p, PGQRS_ENEWSCHEMA);
     TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_install(p->client, NULL, p->err), p->err);
@@ -170,7 +175,8 @@ add_what_a_later_release_adds(PGconn *sql)
 {
     ts_sql(sql,
            "BEGIN; ALTER TABLE pgqrs_queues ADD later text; CREATE TABLE pgqrs_later (id bigint); "
-           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'additive', %d); COMMIT",
+           "INSERT INTO pgqrs_migrations (version, name, oldest_library) VALUES (%d, 'additive', "
+           "%d); COMMIT",
            pgqrs_schema_version() + 1, pgqrs_schema_version());
 }
 
@@ -220,8 +226,8 @@ PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for)
     ts_sql(other, "SET search_path = %s", pgqrs_client_schema(p->client));
     TS_TRUE(PQsendQuery(other, "BEGIN; LOCK TABLE pgqrs_queues; SELECT pg_sleep(3); COMMIT"));
     ts_wait_until(p->sql, 60000,
-                  "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND granted "
-                  "AND relation = 'pgqrs_queues'::regclass");
+                  "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' AND "
+                  "granted AND relation = 'pgqrs_queues'::regclass");
     TS_OK(pgqrs_admin_uninstall(p->client, p->err), p->err);
     PQfinish(other);
 }
@@ -231,12 +237,12 @@ PLACE_TEST(uninstalling_removes_just_what_was_made)
     struct place *p = *state;
     char *before, *after;
 
-    ts_sql(
-        p->sql,
-        "CREATE TABLE pgqrs_mine (a int PRIMARY KEY, b text); COMMENT ON TABLE pgqrs_mine IS 'not of pgqrs'; "
-        "CREATE FUNCTION pgqrs_create_queue(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
-        "REVOKE ALL ON FUNCTION pgqrs_create_queue(int) FROM PUBLIC; "
-        "INSERT INTO pgqrs_mine VALUES (1, 'kept')");
+    ts_sql(p->sql,
+           "CREATE TABLE pgqrs_mine (a int PRIMARY KEY, b text); COMMENT ON TABLE pgqrs_mine IS "
+           "'not of pgqrs'; "
+           "CREATE FUNCTION pgqrs_create_queue(int) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+           "REVOKE ALL ON FUNCTION pgqrs_create_queue(int) FROM PUBLIC; "
+           "INSERT INTO pgqrs_mine VALUES (1, 'kept')");
     before = ts_text(p->sql, CATALOG);
     place_install(p);
     place_use(p);
@@ -282,18 +288,20 @@ PLACE_TEST(uninstalling_stops_at_what_others_built_on_it)
 PLACE_TEST(a_dump_that_is_restored_has_its_version_and_works)
 {
     struct place *p = *state;
-    char *elsewhere = ts_empty_database(), *folder = ts_tmpdir(), *file = ts_format("%s/dump.sql", folder);
+    char *elsewhere = ts_empty_database(), *folder = ts_tmpdir(),
+         *file = ts_format("%s/dump.sql", folder);
     const char *original = p->dsn;
     pgqrs_installed installed = PGQRS_INSTALLED_INIT;
     ts_result result;
 
     place_install(p);
     place_use(p);
-    ts_run_args(&result, NULL, "pg_dump", "--dbname", p->dsn, "--schema", p->schema, "--file", file, NULL);
+    ts_run_args(&result, NULL, "pg_dump", "--dbname", p->dsn, "--schema", p->schema, "--file", file,
+                NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
-    ts_run_args(&result, NULL, "psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--output",
-                "/dev/null", "--dbname", elsewhere, "--file", file, NULL);
+    ts_run_args(&result, NULL, "psql", "--quiet", "--no-psqlrc", "--set", "ON_ERROR_STOP=1",
+                "--output", "/dev/null", "--dbname", elsewhere, "--file", file, NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
     p->dsn = elsewhere;
@@ -327,8 +335,8 @@ PLACE_TEST(a_database_that_is_not_utf8_is_refused)
     free(dsn);
 }
 
-/* Makes tables that look like ours as a role of its own, which may create in the schema, and opens them to
- * all. */
+/* Makes tables that look like ours as a role of its own, which may create in the schema, and opens
+ * them to all. */
 static char *
 plant_tables(struct place *p, const char *grantee)
 {
@@ -344,8 +352,9 @@ plant_tables(struct place *p, const char *grantee)
         "CREATE TABLE somewhere.pgqrs_migrations (version integer PRIMARY KEY, name text NOT NULL, "
         "oldest_library integer NOT NULL, applied_at timestamptz NOT NULL DEFAULT now()); "
         "INSERT INTO somewhere.pgqrs_migrations VALUES (%d, 'mine', 1); "
-        "CREATE TABLE somewhere.pgqrs_queues (id integer, queue_name text, max_attempts integer, max_crashes "
-        "integer, backoff_base_ms bigint, backoff_max_ms bigint, created_at timestamptz); "
+        "CREATE TABLE somewhere.pgqrs_queues (id integer, queue_name text, max_attempts integer, "
+        "max_crashes integer, backoff_base_ms bigint, backoff_max_ms bigint, created_at "
+        "timestamptz); "
         "GRANT ALL ON ALL TABLES IN SCHEMA somewhere TO PUBLIC",
         pgqrs_schema_version());
     PQfinish(planter);
@@ -356,7 +365,8 @@ plant_tables(struct place *p, const char *grantee)
 static void
 remove_planter(struct place *p, char *role)
 {
-    ts_sql(p->sql, "DROP OWNED BY %s; DROP ROLE %s; REVOKE ALL ON SCHEMA somewhere FROM PUBLIC", role, role);
+    ts_sql(p->sql, "DROP OWNED BY %s; DROP ROLE %s; REVOKE ALL ON SCHEMA somewhere FROM PUBLIC",
+           role, role);
     free(role);
 }
 
@@ -368,14 +378,16 @@ PLACE_TEST(tables_that_a_stranger_made_are_not_taken_for_ours)
     TS_IS(PGQRS_EDENIED, pgqrs_admin_install(p->client, NULL, p->err), p->err);
     place_expect_message(p, planter);
     TS_IS(PGQRS_EDENIED, pgqrs_admin_uninstall(p->client, p->err), p->err);
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations WHERE name = 'mine'"), 1);
-    assert_int_equal(ts_int(p->sql, "SELECT to_regprocedure('somewhere.pgqrs_purge_queue(text)') IS NULL"),
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_migrations WHERE name = 'mine'"),
                      1);
+    assert_int_equal(
+        ts_int(p->sql, "SELECT to_regprocedure('somewhere.pgqrs_purge_queue(text)') IS NULL"), 1);
     remove_planter(p, planter);
     place_install(p);
 }
 
-/* Where everybody can have made them, no client uses them either: neither a superuser's nor another's. */
+/* Where everybody can have made them, no client uses them either: neither a superuser's nor
+ * another's. */
 PLACE_TEST(where_everybody_may_create_no_client_uses_a_strangers_tables)
 {
     struct place *p = *state;

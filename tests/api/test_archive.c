@@ -3,7 +3,8 @@
  */
 #include "story.h"
 
-/* Archives `count` messages, every third of them as dead. Returns the id of the first; the others follow. */
+/* Archives `count` messages, every third of them as dead. Returns the id of the first; the others
+ * follow. */
 static int64_t
 fill(struct story *s, size_t count)
 {
@@ -17,11 +18,12 @@ fill(struct story *s, size_t count)
 
         first = first == 0 ? id : first;
         if (i % 3 == 0)
-            TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &for_good, NULL, s->err),
+            TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &for_good, NULL,
+                                      s->err),
                   s->err);
         else
-            TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("{\"ok\": true}"),
-                                         s->err),
+            TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer),
+                                         text("{\"ok\": true}"), s->err),
                   s->err);
     }
     return first;
@@ -118,9 +120,11 @@ STORY_TEST(an_outcome_can_be_asked_for)
         for (size_t row = 0; row < cases[i].count; row++) {
             const pgqrs_archived *archived = pgqrs_archive_list_at(list, row);
 
-            assert_true(archived->outcome == cases[i].outcome || cases[i].outcome == PGQRS_OUTCOME_ANY);
+            assert_true(archived->outcome == cases[i].outcome ||
+                        cases[i].outcome == PGQRS_OUTCOME_ANY);
             assert_int_equal(archived->outcome == PGQRS_OUTCOME_DEAD, archived->error.data != NULL);
-            assert_int_equal(archived->outcome == PGQRS_OUTCOME_DONE, archived->result.data != NULL);
+            assert_int_equal(archived->outcome == PGQRS_OUTCOME_DONE,
+                             archived->result.data != NULL);
         }
         pgqrs_archive_list_free(list);
     }
@@ -135,7 +139,8 @@ STORY_TEST(a_page_has_100_rows_by_default_and_10000_at_most)
     ts_sql(
         s->sql,
         "INSERT INTO pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, crash_ct, "
-        "enqueued_at, payload) SELECT n, 1, 0, 'done', 1, 0, 0, now(), '1' FROM generate_series(1, 10001) n");
+        "enqueued_at, payload) SELECT n, 1, 0, 'done', 1, 0, 0, now(), '1' FROM generate_series(1, "
+        "10001) n");
     TS_OK(pgqrs_archive_page(s->client, text("jobs"), NULL, &list, s->err), s->err);
     assert_int_equal(pgqrs_archive_list_count(list), 100);
     assert_int_equal(pgqrs_archive_list_at(list, 0)->message->id, 10001);
@@ -148,7 +153,8 @@ STORY_TEST(a_page_has_100_rows_by_default_and_10000_at_most)
         options.limit = i == 0 ? 10001 : i == 1 ? -1 : 1;
         options.before_id = i == 2 ? -1 : 0;
         options.size = i == 3 ? 0 : sizeof(options);
-        TS_IS(PGQRS_EINVAL, pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err),
+              s->err);
     }
 }
 
@@ -159,8 +165,8 @@ STORY_TEST(rows_of_any_month_are_found)
     pgqrs_archive_list *list;
 
     ts_sql(s->sql,
-           "INSERT INTO pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, crash_ct, "
-           "enqueued_at, archived_at, payload) SELECT n, 1, 0, 'done', 1, 0, 0, now(), "
+           "INSERT INTO pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, "
+           "crash_ct, enqueued_at, archived_at, payload) SELECT n, 1, 0, 'done', 1, 0, 0, now(), "
            "now() + (n - 3) * interval '25 days', '1' FROM generate_series(1, 8) n");
     assert_true(ts_int(s->sql, "SELECT count(DISTINCT tableoid) FROM pgqrs_archive") >= 3);
     assert_true(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive_1_default") >= 1);
@@ -176,9 +182,8 @@ STORY_TEST(rows_of_any_month_are_found)
 static long long
 read_of_what_is_done(const struct story *s)
 {
-    return ts_int(s->sql,
-                  "SELECT sum(idx_scan) + sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname ~ "
-                  "'^pgqrs_archive_1_([0-9]+|default)$'") +
+    return ts_int(s->sql, "SELECT sum(idx_scan) + sum(idx_tup_read) FROM pg_stat_user_indexes "
+                          "WHERE relname ~ '^pgqrs_archive_1_([0-9]+|default)$'") +
            ts_int(s->sql, "SELECT sum(seq_scan) FROM pg_stat_user_tables WHERE relname ~ "
                           "'^pgqrs_archive_1_([0-9]+|default)$'");
 }
@@ -191,12 +196,11 @@ STORY_TEST(dead_letters_are_listed_without_reading_what_is_done)
     pgqrs_archive_options options = PGQRS_ARCHIVE_OPTIONS_INIT;
     long long before;
 
-    ts_sql(s->sql,
-           "INSERT INTO pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, crash_ct, "
-           "enqueued_at, archived_at, payload) SELECT n, 1, 0, CASE WHEN n %% 1000 = 1 THEN 'dead' ELSE "
-           "'done' END, "
-           "1, 0, 0, now(), now() + CASE WHEN n %% 2 = 0 THEN interval '1 year' ELSE interval '0' END, '1' "
-           "FROM generate_series(1, 20000) AS n");
+    ts_sql(s->sql, "INSERT INTO pgqrs_archive (id, queue_id, priority, outcome, read_ct, "
+                   "failed_ct, crash_ct, enqueued_at, archived_at, payload) SELECT n, 1, 0, CASE "
+                   "WHEN n %% 1000 = 1 THEN 'dead' ELSE 'done' END, "
+                   "1, 0, 0, now(), now() + CASE WHEN n %% 2 = 0 THEN interval '1 year' ELSE "
+                   "interval '0' END, '1' FROM generate_series(1, 20000) AS n");
     options.outcome = PGQRS_OUTCOME_DEAD;
     options.limit = 7;
     before = read_of_what_is_done(s);
@@ -209,10 +213,9 @@ STORY_TEST(dead_letters_are_listed_without_reading_what_is_done)
         pgqrs_archive_list_free(list);
     }
     pgqrs_client_close(client);
-    ts_wait_until(
-        s->sql, STORY_WAIT_MS,
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' AND datname = "
-        "current_database()");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' "
+                  "AND datname = current_database()");
     assert_int_equal(read_of_what_is_done(s) - before, 0);
     free(dsn);
 }

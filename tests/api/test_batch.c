@@ -42,8 +42,9 @@ STORY_TEST(what_is_fine_is_deleted_and_what_is_lost_is_not)
     TS_OK(pgqrs_consumer_delete_batch(s->consumer, leases, MIXED, results, s->err), s->err);
     expect_mixed(results);
     assert_int_equal(story_stored(s), 2);
-    assert_int_equal(
-        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)leases[1].id), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld",
+                            (long long)leases[1].id),
+                     1);
 }
 
 STORY_TEST(each_archived_message_has_its_own_result)
@@ -57,15 +58,17 @@ STORY_TEST(each_archived_message_has_its_own_result)
     for (int i = 0; i < MIXED; i++)
         archived[i] = text(json[i]);
     take_mixed(s, leases);
-    TS_OK(pgqrs_consumer_archive_batch(s->consumer, leases, archived, MIXED, results, s->err), s->err);
+    TS_OK(pgqrs_consumer_archive_batch(s->consumer, leases, archived, MIXED, results, s->err),
+          s->err);
     expect_mixed(results);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 4);
     for (int i = 0; i < MIXED; i++)
         if (i != 1 && i != 4)
-            assert_int_equal(ts_int(s->sql,
-                                    "SELECT coalesce(result::int, -1) FROM pgqrs_archive WHERE id = %lld",
-                                    (long long)leases[i].id),
-                             json[i] != NULL ? i : -1);
+            assert_int_equal(
+                ts_int(s->sql,
+                       "SELECT coalesce(result::int, -1) FROM pgqrs_archive WHERE id = %lld",
+                       (long long)leases[i].id),
+                json[i] != NULL ? i : -1);
     /* Again, as after an answer that was lost: it is done already. */
     TS_OK(pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err), s->err);
     expect_mixed(results);
@@ -79,12 +82,14 @@ STORY_TEST(a_heartbeat_extends_all_that_are_still_held)
     pgqrs_lease leases[MIXED];
 
     take_mixed(s, leases);
-    TS_OK(pgqrs_consumer_extend_visibility_batch(s->consumer, leases, MIXED, 3600000, results, s->err),
+    TS_OK(pgqrs_consumer_extend_visibility_batch(s->consumer, leases, MIXED, 3600000, results,
+                                                 s->err),
           s->err);
     expect_mixed(results);
     assert_int_equal(
-        ts_int(s->sql,
-               "SELECT count(*) FROM pgqrs_messages WHERE vt > clock_timestamp() + interval '59 min'"),
+        ts_int(
+            s->sql,
+            "SELECT count(*) FROM pgqrs_messages WHERE vt > clock_timestamp() + interval '59 min'"),
         4);
 }
 
@@ -127,10 +132,12 @@ STORY_TEST(what_lies_between_the_messages_of_a_batch_is_left_alone)
                     others[rest++] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
             pgqrs_message_list_free(list);
             if (archive)
-                TS_OK(pgqrs_consumer_archive_batch(s->consumer, named, NULL, naming, results, s->err),
-                      s->err);
+                TS_OK(
+                    pgqrs_consumer_archive_batch(s->consumer, named, NULL, naming, results, s->err),
+                    s->err);
             else
-                TS_OK(pgqrs_consumer_delete_batch(s->consumer, named, naming, results, s->err), s->err);
+                TS_OK(pgqrs_consumer_delete_batch(s->consumer, named, naming, results, s->err),
+                      s->err);
             for (size_t i = 0; i < naming; i++)
                 assert_int_equal(results[i], PGQRS_OK);
             assert_int_equal(story_stored(s), rest);
@@ -149,13 +156,15 @@ STORY_TEST(a_message_twice_in_a_batch_is_refused)
 
     take_mixed(s, leases);
     leases[5] = leases[0];
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, MIXED, results, s->err), s->err);
-    story_expect_message(s, "twice");
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err),
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, MIXED, results, s->err),
           s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_release_batch(s->consumer, leases, MIXED, 0, results, s->err), s->err);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"),
-                     MIXED);
+    story_expect_message(s, "twice");
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err), s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_release_batch(s->consumer, leases, MIXED, 0, results, s->err), s->err);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"), MIXED);
 }
 
 STORY_TEST(one_bad_result_or_lease_keeps_the_whole_batch_from_being_done)
@@ -168,12 +177,13 @@ STORY_TEST(one_bad_result_or_lease_keeps_the_whole_batch_from_being_done)
     take_mixed(s, leases);
     for (int i = 0; i < MIXED; i++)
         archived[i] = text(i == 5 ? "{" : "{}");
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_batch(s->consumer, leases, archived, MIXED, results, s->err),
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_archive_batch(s->consumer, leases, archived, MIXED, results, s->err),
           s->err);
     story_expect_message(s, "5 of the batch");
     leases[3].token = 0;
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err), s->err);
     assert_int_equal(story_stored(s), MIXED);
 }
 
@@ -191,9 +201,12 @@ STORY_TEST(a_batch_has_1_to_10000_leases)
         leases[COUNT - 1 - i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
     pgqrs_message_list_free(list);
     leases[COUNT] = (pgqrs_lease){ INT64_MAX, 1 };
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, 0, results, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, COUNT + 1, results, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, SIZE_MAX, results, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, 0, results, s->err),
+          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_delete_batch(s->consumer, leases, COUNT + 1, results, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_batch(s->consumer, leases, SIZE_MAX, results, s->err),
+          s->err);
     assert_int_equal(story_stored(s), COUNT);
     TS_OK(pgqrs_consumer_delete_batch(s->consumer, leases, COUNT, results, s->err), s->err);
     for (size_t i = 0; i < COUNT; i++)

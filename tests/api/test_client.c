@@ -167,7 +167,8 @@ STORY_TEST(what_is_asked_of_a_client_is_known_without_the_server)
 }
 
 #define TIMEOUT_MS 600
-#define GRACE_MS 10000 /* generous, for a busy machine: a server that is frozen would never answer */
+/* Generous, for a busy machine: a frozen server would never answer. */
+#define GRACE_MS 10000
 
 /* A producer and consumer whose calls end after TIMEOUT_MS, on one connection. */
 struct hurried {
@@ -179,8 +180,8 @@ struct hurried {
 static struct hurried
 hurry(struct story *s, const char *dsn)
 {
-    struct hurried h = { .client = ts_client(dsn, "operation_timeout_ms", "600", "max_connections", "1",
-                                             "connection_timeout_seconds", "1", NULL) };
+    struct hurried h = { .client = ts_client(dsn, "operation_timeout_ms", "600", "max_connections",
+                                             "1", "connection_timeout_seconds", "1", NULL) };
 
     TS_OK(pgqrs_producer_open(h.client, text("jobs"), NULL, &h.producer, s->err), s->err);
     h.consumer = story_consumer(s, h.client, STORY_LEASE_MS);
@@ -214,12 +215,13 @@ STORY_TEST(a_frozen_server_costs_no_more_than_the_deadline)
 
     pgqrs_client_close(ts_client(s->dsn, NULL));
     h = hurry(s, s->dsn);
-    backend = (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
-                                    "application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
+    backend =
+        (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                              "AND application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
     assert_int_equal(kill(backend, SIGSTOP), 0);
     began_ms = story_now_ms();
-    TS_IS(PGQRS_EUNKNOWN, pgqrs_producer_enqueue(h.producer, text("\"hunter2\""), NULL, NULL, s->err),
-          s->err);
+    TS_IS(PGQRS_EUNKNOWN,
+          pgqrs_producer_enqueue(h.producer, text("\"hunter2\""), NULL, NULL, s->err), s->err);
     expect_elapsed(began_ms);
     assert_null(strstr(pgqrs_error_message(s->err), "hunter2"));
     assert_true(pgqrs_error_is_transient(s->err));
@@ -227,8 +229,9 @@ STORY_TEST(a_frozen_server_costs_no_more_than_the_deadline)
     /* The next call does not read the answer to that one. */
     TS_OK(pgqrs_producer_enqueue(h.producer, text("2"), NULL, NULL, s->err), s->err);
 
-    backend = (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND "
-                                    "application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
+    backend =
+        (pid_t)ts_int(s->sql, "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+                              "AND application_name = 'pgqrs' ORDER BY backend_start DESC LIMIT 1");
     assert_int_equal(kill(backend, SIGSTOP), 0);
     began_ms = story_now_ms();
     assert_int_not_equal(pgqrs_consumer_dequeue(h.consumer, &list, s->err), PGQRS_OK);
@@ -246,7 +249,8 @@ STORY_TEST(a_lock_that_others_hold_costs_no_more_than_the_deadline)
 
     ts_sql(other, "BEGIN; LOCK TABLE " READY);
     began_ms = story_now_ms();
-    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err),
+          s->err);
     expect_elapsed(began_ms);
     ts_sql(other, "ROLLBACK");
     assert_int_equal(story_stored(s), 0);
@@ -265,7 +269,8 @@ STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so)
 
     TS_OK(pgqrsi_pool_acquire(h.client->pool, INT64_MAX, &lent, s->err), s->err);
     began_ms = story_now_ms();
-    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err), s->err);
+    TS_IS(PGQRS_ETIMEDOUT, pgqrs_producer_enqueue(h.producer, text("1"), NULL, NULL, s->err),
+          s->err);
     assert_true(story_now_ms() - began_ms >= TIMEOUT_MS - 50);
     expect_elapsed(began_ms);
     story_expect_message(s, "max_connections");
@@ -290,16 +295,14 @@ STORY_TEST(eight_threads_share_one_connection)
     pgqrs_client *client = ts_client(s->dsn, "max_connections", "1", NULL);
     pgqrs_producer *producer;
     pthread_t threads[8];
-    long long before =
-        ts_int(s->sql, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-                       "application_name = 'pgqrs'");
+    long long before = ts_int(s->sql, "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                      "current_database() AND application_name = 'pgqrs'");
 
     TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
     for (int i = 0; i < 8; i++)
         pthread_create(&threads[i], NULL, send_many, producer);
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-                            "application_name = 'pgqrs'"),
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pg_stat_activity WHERE datname = "
+                                    "current_database() AND application_name = 'pgqrs'"),
                      before);
     for (int i = 0; i < 8; i++)
         pthread_join(threads[i], NULL);

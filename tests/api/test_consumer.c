@@ -86,20 +86,25 @@ STORY_TEST(what_cannot_be_asked_for_is_refused)
 
     story_send(s, "1");
     for (int i = 0; i < 3; i++) {
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, counts[i], NULL, &list, s->err),
-              s->err);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_consumer_dequeue_batch(s->consumer, counts[i], NULL, &list, s->err), s->err);
         options.lease_ms = opening.lease_ms = leases[i];
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err), s->err);
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_open(s->client, text("jobs"), &opening, &consumer, s->err),
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err),
               s->err);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_consumer_open(s->client, text("jobs"), &opening, &consumer, s->err), s->err);
     }
     options.lease_ms = opening.lease_ms = 0;
     options.type = text("a\nb");
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err),
+          s->err);
     options.size = opening.size = 1;
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_open(s->client, text("jobs"), &opening, &consumer, s->err), s->err);
-    TS_IS(PGQRS_ENOQUEUE, pgqrs_consumer_open(s->client, text("none"), NULL, &consumer, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_dequeue_batch(s->consumer, 1, &options, &list, s->err),
+          s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_open(s->client, text("jobs"), &opening, &consumer, s->err),
+          s->err);
+    TS_IS(PGQRS_ENOQUEUE, pgqrs_consumer_open(s->client, text("none"), NULL, &consumer, s->err),
+          s->err);
     assert_null(list);
     assert_null(consumer);
     assert_int_equal(ts_int(s->sql, "SELECT read_ct FROM pgqrs_messages"), 0);
@@ -170,7 +175,8 @@ STORY_TEST(a_released_message_keeps_its_place)
     story_expect_order(s, s->consumer, ids, 3);
 }
 
-/* Ages of different lanes are compared by what the client knows, so two neighbours may change places. */
+/* Ages of different lanes are compared by what the client knows, so two neighbours may change
+ * places. */
 STORY_TEST(a_delayed_message_stands_in_line_from_when_it_was_due)
 {
     struct story *s = *state;
@@ -206,7 +212,8 @@ STORY_TEST(a_retry_is_not_starved_by_newer_messages)
 
     soon.delay_ms = 20;
     story_send_many(s, 100, NULL);
-    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &soon, NULL, s->err), s->err);
+    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &soon, NULL, s->err),
+          s->err);
     for (until = story_now_ms() + STORY_WAIT_MS; !found && story_now_ms() < until;) {
         pgqrs_message_list *list;
 
@@ -224,7 +231,8 @@ STORY_TEST(a_retry_is_not_starved_by_newer_messages)
 STORY_TEST(only_messages_of_the_type_asked_for_come)
 {
     struct story *s = *state;
-    pgqrs_enqueue_options mail = PGQRS_ENQUEUE_OPTIONS_INIT, urgent_mail = PGQRS_ENQUEUE_OPTIONS_INIT;
+    pgqrs_enqueue_options mail = PGQRS_ENQUEUE_OPTIONS_INIT,
+                          urgent_mail = PGQRS_ENQUEUE_OPTIONS_INIT;
     pgqrs_dequeue_options mails = PGQRS_DEQUEUE_OPTIONS_INIT;
     pgqrs_message_list *list;
     int64_t expected[3], rest;
@@ -262,7 +270,8 @@ eat(void *argument)
         pgqrs_message_list *list = NULL;
         size_t count;
 
-        TS_OK(pgqrs_consumer_dequeue_batch(eater->s->consumer, eater->max, NULL, &list, NULL), NULL);
+        TS_OK(pgqrs_consumer_dequeue_batch(eater->s->consumer, eater->max, NULL, &list, NULL),
+              NULL);
         count = pgqrs_message_list_count(list);
         eater->overfed |= count > eater->max;
         for (size_t i = 0; i < count && i < 64; i++)
@@ -316,7 +325,8 @@ STORY_TEST(a_claim_passes_by_what_others_have_locked)
     PQfinish(other);
 }
 
-/* A transaction gets an id, others commit higher ones and these are finished, and only then it commits. */
+/* A transaction gets an id, others commit higher ones and these are finished, and only then it
+ * commits. */
 STORY_TEST(a_message_that_is_committed_late_is_delivered)
 {
     struct story *s = *state;
@@ -325,7 +335,8 @@ STORY_TEST(a_message_that_is_committed_late_is_delivered)
     pgqrs_message_list *list;
 
     ts_sql(slow, "BEGIN");
-    TS_OK(pgqrs_producer_enqueue_on(s->producer, slow, text("\"late\""), NULL, &late, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, slow, text("\"late\""), NULL, &late, s->err),
+          s->err);
     for (int64_t until = story_now_ms() + 250; story_now_ms() < until;) {
         assert_true(story_send(s, "1") > late.id);
         TS_OK(pgqrs_consumer_delete(s->consumer, story_take_one(s, s->consumer), s->err), s->err);

@@ -1,6 +1,7 @@
 /*
- * Large batches of plain messages are copied, which nobody can tell from what is stored and returned: one
- * transaction, ids in the order of the payloads, the same statuses, a connection that works afterwards.
+ * Large batches of plain messages are copied, which nobody can tell from what is stored and
+ * returned: one transaction, ids in the order of the payloads, the same statuses, a connection that
+ * works afterwards.
  */
 #include "story.h"
 
@@ -10,9 +11,9 @@
 enum { LARGE = 100 };
 
 /* The last statement that appended something stands in `seen`. */
-#define WATCH                                                                                                \
-    "CREATE TABLE seen (query text); CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS "             \
-    "$$BEGIN INSERT INTO public.seen VALUES (current_query()); RETURN NULL; END$$; "                         \
+#define WATCH                                                                                      \
+    "CREATE TABLE seen (query text); CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS "   \
+    "$$BEGIN INSERT INTO public.seen VALUES (current_query()); RETURN NULL; END$$; "               \
     "CREATE TRIGGER see AFTER INSERT ON " READY " FOR EACH STATEMENT EXECUTE FUNCTION see()"
 #define UNWATCH "DROP TABLE IF EXISTS seen; DROP FUNCTION IF EXISTS see CASCADE"
 
@@ -38,7 +39,8 @@ number_batch(struct batch *batch, size_t count)
 static pgqrs_status
 enqueue(struct story *s, pgqrs_producer *producer, struct batch *batch)
 {
-    return pgqrs_producer_enqueue_batch(producer, batch->payloads, NULL, batch->count, batch->out, s->err);
+    return pgqrs_producer_enqueue_batch(producer, batch->payloads, NULL, batch->count, batch->out,
+                                        s->err);
 }
 
 /* Each payload is stored once, under the id that was returned for it, and the ids ascend. */
@@ -51,7 +53,8 @@ expect_stored(struct story *s, const char *schema, const struct batch *batch)
         assert_int_equal(
             ts_int(s->sql,
                    "SELECT payload::int FROM \"%s\".pgqrs_messages WHERE id = %lld AND "
-                   "NOT EXISTS (SELECT FROM \"%s\".pgqrs_messages WHERE payload = '%zu' AND id <> %lld)",
+                   "NOT EXISTS (SELECT FROM \"%s\".pgqrs_messages WHERE payload = '%zu' AND id <> "
+                   "%lld)",
                    schema, (long long)batch->out[i].id, schema, i, (long long)batch->out[i].id),
             i);
     }
@@ -80,7 +83,8 @@ STORY_TEST(ids_are_in_the_order_of_the_payloads)
         expect_stored(s, "public", &batch);
     }
     number_batch(&batch, LARGE);
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, batch.payloads, NULL, LARGE, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, batch.payloads, NULL, LARGE, NULL, s->err),
+          s->err);
 }
 
 static int
@@ -107,11 +111,15 @@ STORY_TEST(only_large_batches_of_plain_messages_are_copied)
     number_batch(&batch, LARGE);
     TS_OK(enqueue(s, s->producer, &batch), s->err);
     assert_true(was_copied(s));
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, batch.payloads, given, LARGE, batch.out, s->err), s->err);
+    TS_OK(
+        pgqrs_producer_enqueue_batch(s->producer, batch.payloads, given, LARGE, batch.out, s->err),
+        s->err);
     assert_true(was_copied(s));
     options.type = text("type");
     given[LARGE - 1] = &options;
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, batch.payloads, given, LARGE, batch.out, s->err), s->err);
+    TS_OK(
+        pgqrs_producer_enqueue_batch(s->producer, batch.payloads, given, LARGE, batch.out, s->err),
+        s->err);
     assert_false(was_copied(s));
     ts_sql(s->sql, UNWATCH);
 }
@@ -132,7 +140,8 @@ STORY_TEST(payloads_of_all_sizes_arrive_whole)
     for (size_t i = 0; i < SIZES; i++)
         payloads[i] = (pgqrs_slice){ longest, i % 4 == 0 ? most - i * 1000 : 65536 - 60 + i };
     TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, SIZES, out, s->err), s->err);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '7'"), SIZES);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '7'"),
+                     SIZES);
     /* Spaces are not stored, letters are. */
     memset(longest, 'x', most);
     longest[0] = '"';
@@ -147,7 +156,8 @@ STORY_TEST(payloads_of_all_sizes_arrive_whole)
     }
     TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, SIZES, out, s->err), s->err);
     for (size_t i = 0; i < SIZES; i++) {
-        assert_int_equal(ts_int(s->sql, "SELECT length(payload::text) FROM pgqrs_messages WHERE id = %lld",
+        assert_int_equal(ts_int(s->sql,
+                                "SELECT length(payload::text) FROM pgqrs_messages WHERE id = %lld",
                                 (long long)out[i].id),
                          payloads[i].size);
         free((char *)(uintptr_t)payloads[i].data);
@@ -166,8 +176,9 @@ STORY_TEST(the_worker_id_is_kept)
     TS_OK(pgqrs_producer_open(s->client, text("jobs"), &options, &producer, s->err), s->err);
     number_batch(&batch, LARGE);
     TS_OK(enqueue(s, producer, &batch), s->err);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE producer_worker_id = 4711"),
-                     LARGE);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE producer_worker_id = 4711"),
+        LARGE);
     pgqrs_producer_close(producer);
 }
 
@@ -192,8 +203,9 @@ STORY_TEST(a_batch_that_the_server_refuses_stores_nothing)
     char *before, *after;
     struct batch batch;
 
-    ts_sql(s->sql, "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-                   "RAISE EXCEPTION 'refused' USING ERRCODE = 'check_violation', DETAIL = 'hunter2'; END$$");
+    ts_sql(s->sql,
+           "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE "
+           "EXCEPTION 'refused' USING ERRCODE = 'check_violation', DETAIL = 'hunter2'; END$$");
     before = sessions(s);
     for (size_t i = 0; i < 3; i++) {
         number_batch(&batch, 2 * LARGE);
@@ -204,8 +216,8 @@ STORY_TEST(a_batch_that_the_server_refuses_stores_nothing)
         assert_null(strstr(pgqrs_error_message(s->err), "hunter2"));
         assert_null(strstr(pgqrs_error_message(s->err), "69"));
         expect_nothing(s, &batch);
-        ts_sql(s->sql,
-               i < 2 ? "ALTER TABLE " READY " DROP CONSTRAINT refusal" : "DROP TRIGGER refusal ON " READY);
+        ts_sql(s->sql, i < 2 ? "ALTER TABLE " READY " DROP CONSTRAINT refusal"
+                             : "DROP TRIGGER refusal ON " READY);
         TS_OK(enqueue(s, s->producer, &batch), s->err);
         expect_stored(s, "public", &batch);
         ts_sql(s->sql, "TRUNCATE pgqrs_messages");
@@ -233,8 +245,8 @@ STORY_TEST(rows_that_follow_a_refused_one_do_no_harm)
         payloads[i] = (pgqrs_slice){ large, size };
     payloads[1] = text("\"bad\"");
     ts_sql(s->sql, "ALTER TABLE " READY " ADD CONSTRAINT refusal CHECK (payload <> '\"bad\"')");
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, COUNT, out, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, COUNT, out, s->err), s->err);
     assert_int_equal(story_stored(s), 0);
     story_send(s, "1");
     after = sessions(s);
@@ -314,8 +326,8 @@ disturb(void *arg)
     const struct disturbance *disturbance = arg;
 
     ts_wait_until(disturbance->sql, STORY_WAIT_MS,
-                  "SELECT bool_or(%s(pid)) FROM pg_stat_activity WHERE datname = current_database() AND "
-                  "application_name = 'pgqrs' AND wait_event = '%s'",
+                  "SELECT bool_or(%s(pid)) FROM pg_stat_activity WHERE datname = "
+                  "current_database() AND application_name = 'pgqrs' AND wait_event = '%s'",
                   disturbance->what, disturbance->wait_event);
     if (disturbance->holder != NULL)
         ts_sql(disturbance->holder, "COMMIT");
@@ -339,7 +351,8 @@ enqueue_disturbed(struct story *s, pgqrs_producer *producer, struct batch *batch
 STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced)
 {
     struct story *s = *state;
-    struct disturbance disturbance = { ts_connect(s->dsn), "relation", "pg_terminate_backend", s->sql };
+    struct disturbance disturbance = { ts_connect(s->dsn), "relation", "pg_terminate_backend",
+                                       s->sql };
     struct batch batch;
 
     number_batch(&batch, LARGE);
@@ -354,7 +367,8 @@ STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced)
 STORY_TEST(a_standby_that_was_not_waited_for_leaves_it_unknown)
 {
     struct story *s = *state;
-    /* A server that has waited for a standby since its start: a reload reaches its processes one by one. */
+    /* A server that has waited for a standby since its start: a reload reaches its processes one by
+     * one. */
     ts_cluster *cluster = ts_cluster_start("fsync = off\nsynchronous_standby_names = 'nobody'\n"
                                            "synchronous_commit = local\n");
     char *dsn = ts_database_on(ts_cluster_server(cluster));
@@ -365,8 +379,8 @@ STORY_TEST(a_standby_that_was_not_waited_for_leaves_it_unknown)
 
     TS_OK(pgqrs_queue_create(client, text("jobs"), NULL, NULL, s->err), s->err);
     pgqrs_client_close(client);
-    ts_sql(disturbance.sql, "DO $$BEGIN EXECUTE format('ALTER DATABASE %%I SET synchronous_commit = on', "
-                            "current_database()); END$$");
+    ts_sql(disturbance.sql, "DO $$BEGIN EXECUTE format('ALTER DATABASE %%I SET synchronous_commit "
+                            "= on', current_database()); END$$");
     client = ts_client(dsn, NULL);
     TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
     number_batch(&batch, LARGE);

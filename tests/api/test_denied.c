@@ -1,6 +1,6 @@
 /*
- * What the roles of docs/security.md try in vain, and a stranger, who may connect to the database and no
- * more.
+ * What the roles of docs/security.md try in vain, and a stranger, who may connect to the database
+ * and no more.
  */
 #include "roles.h"
 
@@ -34,14 +34,12 @@ static const char *const not_a_producers[] = {
     "SELECT id FROM pgqrs_messages_7_ready FOR UPDATE",
     "DO $d$ BEGIN LOCK TABLE pgqrs_messages_7_ready IN SHARE MODE; END $d$",
     "TRUNCATE pgqrs_messages_7_ready",
-    "INSERT INTO pgqrs_keys_6 (idempotency_key, message_id, payload_hash, expires_at) VALUES ('k', 1, 1, "
-    "'infinity')",
-    "INSERT INTO pgqrs_keys (queue_id, idempotency_key, message_id, payload_hash, expires_at) VALUES (6, "
-    "'k', 1, 1, "
-    "'infinity')",
-    "INSERT INTO pgqrs_keys_7 (queue_id, idempotency_key, message_id, payload_hash, expires_at) VALUES (6, "
-    "'k', 1, 1, "
-    "'infinity')",
+    "INSERT INTO pgqrs_keys_6 (idempotency_key, message_id, payload_hash, expires_at) VALUES ('k', "
+    "1, 1, 'infinity')",
+    "INSERT INTO pgqrs_keys (queue_id, idempotency_key, message_id, payload_hash, expires_at) "
+    "VALUES (6, 'k', 1, 1, 'infinity')",
+    "INSERT INTO pgqrs_keys_7 (queue_id, idempotency_key, message_id, payload_hash, expires_at) "
+    "VALUES (6, 'k', 1, 1, 'infinity')",
     "UPDATE pgqrs_keys_7 SET queue_id = 6",
     "UPDATE pgqrs_keys_7 SET idempotency_key = 'other'",
     "DELETE FROM pgqrs_keys_7",
@@ -53,7 +51,8 @@ static const char *const not_a_producers[] = {
     "INSERT INTO pgqrs_migrations (version, name) VALUES (99, 'x')",
     "INSERT INTO pgqrs_workers (queue_id, host_name, process_id) VALUES (7, 'h', 1)",
     "CREATE TABLE pgqrs_mine ()",
-    "CREATE TRIGGER t BEFORE INSERT ON pgqrs_messages_7_ready EXECUTE FUNCTION pgqrs_wake_on_insert()",
+    "CREATE TRIGGER t BEFORE INSERT ON pgqrs_messages_7_ready EXECUTE FUNCTION "
+    "pgqrs_wake_on_insert()",
     "SELECT pgqrs_purge_queue('queue 7')",
     "SELECT pgqrs_delete_queue('queue 7')",
     "SELECT pgqrs_create_queue('queue 8')",
@@ -82,7 +81,8 @@ static const char *const nobodys[] = {
 
 /* Runs each statement as `role`, and wants it denied. */
 static void
-expect_denied(const struct fixture *f, const char *role, const char *const *statements, size_t count)
+expect_denied(const struct fixture *f, const char *role, const char *const *statements,
+              size_t count)
 {
     PGconn *connection = connect_as(f, role);
 
@@ -92,7 +92,8 @@ expect_denied(const struct fixture *f, const char *role, const char *const *stat
         const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
 
         if (sqlstate == NULL || strcmp(sqlstate, "42501") != 0)
-            ts_fail("%s was not denied \"%s\": %s", role, statements[i], PQresultErrorMessage(result));
+            ts_fail("%s was not denied \"%s\": %s", role, statements[i],
+                    PQresultErrorMessage(result));
         PQclear(result);
     }
     PQfinish(connection);
@@ -102,7 +103,8 @@ ROLES_TEST(no_role_can_give_or_change_what_is_not_its_to_give)
 {
     struct fixture *f = *state;
 
-    expect_denied(f, "a_producer", not_a_producers, sizeof(not_a_producers) / sizeof(not_a_producers[0]));
+    expect_denied(f, "a_producer", not_a_producers,
+                  sizeof(not_a_producers) / sizeof(not_a_producers[0]));
     expect_denied(f, "a_producer", nobodys, sizeof(nobodys) / sizeof(nobodys[0]));
     expect_denied(f, "a_consumer", nobodys, sizeof(nobodys) / sizeof(nobodys[0]));
     expect_denied(f, "an_observer", nobodys, sizeof(nobodys) / sizeof(nobodys[0]));
@@ -119,8 +121,8 @@ ROLES_TEST(a_stranger_sees_nothing_through_the_library_either)
     pgqrs_producer *producer;
 
     TS_IS(PGQRS_EDENIED, pgqrs_queue_list_all(client, &list, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_producer_open(client, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
-          f->err);
+    TS_IS(PGQRS_EDENIED,
+          pgqrs_producer_open(client, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_admin_verify(client, &report, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_admin_install(client, NULL, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_admin_uninstall(client, f->err), f->err);
@@ -139,8 +141,8 @@ hold_locks(const struct fixture *f)
                "pg_advisory_lock(hashtextextended('pgqrs archive " SCHEMA " %d', 0)), "
                "pg_advisory_lock(hashtextextended('pgqrs wake " SCHEMA " %d', 0))",
                queue, queue, queue);
-    ts_sql(stranger, "SELECT pg_advisory_lock(hashtextextended('pgqrs wake " SCHEMA " many ' || n, 0)) "
-                     "FROM generate_series(0, 7) AS n");
+    ts_sql(stranger, "SELECT pg_advisory_lock(hashtextextended('pgqrs wake " SCHEMA
+                     " many ' || n, 0)) FROM generate_series(0, 7) AS n");
     ts_sql(stranger, "SELECT pg_advisory_lock(hashtextextended('pgqrs install " SCHEMA "', 0)), "
                      "pg_advisory_lock(hashtextextended('pgqrs create " SCHEMA "', 0))");
     return stranger;
@@ -155,8 +157,10 @@ ROLES_TEST(a_stranger_who_holds_every_lock_stops_nothing)
     pgqrs_message_list *list;
     int64_t id = 0;
 
-    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
-    TS_OK(pgqrs_consumer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
+    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
+          f->err);
+    TS_OK(pgqrs_consumer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err),
+          f->err);
     for (int i = 0; i < 10; i++)
         TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);
     TS_OK(pgqrs_consumer_dequeue_batch(consumer, 10, NULL, &list, f->err), f->err);
@@ -191,14 +195,17 @@ ROLES_TEST(a_queue_whose_rows_are_hidden_is_not_opened)
 
     for (size_t i = 0; i < 2; i++) {
         ts_sql(f->sql, "ALTER TABLE jobs.pgqrs_messages_7_%s ENABLE ROW LEVEL SECURITY", leaves[i]);
-        TS_IS(PGQRS_EDENIED, pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err),
+        TS_IS(PGQRS_EDENIED,
+              pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err),
               f->err);
         assert_non_null(strstr(pgqrs_error_message(f->err), "row security"));
         TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
               f->err); /* exempt */
         pgqrs_producer_close(producer);
-        ts_sql(f->sql, "ALTER TABLE jobs.pgqrs_messages_7_%s DISABLE ROW LEVEL SECURITY", leaves[i]);
-        TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
+        ts_sql(f->sql, "ALTER TABLE jobs.pgqrs_messages_7_%s DISABLE ROW LEVEL SECURITY",
+               leaves[i]);
+        TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err),
+              f->err);
         pgqrs_consumer_close(consumer);
     }
     pgqrs_client_close(client);

@@ -40,8 +40,9 @@ lease_now(struct story *s, int64_t id)
 static pgqrs_lease
 lease_of(const struct story *s, int64_t id)
 {
-    return (pgqrs_lease){ id, ts_int(s->sql, "SELECT lease_token FROM pgqrs_messages WHERE id = %lld",
-                                     (long long)id) };
+    return (pgqrs_lease){
+        id, ts_int(s->sql, "SELECT lease_token FROM pgqrs_messages WHERE id = %lld", (long long)id)
+    };
 }
 
 /* Fails the message once more; the pause lies in this range. */
@@ -54,8 +55,8 @@ expect_pause(struct story *s, int64_t id, const pgqrs_fail_options *options, int
     TS_OK(pgqrs_consumer_fail(s->consumer, lease_now(s, id), options, &dead, s->err), s->err);
     assert_int_equal(dead, 0);
     if (!ts_int(s->sql,
-                "SELECT vt - dequeued_at >= %lld * interval '1 ms' AND vt - clock_timestamp() <= %lld * "
-                "interval '1 ms' "
+                "SELECT vt - dequeued_at >= %lld * interval '1 ms' "
+                "AND vt - clock_timestamp() <= %lld * interval '1 ms' "
                 "FROM pgqrs_messages WHERE id = %lld",
                 (long long)least_ms, (long long)most_ms, (long long)id))
         ts_fail("the pause of message %lld is not between %lld and %lld ms", (long long)id,
@@ -88,7 +89,9 @@ STRICT_TEST(the_pause_is_jittered)
     for (int i = 0; i < 20; i++)
         expect_pause(s, ids[i], NULL, BASE_MS / 2, BASE_MS);
     assert_true(
-        ts_int(s->sql, "SELECT count(DISTINCT extract(ms FROM vt - dequeued_at)::int / 10) FROM " HELD) > 5);
+        ts_int(s->sql,
+               "SELECT count(DISTINCT extract(ms FROM vt - dequeued_at)::int / 10) FROM " HELD) >
+        5);
 }
 
 STRICT_TEST(after_a_thousand_failures_the_pause_is_still_bounded)
@@ -156,14 +159,14 @@ STRICT_TEST(a_failure_for_good_is_the_last)
     story_send(s, "1");
     story_send_priority(s, 4);
     for (int i = 0; i < 2; i++) { /* one in each lane */
-        TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &options, &dead, s->err),
+        TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &options, &dead,
+                                  s->err),
               s->err);
         assert_int_equal(dead, 1);
     }
     assert_int_equal(story_stored(s), 0);
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 1 AND "
-                            "error IS NULL AND result IS NULL"),
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND "
+                                    "failed_ct = 1 AND error IS NULL AND result IS NULL"),
                      2);
 }
 
@@ -179,9 +182,11 @@ STRICT_TEST(a_long_error_is_cut_where_a_character_ends)
     options.mode = PGQRS_FAIL_FOR_GOOD;
     options.error = (pgqrs_slice){ error, LIMIT + 100 };
     story_send(s, "1");
-    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &options, NULL, s->err), s->err);
-    assert_int_equal(ts_int(s->sql, "SELECT octet_length(error) FROM pgqrs_archive WHERE error ~ '^x+$'"),
-                     LIMIT - 1);
+    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &options, NULL, s->err),
+          s->err);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT octet_length(error) FROM pgqrs_archive WHERE error ~ '^x+$'"),
+        LIMIT - 1);
     free(error);
 }
 
@@ -198,12 +203,14 @@ STRICT_TEST(what_cannot_be_a_failure_is_refused)
     lease = story_take_one(s, s->consumer);
     for (int i = 0; i < 3; i++) {
         options.delay_ms = delays[i];
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err),
+              s->err);
     }
     options.delay_ms = 0;
     for (int i = 0; i < 2; i++) {
         options.error = errors[i];
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err),
+              s->err);
     }
     options.size = 0;
     TS_IS(PGQRS_EINVAL, pgqrs_consumer_fail(s->consumer, lease, &options, &dead, s->err), s->err);
@@ -239,9 +246,8 @@ STRICT_TEST(a_message_that_crashes_its_consumers_is_dead)
         pgqrs_message_list_free(list);
         TS_TRUE(story_now_ms() < until);
     }
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT crash_ct FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 0 AND "
-                            "error LIKE '%%ran out 2 times%%'"),
+    assert_int_equal(ts_int(s->sql, "SELECT crash_ct FROM pgqrs_archive WHERE outcome = 'dead' AND "
+                                    "failed_ct = 0 AND error LIKE '%%ran out 2 times%%'"),
                      2);
     ids[1] = story_send(s, "2");
     story_expect_order(s, s->consumer, &ids[1], 1);
@@ -255,7 +261,8 @@ STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim)
 
     for (int i = 0; i < 4; i++)
         ids[i] = story_send_priority(s, 9 - i);
-    ts_sql(s->sql, "UPDATE pgqrs_messages SET lease_token = 1, crash_ct = 1 WHERE id IN (%lld, %lld)",
+    ts_sql(s->sql,
+           "UPDATE pgqrs_messages SET lease_token = 1, crash_ct = 1 WHERE id IN (%lld, %lld)",
            (long long)ids[0], (long long)ids[2]);
     list = story_take(s, s->consumer, 10);
     assert_int_equal(pgqrs_message_list_count(list), 2);
@@ -263,7 +270,8 @@ STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim)
     assert_int_equal(pgqrs_message_list_at(list, 1)->id, ids[3]);
     assert_true(story_slice_is(pgqrs_message_list_at(list, 1)->payload, "{}"));
     pgqrs_message_list_free(list);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"),
+                     2);
 }
 
 /* Somebody deleted it under the queue's tables, or row security hides it. */
@@ -286,8 +294,10 @@ STRICT_TEST(without_its_queues_row_no_message_is_lost)
     ts_sql(s->sql, "UPDATE pgqrs_messages SET failed_ct = 19 WHERE id = %lld", (long long)ids[2]);
     TS_OK(pgqrs_consumer_fail(s->consumer, lease_of(s, ids[2]), NULL, &dead, s->err), s->err);
     assert_int_equal(dead, 1);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " HELD " WHERE id = %lld", (long long)ids[0]), 1);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM " HELD " WHERE id = %lld", (long long)ids[0]), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"),
+                     2);
     ts_sql(s->sql, "INSERT INTO pgqrs_queues SELECT * FROM ts_kept; DROP TABLE ts_kept");
 }
 

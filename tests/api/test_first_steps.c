@@ -50,7 +50,9 @@ TEST(a_message_goes_there_and_back)
     (void)state;
     TS_OK(pgqrs_queue_create(client, queue, NULL, NULL, err), err);
     TS_OK(pgqrs_producer_open(client, queue, NULL, &producer, err), err);
-    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("{\"to\": \"you\"}"), NULL, &enqueued, err), err);
+    TS_OK(
+        pgqrs_producer_enqueue(producer, pgqrs_slice_of("{\"to\": \"you\"}"), NULL, &enqueued, err),
+        err);
     assert_int_equal(enqueued.duplicate, 0);
 
     TS_OK(pgqrs_consumer_open(client, queue, NULL, &consumer, err), err);
@@ -62,13 +64,16 @@ TEST(a_message_goes_there_and_back)
     assert_int_equal(message->payload.size, strlen("{\"to\": \"you\"}"));
     assert_memory_equal(message->payload.data, "{\"to\": \"you\"}", message->payload.size);
     assert_int_equal(
-        ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)message->id), 1);
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)message->id),
+        1);
 
-    TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(message), pgqrs_slice_of("\"sent\""), err),
+    TS_OK(pgqrs_consumer_archive(consumer, pgqrs_message_lease(message), pgqrs_slice_of("\"sent\""),
+                                 err),
           err);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages"), 0);
-    outcome = ts_text(sql, "SELECT outcome || ' ' || result::text FROM pgqrs_archive WHERE id = %lld",
-                      (long long)message->id);
+    outcome =
+        ts_text(sql, "SELECT outcome || ' ' || result::text FROM pgqrs_archive WHERE id = %lld",
+                (long long)message->id);
     assert_string_equal(outcome, "done \"sent\"");
     pgqrs_message_list_free(list);
     TS_OK(pgqrs_consumer_dequeue(consumer, &list, err), err);

@@ -33,8 +33,9 @@ STORY_TEST(the_same_key_enqueues_once)
     other = send_keyed(s, s->producer, "3", "order 2");
     assert_int_equal(other.duplicate, 0);
     assert_int_equal(story_stored(s), 2);
-    assert_int_equal(
-        ts_int(s->sql, "SELECT payload::int FROM pgqrs_messages WHERE id = %lld", (long long)first.id), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT payload::int FROM pgqrs_messages WHERE id = %lld",
+                            (long long)first.id),
+                     1);
 }
 
 STORY_TEST(a_key_outlives_its_message)
@@ -72,14 +73,16 @@ STORY_TEST(a_key_twice_in_one_batch_enqueues_the_first)
 
     a.idempotency_key = text("a");
     b.idempotency_key = text("b");
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 5, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 5, enqueued, s->err),
+          s->err);
     assert_int_equal(enqueued[0].duplicate + enqueued[1].duplicate + enqueued[2].duplicate, 0);
     assert_int_equal(enqueued[3].duplicate, 1);
     assert_int_equal(enqueued[3].id, enqueued[1].id);
     assert_int_equal(enqueued[4].duplicate, 1);
     assert_int_equal(enqueued[4].id, enqueued[0].id);
     assert_int_equal(
-        ts_int(s->sql, "SELECT string_agg(payload::text, '' ORDER BY id)::int FROM pgqrs_messages"), 12);
+        ts_int(s->sql, "SELECT string_agg(payload::text, '' ORDER BY id)::int FROM pgqrs_messages"),
+        12);
 }
 
 STORY_TEST(an_expired_key_enqueues_anew)
@@ -106,9 +109,8 @@ STORY_TEST(a_key_is_kept_for_a_day_unless_told_otherwise)
     struct story *s = *state;
 
     send_keyed(s, s->producer, "1", "k");
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT expires_at - clock_timestamp() BETWEEN interval '23 h 59 min' AND "
-                            "interval '24 h' FROM pgqrs_keys"),
+    assert_int_equal(ts_int(s->sql, "SELECT expires_at - clock_timestamp() BETWEEN interval '23 h "
+                                    "59 min' AND interval '24 h' FROM pgqrs_keys"),
                      1);
 }
 
@@ -125,8 +127,8 @@ send_the_key(void *argument)
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
 
     options.idempotency_key = text("k");
-    sender->status =
-        pgqrs_producer_enqueue(sender->s->producer, text("\"late\""), &options, &sender->enqueued, NULL);
+    sender->status = pgqrs_producer_enqueue(sender->s->producer, text("\"late\""), &options,
+                                            &sender->enqueued, NULL);
     return NULL;
 }
 
@@ -138,11 +140,12 @@ send_while_another_holds_the_key(struct story *s, const char *verb)
     PGconn *other = ts_connect(s->dsn);
     pthread_t thread;
 
-    ts_sql(other, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
+    ts_sql(other,
+           "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
     pthread_create(&thread, NULL, send_the_key, &sender);
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                  "current_database() AND NOT granted");
+                  "SELECT count(*) > 0 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                  "datname = current_database() AND NOT granted");
     ts_sql(other, "%s", verb);
     pthread_join(thread, NULL);
     TS_OK(sender.status, NULL);
@@ -198,7 +201,8 @@ STORY_TEST(of_many_who_send_a_key_at_once_one_enqueues)
     }
 }
 
-#define DATABASE_STATISTIC(what) "SELECT " what " FROM pg_stat_database WHERE datname = current_database()"
+#define DATABASE_STATISTIC(what)                                                                   \
+    "SELECT " what " FROM pg_stat_database WHERE datname = current_database()"
 
 struct crossing {
     struct story *s;
@@ -227,8 +231,8 @@ send_keys_in_order(void *argument)
             pointers[i] = &options[i];
             payloads[i] = text("1");
         }
-        if (pgqrs_producer_enqueue_batch(crossing->s->producer, payloads, pointers, CROSSING_KEYS, NULL,
-                                         NULL) != PGQRS_OK)
+        if (pgqrs_producer_enqueue_batch(crossing->s->producer, payloads, pointers, CROSSING_KEYS,
+                                         NULL, NULL) != PGQRS_OK)
             crossing->failures++;
     }
     return NULL;
@@ -274,14 +278,16 @@ STORY_TEST(the_same_key_with_another_payload_is_told)
     k.idempotency_key = text("k");
     l.idempotency_key = text("l");
     /* In one batch: the spelling of a value is no difference. */
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err),
+          s->err);
     assert_int_equal(enqueued[0].differs + enqueued[1].differs + enqueued[3].differs, 0);
     assert_int_equal(enqueued[1].duplicate, 1);
     assert_int_equal(enqueued[2].duplicate + enqueued[2].differs, 2);
     /* One by one, and in another batch, */
     assert_int_equal(send_keyed(s, s->producer, "{\"b\": 2, \"a\": 1}", "k").differs, 0);
     assert_int_equal(send_keyed(s, s->producer, "5", "k").differs, 1);
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err),
+          s->err);
     assert_int_equal(enqueued[0].differs + enqueued[1].differs + enqueued[3].differs, 0);
     assert_int_equal(enqueued[2].duplicate + enqueued[2].differs, 2);
     /* in a transaction of the caller's, */
@@ -337,14 +343,15 @@ STORY_TEST(the_key_of_what_was_never_done_can_be_used_again)
             assert_int_equal(story_take_one(s, s->consumer).id, id);
         TS_OK(pgqrs_message_remove(s->client, text("jobs"), id, s->err), s->err);
         TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_remove(s->client, text("jobs"), id, s->err), s->err);
-        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", (long long)id),
-                         0);
+        assert_int_equal(
+            ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", (long long)id), 0);
     }
     assert_int_equal(send_keyed(s, s->producer, "1", "dead").duplicate, 0);
     lease = story_take_one(s, s->consumer);
     TS_OK(pgqrs_consumer_fail(s->consumer, lease, &for_good, NULL, s->err), s->err);
     assert_int_equal(send_keyed(s, s->producer, "2", "dead").duplicate, 0);
-    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err),
+          s->err);
     assert_int_equal(send_keyed(s, s->producer, "2", "dead").duplicate, 1); /* which is done now */
 }
 
@@ -354,7 +361,8 @@ STORY_TEST(a_key_is_forgotten_with_its_own_message_only)
     struct story *s = *state;
     int64_t first = send_keyed(s, s->producer, "1", "k").id;
 
-    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), NULL, NULL, s->err),
+          s->err);
     assert_int_equal(send_keyed(s, s->producer, "1", "k").duplicate, 1);
     ts_sql(s->sql, "UPDATE pgqrs_keys SET message_id = 4711");
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), first, s->err), s->err);
@@ -368,7 +376,8 @@ STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not)
     ts_result result;
     pgqrs_lease lease;
 
-    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id, NULL);
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id,
+                NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
     free(id);
@@ -376,8 +385,8 @@ STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not)
     lease = story_take_one(s, s->consumer);
     id = ts_format("%lld", (long long)lease.id);
     token = ts_format("%lld", (long long)lease.token);
-    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id, "--token",
-                token, NULL);
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "delete", "jobs", id,
+                "--token", token, NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
     assert_int_equal(send_keyed(s, s->producer, "1", "k").duplicate, 1);
@@ -390,8 +399,8 @@ STORY_TEST(expired_keys_go_within_a_few_looks)
 {
     struct story *s = *state;
 
-    ts_sql(s->sql, "INSERT INTO pgqrs_keys SELECT 1, 'old ' || n, n, 0, now() - interval '1 s' FROM "
-                   "generate_series(1, 25000) AS n");
+    ts_sql(s->sql, "INSERT INTO pgqrs_keys SELECT 1, 'old ' || n, n, 0, now() - interval '1 s' "
+                   "FROM generate_series(1, 25000) AS n");
     send_keyed(s, s->producer, "1", "new");
     s->client->queues->frontier.keys_ms = 0; /* it is time to look for them */
     for (int i = 0; i < 5; i++)
@@ -413,7 +422,8 @@ STORY_TEST(purging_and_deleting_a_queue_leaves_the_keys_of_others)
     for (int i = 0; i < 2; i++) {
         send_keyed(s, s->producer, "1", "k");
         ts_sql(other, "BEGIN; LOCK TABLE pgqrs_keys_2 IN ACCESS EXCLUSIVE MODE");
-        TS_OK((i == 0 ? pgqrs_queue_purge : pgqrs_queue_delete)(s->client, text("jobs"), s->err), s->err);
+        TS_OK((i == 0 ? pgqrs_queue_purge : pgqrs_queue_delete)(s->client, text("jobs"), s->err),
+              s->err);
         ts_sql(other, "ROLLBACK");
         assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_keys"), 1);
     }

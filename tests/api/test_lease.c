@@ -28,20 +28,21 @@ static void
 expect_done(struct story *s, enum call call, pgqrs_lease lease)
 {
     const char *const conditions[CALL_COUNT] = {
-        [CALL_DELETE] =
-            "(SELECT count(*) FROM pgqrs_messages) = 0 AND (SELECT count(*) FROM pgqrs_archive) = 0",
+        [CALL_DELETE] = "(SELECT count(*) FROM pgqrs_messages) = 0 AND (SELECT count(*) FROM "
+                        "pgqrs_archive) = 0",
         [CALL_ARCHIVE] = "(SELECT count(*) FROM pgqrs_messages) = 0 AND "
                          "(SELECT outcome = 'done' AND result = '1' FROM pgqrs_archive)",
-        [CALL_EXTEND] = "(SELECT lease_token IS NOT NULL AND vt > clock_timestamp() + interval '1 s' AND "
-                        "vt < clock_timestamp() + interval '5 s' FROM pgqrs_messages)",
+        [CALL_EXTEND] = "(SELECT lease_token IS NOT NULL AND vt > clock_timestamp() + interval '1 "
+                        "s' AND vt < clock_timestamp() + interval '5 s' FROM pgqrs_messages)",
         [CALL_RELEASE] = "(SELECT lease_token IS NULL AND failed_ct = 0 AND crash_ct = 0 AND "
                          "vt > clock_timestamp() + interval '59 min' FROM pgqrs_messages)",
-        [CALL_FAIL] = "(SELECT lease_token IS NULL AND failed_ct = 1 AND crash_ct = 0 FROM pgqrs_messages)",
+        [CALL_FAIL] =
+            "(SELECT lease_token IS NULL AND failed_ct = 1 AND crash_ct = 0 FROM pgqrs_messages)",
     };
 
     if (!ts_int(s->sql, "SELECT %s", conditions[call]))
-        ts_fail("after call %d on message %lld it does not hold that %s", (int)call, (long long)lease.id,
-                conditions[call]);
+        ts_fail("after call %d on message %lld it does not hold that %s", (int)call,
+                (long long)lease.id, conditions[call]);
     ts_sql(s->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
 }
 
@@ -74,7 +75,8 @@ STORY_TEST(a_holder_who_is_late_but_was_not_replaced_may_too)
     }
 }
 
-/* Takes messages, of which there are none, until the sweep has moved message `id` to the held lane. */
+/* Takes messages, of which there are none, until the sweep has moved message `id` to the held
+ * lane. */
 static void
 await_sweep(struct story *s, int64_t id)
 {
@@ -158,15 +160,17 @@ STORY_TEST(times_out_of_range_are_refused)
     story_send(s, "1");
     lease = story_take_one(s, s->consumer);
     for (int i = 0; i < 4; i++) {
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_extend_visibility(s->consumer, lease, extensions[i], s->err),
-              s->err);
         TS_IS(PGQRS_EINVAL,
-              pgqrs_consumer_extend_visibility_batch(s->consumer, &lease, 1, extensions[i], &result, s->err),
+              pgqrs_consumer_extend_visibility(s->consumer, lease, extensions[i], s->err), s->err);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_consumer_extend_visibility_batch(s->consumer, &lease, 1, extensions[i], &result,
+                                                     s->err),
               s->err);
     }
     for (int i = 0; i < 3; i++) {
         TS_IS(PGQRS_EINVAL, pgqrs_consumer_release(s->consumer, lease, delays[i], s->err), s->err);
-        TS_IS(PGQRS_EINVAL, pgqrs_consumer_release_batch(s->consumer, &lease, 1, delays[i], &result, s->err),
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_consumer_release_batch(s->consumer, &lease, 1, delays[i], &result, s->err),
               s->err);
     }
     TS_OK(pgqrs_consumer_extend_visibility(s->consumer, lease, seven_days_ms, s->err), s->err);
@@ -225,7 +229,8 @@ STORY_TEST(archiving_twice_under_one_lease_is_harmless)
     TS_OK(pgqrs_consumer_archive(s->consumer, lease, text("{\"a\": 1}"), s->err), s->err);
     TS_OK(pgqrs_consumer_archive(s->consumer, lease, text("{\"a\": 2}"), s->err), s->err);
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_archive(s->consumer, forged, text("1"), s->err), s->err);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '{\"a\": 1}'"), 1);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '{\"a\": 1}'"), 1);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 1);
 }
 
@@ -254,8 +259,9 @@ report(struct story *s, pgqrs_lease lease, enum report what)
 }
 
 /* Everything that is stored of messages. */
-#define STORED                                                                                               \
-    "SELECT coalesce((SELECT string_agg(m::text, ';' ORDER BY m.id) FROM pgqrs_messages AS m), '') || "      \
+#define STORED                                                                                     \
+    "SELECT coalesce((SELECT string_agg(m::text, ';' ORDER BY m.id) FROM pgqrs_messages AS m), "   \
+    "'') || "                                                                                      \
     "coalesce((SELECT string_agg(a::text, ';' ORDER BY a.id) FROM pgqrs_archive AS a), '')"
 
 /* Each after each, in each lane. Only the archiving that is repeated is known to have been done. */
@@ -294,30 +300,32 @@ STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times)
     ts_result result;
 
     story_take_one(s, s->consumer);
-    ts_sql(s->sql, "UPDATE pgqrs_messages SET dequeued_at = clock_timestamp() - interval '1 hour', vt = "
-                   "clock_timestamp() - interval '1 ms'");
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET dequeued_at = clock_timestamp() - interval '1 hour', "
+                   "vt = clock_timestamp() - interval '1 ms'");
     before = ts_text(s->sql, "SELECT read_ct || ' ' || dequeued_at FROM pgqrs_messages");
-    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id, NULL);
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id,
+                NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
     after = ts_text(s->sql, "SELECT read_ct || ' ' || dequeued_at FROM pgqrs_archive");
     assert_string_equal(before, after);
     assert_int_equal(
-        ts_int(s->sql, "SELECT processing_duration BETWEEN 3600000 AND 3700000 FROM pgqrs_archive"), 1);
+        ts_int(s->sql, "SELECT processing_duration BETWEEN 3600000 AND 3700000 FROM pgqrs_archive"),
+        1);
     free(id);
     free(before);
     free(after);
     /* And one that never was. */
     id = ts_format("%lld", (long long)story_send(s, "1"));
-    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id, NULL);
+    ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id,
+                NULL);
     assert_string_equal(result.err, "");
     ts_result_release(&result);
-    assert_int_equal(
-        ts_int(s->sql,
-               "SELECT count(*) FROM pgqrs_archive WHERE id = %s AND read_ct = 0 AND dequeued_at IS "
-               "NULL AND processing_duration IS NULL",
-               id),
-        1);
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_archive WHERE id = %s AND read_ct = 0 AND "
+                            "dequeued_at IS NULL AND processing_duration IS NULL",
+                            id),
+                     1);
     free(id);
 }
 

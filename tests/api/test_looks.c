@@ -1,6 +1,6 @@
 /*
- * "Nothing is due" rests on a look that covered everything: whoever asks, however new, and whatever else is
- * there.
+ * "Nothing is due" rests on a look that covered everything: whoever asks, however new, and whatever
+ * else is there.
  */
 #include "story.h"
 
@@ -47,9 +47,8 @@ handed_to_a_newcomer(struct story *s, const char *type)
 static void
 let_leases_run_out(const struct story *s)
 {
-    ts_sql(
-        s->sql,
-        "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 ms' WHERE lease_token IS NOT NULL");
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 ms' WHERE "
+                   "lease_token IS NOT NULL");
 }
 
 STORY_TEST(a_newcomer_is_handed_a_message_whose_lease_ran_out)
@@ -62,8 +61,8 @@ STORY_TEST(a_newcomer_is_handed_a_message_whose_lease_ran_out)
     assert_int_equal(handed_to_a_newcomer(s, NULL), id);
 }
 
-/* Newcomers come one after another, so the newer messages are not a backlog that ends: the lease is found
- * first. */
+/* Newcomers come one after another, so the newer messages are not a backlog that ends: the lease is
+ * found first. */
 STORY_TEST(newer_messages_do_not_hide_it)
 {
     struct story *s = *state;
@@ -198,8 +197,8 @@ STORY_TEST(what_another_client_gives_back_is_due_at_once)
     leave(&other);
 }
 
-/* A server that has given out fewer ids than this client has seen: restored, or a standby that lacked the
- * last ones. */
+/* A server that has given out fewer ids than this client has seen: restored, or a standby that
+ * lacked the last ones. */
 STORY_TEST(after_a_restore_new_messages_are_claimed_as_before)
 {
     struct story *s = *state;
@@ -215,7 +214,8 @@ STORY_TEST(after_a_restore_new_messages_are_claimed_as_before)
     }
     ts_sql(s->sql, "DELETE FROM pgqrs_messages; ALTER SEQUENCE pgqrs_message_id_seq RESTART");
     story_send_many(s, 1500, ids);
-    /* All come, in their order, in few calls: they are claimed in the ready lane, not swept bit by bit. */
+    /* All come, in their order, in few calls: they are claimed in the ready lane, not swept bit by
+     * bit. */
     for (int i = 0; i < 4 && got < 1500; i++) {
         pgqrs_message_list *list = story_take(s, s->consumer, 1500);
 

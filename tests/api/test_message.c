@@ -28,12 +28,16 @@ STORY_TEST(a_message_that_is_not_there_is_not_found)
 
     TS_OK(pgqrs_queue_create(s->client, text("other"), NULL, NULL, s->err), s->err);
     for (int i = 0; i < 4; i++) {
-        TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_get(s->client, text("jobs"), ids[i], &list, s->err), s->err);
+        TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_get(s->client, text("jobs"), ids[i], &list, s->err),
+              s->err);
         TS_IS(PGQRS_ENOMESSAGE,
-              pgqrs_consumer_lease(s->consumer, ids[i], PGQRS_LEASE_TAKE_OVER, &list, s->err), s->err);
+              pgqrs_consumer_lease(s->consumer, ids[i], PGQRS_LEASE_TAKE_OVER, &list, s->err),
+              s->err);
     }
-    TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_get(s->client, text("other"), elsewhere, &list, s->err), s->err);
-    TS_IS(PGQRS_ENOQUEUE, pgqrs_message_get(s->client, text("none"), elsewhere, &list, s->err), s->err);
+    TS_IS(PGQRS_ENOMESSAGE, pgqrs_message_get(s->client, text("other"), elsewhere, &list, s->err),
+          s->err);
+    TS_IS(PGQRS_ENOQUEUE, pgqrs_message_get(s->client, text("none"), elsewhere, &list, s->err),
+          s->err);
 }
 
 /* Leases the message; its lease. */
@@ -59,9 +63,12 @@ STORY_TEST(a_free_message_is_leased_due_or_not)
     int64_t ids[2];
 
     story_send_many(s, 2, ids);
-    TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), 3600000, &delayed, s->err), s->err);
-    TS_OK(pgqrs_consumer_delete(s->consumer, lease(s, ids[1], PGQRS_LEASE_IF_FREE), s->err), s->err);
-    TS_OK(pgqrs_consumer_archive(s->consumer, lease(s, delayed.id, PGQRS_LEASE_IF_FREE), text("1"), s->err),
+    TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), 3600000, &delayed, s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_delete(s->consumer, lease(s, ids[1], PGQRS_LEASE_IF_FREE), s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, lease(s, delayed.id, PGQRS_LEASE_IF_FREE), text("1"),
+                                 s->err),
           s->err);
     story_expect_order(s, s->consumer, ids, 1);
     list = story_take(s, s->consumer, 1);
@@ -81,7 +88,8 @@ STORY_TEST(a_message_that_somebody_holds_is_left_to_him)
     held[1] = story_take_one(s, s->consumer);
     for (int i = 0; i < 2; i++) {
         TS_IS(PGQRS_ELEASED,
-              pgqrs_consumer_lease(s->consumer, held[i].id, PGQRS_LEASE_IF_FREE, &list, s->err), s->err);
+              pgqrs_consumer_lease(s->consumer, held[i].id, PGQRS_LEASE_IF_FREE, &list, s->err),
+              s->err);
         assert_true(pgqrs_error_is_transient(s->err));
         assert_null(list);
         TS_OK(pgqrs_consumer_delete(s->consumer, held[i], s->err), s->err);
@@ -101,7 +109,8 @@ STORY_TEST(a_message_that_is_taken_over_is_lost_to_its_holder)
         taken[i] = lease(s, held[i].id, PGQRS_LEASE_TAKE_OVER);
         assert_int_not_equal(taken[i].token, held[i].token);
         TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(s->consumer, held[i], s->err), s->err);
-        TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_extend_visibility(s->consumer, held[i], 1000, s->err), s->err);
+        TS_IS(PGQRS_ELEASELOST,
+              pgqrs_consumer_extend_visibility(s->consumer, held[i], 1000, s->err), s->err);
         TS_OK(pgqrs_consumer_delete(s->consumer, taken[i], s->err), s->err);
     }
     assert_int_equal(story_stored(s), 0);

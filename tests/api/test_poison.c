@@ -1,5 +1,6 @@
 /*
- * One message that is refused or cannot be read: it is narrowed down to, and stops none of the others.
+ * One message that is refused or cannot be read: it is narrowed down to, and stops none of the
+ * others.
  */
 #include "story.h"
 
@@ -16,8 +17,8 @@ drain(struct story *s, size_t at_once)
         size_t got = pgqrs_message_list_count(list);
 
         for (size_t i = 0; i < got; i++)
-            TS_OK(pgqrs_consumer_delete(s->consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)),
-                                        s->err),
+            TS_OK(pgqrs_consumer_delete(
+                      s->consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)), s->err),
                   s->err);
         pgqrs_message_list_free(list);
         if (got == 0)
@@ -54,7 +55,8 @@ STORY_TEST(a_message_that_cannot_be_sent_is_dead_and_the_others_come)
     story_send_many(s, 20, NULL);
     assert_int_equal(drain(s, 2), 40);
     assert_int_equal(dead(s), 1);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE error LIKE '%%SQLSTATE%%'"), 1);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE error LIKE '%%SQLSTATE%%'"), 1);
     assert_int_equal(story_stored(s), 0);
 }
 
@@ -87,7 +89,8 @@ STORY_TEST(odd_rows_stop_nobody)
         story_send_many(s, 5, NULL);
         came += drain(s, 10);
         if (came < 15 || story_stored(s) > 0)
-            ts_fail("after %s only %d messages came, and %lld are left", oddities[i], came, story_stored(s));
+            ts_fail("after %s only %d messages came, and %lld are left", oddities[i], came,
+                    story_stored(s));
     }
 }
 
@@ -102,7 +105,8 @@ STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other)
     list = story_take(s, s->consumer, 30);
     assert_int_equal(pgqrs_message_list_count(list), 30);
     pgqrs_message_list_free(list);
-    ts_sql(s->sql, "ALTER TABLE " HELD " ADD CONSTRAINT refusal CHECK (id NOT IN (%lld, %lld, %lld))",
+    ts_sql(s->sql,
+           "ALTER TABLE " HELD " ADD CONSTRAINT refusal CHECK (id NOT IN (%lld, %lld, %lld))",
            (long long)ids[0], (long long)ids[11], (long long)ids[12]);
     ts_sql(s->sql, "UPDATE " READY " SET vt = clock_timestamp() - interval '1 ms'");
     for (int came = 0; came < 27;) {
@@ -113,7 +117,8 @@ STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other)
         pgqrs_message_list_free(list);
     }
     /* What is left is not called "nothing": the refusal is told. */
-    TS_IS(PGQRS_ESERVER, pgqrs_consumer_dequeue_batch(s->consumer, 30, NULL, &list, s->err), s->err);
+    TS_IS(PGQRS_ESERVER, pgqrs_consumer_dequeue_batch(s->consumer, 30, NULL, &list, s->err),
+          s->err);
     assert_string_equal(pgqrs_error_sqlstate(s->err), "23514");
     ts_sql(s->sql, "ALTER TABLE " HELD " DROP CONSTRAINT refusal");
     list = story_take(s, s->consumer, 30);
@@ -129,8 +134,8 @@ STORY_TEST(a_priority_out_of_range_keeps_no_lease_from_being_swept)
 
     ts_sql(s->sql, "INSERT INTO " READY " (payload, priority) VALUES ('1', 32767), ('2', -32768)");
     story_take_one(s, s->consumer);
-    ts_sql(s->sql,
-           "UPDATE " READY " SET vt = clock_timestamp() - interval '1 ms' WHERE lease_token IS NOT NULL");
+    ts_sql(s->sql, "UPDATE " READY
+                   " SET vt = clock_timestamp() - interval '1 ms' WHERE lease_token IS NOT NULL");
     assert_int_equal(drain(s, 1), 2);
     ts_sql(s->sql, "INSERT INTO " READY " (payload, priority) VALUES ('3', 32767)");
     lease = story_take_one(s, s->consumer);
@@ -152,10 +157,10 @@ STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such)
     lease = story_take_one(s, s->consumer);
     ts_sql(s->sql, "CREATE FUNCTION audit() RETURNS trigger LANGUAGE plpgsql AS "
                    "'BEGIN INSERT INTO no_such_table VALUES (1); RETURN NEW; END'");
-    ts_sql(s->sql,
-           "CREATE TRIGGER audit BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION audit()");
-    TS_IS(PGQRS_ESERVER, pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err),
-          s->err);
+    ts_sql(s->sql, "CREATE TRIGGER audit BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE "
+                   "FUNCTION audit()");
+    TS_IS(PGQRS_ESERVER,
+          pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
     assert_string_equal(pgqrs_error_sqlstate(s->err), "42P01");
     ts_sql(s->sql, "DROP TRIGGER audit ON pgqrs_archive; DROP FUNCTION audit()");
     TS_OK(pgqrs_consumer_archive(s->consumer, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);

@@ -1,16 +1,16 @@
 /*
- * Through a PgBouncer in transaction mode: everything works, and nothing stays behind on a session that the
- * next client is given. In session mode it is as without one.
+ * Through a PgBouncer in transaction mode: everything works, and nothing stays behind on a session
+ * that the next client is given. In session mode it is as without one.
  */
 #include "place.h"
 #include "running.h"
 
 #include <pgqrs/transaction.h>
 
-/* But for those that the pooler itself takes from each client, and those of a library that is loaded when
- * needed. */
-#define SETTINGS                                                                                             \
-    "SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) FROM pg_settings "                        \
+/* But for those that the pooler itself takes from each client, and those of a library that is
+ * loaded when needed. */
+#define SETTINGS                                                                                   \
+    "SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) FROM pg_settings "              \
     "WHERE name NOT IN ('application_name', 'client_encoding') AND name NOT LIKE 'plpgsql.%%'"
 
 static ts_pgbouncer *pooler;
@@ -50,7 +50,8 @@ work_off(struct story *s, pgqrs_producer *producer, pgqrs_consumer *consumer)
     for (size_t i = 0; i < 5; i++)
         leases[i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
     pgqrs_message_list_free(list);
-    TS_OK(pgqrs_consumer_extend_visibility_batch(consumer, leases, 2, 60000, results, s->err), s->err);
+    TS_OK(pgqrs_consumer_extend_visibility_batch(consumer, leases, 2, 60000, results, s->err),
+          s->err);
     TS_OK(pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
     TS_OK(pgqrs_consumer_archive(consumer, leases[1], text("1"), s->err), s->err);
     TS_OK(pgqrs_consumer_release(consumer, leases[2], 3600000, s->err), s->err);
@@ -110,27 +111,29 @@ STORY_TEST(nothing_is_left_on_a_session)
     pgqrs_client_close(client);
 
     /* One session has served all of it, so this is that one. */
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
-                            "pid <> pg_backend_pid() AND query NOT LIKE '%%pg_terminate%%' AND pid = %lld",
-                            ts_int(plain, "SELECT pg_backend_pid()")),
-                     1);
+    assert_int_equal(
+        ts_int(s->sql,
+               "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid "
+               "<> pg_backend_pid() AND query NOT LIKE '%%pg_terminate%%' AND pid = %lld",
+               ts_int(plain, "SELECT pg_backend_pid()")),
+        1);
     assert_int_equal(ts_int(plain, "SELECT count(*) FROM pg_prepared_statements"), 0);
     fresh = ts_text(s->sql, SETTINGS);
     used = ts_text(plain, SETTINGS);
     assert_string_equal(used, fresh);
     /* The server is shared with other tests, which have databases of their own. */
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
-                            "WHERE l.locktype = 'advisory' AND d.datname = current_database()"),
-                     0);
+    assert_int_equal(
+        ts_int(s->sql,
+               "SELECT count(*) FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database "
+               "WHERE l.locktype = 'advisory' AND d.datname = current_database()"),
+        0);
     free(fresh);
     free(used);
     PQfinish(plain);
 }
 
-/* What one client tells its session is told to that session's next user as well, unless it ends with the
- * transaction. */
+/* What one client tells its session is told to that session's next user as well, unless it ends
+ * with the transaction. */
 STORY_TEST(two_clients_in_turn_do_not_leak_settings)
 {
     struct story *s = *state;
@@ -185,15 +188,16 @@ STORY_TEST(a_batch_that_is_copied_goes_through_it)
         pgqrs_producer *producer;
 
         TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &producer, s->err), s->err);
-        ts_sql(s->sql,
-               "ALTER TABLE " READY " ADD CONSTRAINT refusal CHECK (payload <> '\"last\"') NOT VALID");
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(producer, payloads, NULL, MANY, out, s->err),
-              s->err);
+        ts_sql(s->sql, "ALTER TABLE " READY
+                       " ADD CONSTRAINT refusal CHECK (payload <> '\"last\"') NOT VALID");
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_producer_enqueue_batch(producer, payloads, NULL, MANY, out, s->err), s->err);
         ts_sql(s->sql, "ALTER TABLE " READY " DROP CONSTRAINT refusal");
         assert_int_equal(story_stored(s), i * MANY);
         TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, MANY, out, s->err), s->err);
-        assert_int_equal(ts_int(s->sql, "SELECT max(id) FROM pgqrs_messages WHERE payload = '\"last\"'"),
-                         out[MANY - 1].id);
+        assert_int_equal(
+            ts_int(s->sql, "SELECT max(id) FROM pgqrs_messages WHERE payload = '\"last\"'"),
+            out[MANY - 1].id);
         pgqrs_producer_close(producer);
         pgqrs_client_close(client);
     }
@@ -247,10 +251,10 @@ RUNNING_TEST(in_session_mode_a_worker_is_woken)
     running_add(s, worker, "jobs", &queue, done, NULL);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
     for (int i = 1; i <= 3; i++) {
-        ts_wait_until(
-            s->sql, RUNNING_WAIT_MS,
-            "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = l.database WHERE "
-            "l.locktype = 'advisory' AND l.mode = 'ShareLock' AND d.datname = current_database()");
+        ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                      "SELECT count(*) > 0 FROM pg_locks AS l JOIN pg_database AS d ON d.oid = "
+                      "l.database WHERE l.locktype = 'advisory' AND l.mode = 'ShareLock' AND "
+                      "d.datname = current_database()");
         story_send(s, "1");
         running_await(s, i);
     }
@@ -286,7 +290,8 @@ STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own)
         PQfinish(plain[i]);
 }
 
-/* There our statements are read with the search path of the role, which nothing can be set against. */
+/* There our statements are read with the search path of the role, which nothing can be set
+ * against. */
 STORY_TEST(a_session_that_searches_other_schemas_first_is_refused)
 {
     struct story *s = *state;

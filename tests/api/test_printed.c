@@ -1,6 +1,6 @@
 /*
- * JSON that is short as it is sent and long as the server prints it, since jsonb writes 1e131071 as 131,072
- * digits: what could never be read again is not stored.
+ * JSON that is short as it is sent and long as the server prints it, since jsonb writes 1e131071 as
+ * 131,072 digits: what could never be read again is not stored.
  */
 #include "story.h"
 
@@ -34,7 +34,8 @@ STORY_TEST(numbers_that_grow_when_they_are_printed_are_refused)
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         char *payload = repeated("[", cases[i].number, cases[i].count, "]");
 
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text(payload), NULL, NULL, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text(payload), NULL, NULL, s->err),
+              s->err);
         story_expect_message(s, "without exponents");
         free(payload);
     }
@@ -52,16 +53,18 @@ STORY_TEST(headers_and_results_are_bound_as_payloads_are)
     pgqrs_lease lease;
 
     options.headers = text(headers);
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, each, 2, NULL, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err),
+          s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, each, 2, NULL, s->err),
+          s->err);
     story_expect_message(s, "headers of message 1 of the batch");
     assert_int_equal(story_stored(s), 0);
     story_send(s, "1");
     lease = story_take_one(s, s->consumer);
     result = text(headers);
     TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive(s->consumer, lease, result, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_batch(s->consumer, &lease, &result, 1, &status, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_consumer_archive_batch(s->consumer, &lease, &result, 1, &status, s->err), s->err);
     TS_OK(pgqrs_consumer_archive(s->consumer, lease, text("1e300"), s->err), s->err);
     free(headers);
 }

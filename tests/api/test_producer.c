@@ -50,7 +50,8 @@ STORY_TEST(a_payload_need_not_end_with_a_zero_byte)
     const char json[] = { '[', '7', ']', 'x' };
     pgqrs_message_list *list;
 
-    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ json, 3 }, NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ json, 3 }, NULL, NULL, s->err),
+          s->err);
     list = story_take(s, s->consumer, 1);
     assert_true(story_slice_is(story_only(list)->payload, "[7]"));
     pgqrs_message_list_free(list);
@@ -68,11 +69,13 @@ STORY_TEST(a_batch_gets_its_ids_in_the_order_of_its_payloads)
         snprintf(texts[i], sizeof(texts[i]), "%d", i);
         payloads[i] = text(texts[i]);
     }
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, COUNT, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, COUNT, enqueued, s->err),
+          s->err);
     for (int i = 1; i < COUNT; i++)
         assert_true(enqueued[i].id > enqueued[i - 1].id);
     assert_int_equal(story_stored(s), COUNT);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload::int = id - %lld",
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE payload::int = id - %lld",
                             (long long)enqueued[0].id),
                      COUNT);
     free(payloads);
@@ -92,7 +95,8 @@ STORY_TEST(a_batch_with_options_keeps_each_with_its_message)
     late.type = text("late");
     urgent.priority = 100;
     urgent.headers = text("{}");
-    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 4, enqueued, s->err),
+          s->err);
     for (int i = 0; i < 4; i++) {
         assert_int_equal(enqueued[i].duplicate, 0);
         assert_int_equal(ts_int(s->sql, "SELECT payload::int FROM pgqrs_messages WHERE id = %lld",
@@ -102,11 +106,13 @@ STORY_TEST(a_batch_with_options_keeps_each_with_its_message)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " READY " WHERE id IN (%lld, %lld)",
                             (long long)enqueued[0].id, (long long)enqueued[2].id),
                      2);
-    assert_int_equal(ts_int(s->sql, "SELECT id FROM " HELD
-                                    " WHERE message_type = 'late' AND vt > now() + interval '59 min'"),
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT id FROM " HELD
+                            " WHERE message_type = 'late' AND vt > now() + interval '59 min'"),
                      enqueued[1].id);
-    assert_int_equal(ts_int(s->sql, "SELECT id FROM " HELD " WHERE priority = 100 AND headers = '{}'"),
-                     enqueued[3].id);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT id FROM " HELD " WHERE priority = 100 AND headers = '{}'"),
+        enqueued[3].id);
 }
 
 STORY_TEST(a_batch_has_1_to_10000_messages)
@@ -116,11 +122,13 @@ STORY_TEST(a_batch_has_1_to_10000_messages)
 
     for (int i = 0; i < 10001; i++)
         payloads[i] = text("1");
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 0, NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 10001, NULL, s->err),
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 0, NULL, s->err),
           s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 10001, NULL, s->err), s->err);
     story_expect_message(s, "10000");
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, SIZE_MAX, NULL, s->err),
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, SIZE_MAX, NULL, s->err),
           s->err);
     assert_int_equal(story_stored(s), 0);
     TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 1, NULL, s->err), s->err);
@@ -134,8 +142,8 @@ STORY_TEST(one_bad_message_keeps_its_whole_batch_out)
     pgqrs_slice payloads[] = { text("1"), text("2"), text("{\"a\": }") };
     pgqrs_enqueued enqueued[3] = { { -1, -1 }, { -1, -1 }, { -1, -1 } };
 
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 3, enqueued, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 3, enqueued, s->err), s->err);
     story_expect_message(s, "message 2 of the batch");
     story_expect_message(s, "byte 7");
     assert_int_equal(story_stored(s), 0);
@@ -152,8 +160,8 @@ STORY_TEST(a_batch_that_fails_at_the_server_stores_none)
 
     delayed.delay_ms = 1;
     ts_sql(s->sql, "ALTER TABLE " READY " ADD CHECK (payload <> '\"secret\"')");
-    assert_int_not_equal(pgqrs_producer_enqueue_batch(s->producer, payloads, options, 3, NULL, s->err),
-                         PGQRS_OK);
+    assert_int_not_equal(
+        pgqrs_producer_enqueue_batch(s->producer, payloads, options, 3, NULL, s->err), PGQRS_OK);
     assert_null(strstr(pgqrs_error_message(s->err), "secret"));
     assert_int_equal(story_stored(s), 0);
 }
@@ -236,9 +244,10 @@ STORY_TEST(a_producer_has_its_options_checked)
     options[2].key_retention_ms = -1;
     options[3].key_retention_ms = INT64_C(366) * 86400000;
     for (int i = 0; i < 4; i++)
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_open(s->client, text("jobs"), &options[i], &producer, s->err),
-              s->err);
-    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_open(s->client, text("none"), NULL, &producer, s->err), s->err);
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_producer_open(s->client, text("jobs"), &options[i], &producer, s->err), s->err);
+    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_open(s->client, text("none"), NULL, &producer, s->err),
+          s->err);
     story_expect_message(s, "\"none\"");
 }
 

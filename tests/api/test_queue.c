@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 /* Of all queues. */
-#define COUNT_TABLES "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_(messages|archive)_[0-9]'"
+#define COUNT_TABLES                                                                               \
+    "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_(messages|archive)_[0-9]'"
 
 STORY_TEST(a_queue_has_the_options_it_was_given)
 {
@@ -55,7 +56,8 @@ STORY_TEST(options_out_of_range_are_refused)
         options.backoff_base_ms = i == 4 ? -1 : i == 5 ? INT64_C(2592000001) : 0;
         options.backoff_max_ms = i == 6 ? -1 : i == 7 ? INT64_MAX : 0;
         options.size = i == 8 ? 0 : sizeof(options);
-        TS_IS(PGQRS_EINVAL, pgqrs_queue_create(s->client, text("q"), &options, NULL, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_queue_create(s->client, text("q"), &options, NULL, s->err),
+              s->err);
     }
     TS_IS(PGQRS_ENOQUEUE, pgqrs_queue_delete(s->client, text("q"), s->err), s->err);
 }
@@ -85,8 +87,8 @@ STORY_TEST(what_is_not_there_is_not_found)
 }
 
 static const char longest_name[] =
-    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
-    "0123456789abcdef0123456789abcdeX";
+    "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd"
+    "ef0123456789abcdef0123456789abcdeX";
 
 static const char *const hostile_names[] = {
     "o'brien",   "\"quoted\"",         "a\"b'c",
@@ -141,7 +143,8 @@ STORY_TEST(a_name_is_data_whatever_it_holds)
     TS_OK(pgqrs_queue_list_all(s->client, &list, s->err), s->err);
     assert_int_equal(pgqrs_queue_list_count(list), HOSTILE + 1);
     for (size_t i = 1; i < HOSTILE + 1; i++) {
-        pgqrs_slice a = pgqrs_queue_list_at(list, i - 1)->name, b = pgqrs_queue_list_at(list, i)->name;
+        pgqrs_slice a = pgqrs_queue_list_at(list, i - 1)->name,
+                    b = pgqrs_queue_list_at(list, i)->name;
         int order = memcmp(a.data, b.data, a.size < b.size ? a.size : b.size);
 
         assert_true(order < 0 || (order == 0 && a.size < b.size));
@@ -172,7 +175,8 @@ STORY_TEST(a_name_out_of_shape_is_refused_everywhere)
         TS_IS(PGQRS_EINVAL, pgqrs_queue_count(s->client, names[i], &counts, s->err), s->err);
         TS_IS(PGQRS_EINVAL, pgqrs_queue_purge(s->client, names[i], s->err), s->err);
         TS_IS(PGQRS_EINVAL, pgqrs_queue_delete(s->client, names[i], s->err), s->err);
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_open(s->client, names[i], NULL, &producer, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_producer_open(s->client, names[i], NULL, &producer, s->err),
+              s->err);
     }
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_queues"), 1);
 }
@@ -186,19 +190,24 @@ STORY_TEST(each_message_is_counted_once)
 
     TS_OK(pgqrs_queue_count(s->client, text("jobs"), &counts, s->err), s->err);
     TS_OK(pgqrs_archive_count(s->client, text("jobs"), &archived, s->err), s->err);
-    assert_int_equal(counts.ready + counts.delayed + counts.leased + archived.done + archived.dead, 0);
+    assert_int_equal(counts.ready + counts.delayed + counts.leased + archived.done + archived.dead,
+                     0);
     assert_int_equal(counts.oldest_ready_age_ms, 0);
     for_good.mode = PGQRS_FAIL_FOR_GOOD;
     story_send_many(s, 9, NULL);
-    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
-    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
-    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &for_good, NULL, s->err), s->err);
-    TS_OK(pgqrs_consumer_release(s->consumer, story_take_one(s, s->consumer), 3600000, s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_fail(s->consumer, story_take_one(s, s->consumer), &for_good, NULL, s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_release(s->consumer, story_take_one(s, s->consumer), 3600000, s->err),
+          s->err);
     TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), 3600000, NULL, s->err), s->err);
     pgqrs_message_list_free(story_take(s, s->consumer, 3));
     story_send_priority(s, 3);
-    ts_sql(s->sql,
-           "UPDATE pgqrs_messages SET enqueued_at = clock_timestamp() - interval '1 h' WHERE priority = 3");
+    ts_sql(s->sql, "UPDATE pgqrs_messages SET enqueued_at = clock_timestamp() - interval '1 h' "
+                   "WHERE priority = 3");
     TS_OK(pgqrs_queue_count(s->client, text("jobs"), &counts, s->err), s->err);
     TS_OK(pgqrs_archive_count(s->client, text("jobs"), &archived, s->err), s->err);
     assert_int_equal(counts.ready, 3);
@@ -221,7 +230,8 @@ STORY_TEST(purging_removes_all_messages_and_keeps_the_archive)
     keyed.idempotency_key = text("k");
     story_send_with(s, "1", &keyed);
     story_send_priority(s, 3);
-    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err),
+          s->err);
     lease = story_take_one(s, s->consumer);
     TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), 3600000, NULL, s->err), s->err);
     TS_OK(pgqrs_queue_purge(s->client, text("jobs"), s->err), s->err);
@@ -247,8 +257,10 @@ STORY_TEST(a_producer_of_a_deleted_queue_is_told_and_a_new_one_works)
         story_send(s, "1"); /* by now its statements are prepared */
     lease = story_take_one(s, s->consumer);
     TS_OK(pgqrs_queue_delete(s->client, text("jobs"), s->err), s->err);
-    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("1"), NULL, NULL, s->err), s->err);
-    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err), s->err);
+    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("1"), NULL, NULL, s->err),
+          s->err);
+    TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err),
+          s->err);
     TS_IS(PGQRS_ENOQUEUE, pgqrs_consumer_dequeue(s->consumer, &list, s->err), s->err);
     TS_IS(PGQRS_ENOQUEUE, pgqrs_consumer_delete(s->consumer, lease, s->err), s->err);
     assert_int_equal(ts_int(s->sql, COUNT_TABLES), 0);

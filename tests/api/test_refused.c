@@ -6,11 +6,13 @@
 #define SECRET "hunter2"
 
 static void
-expect_refused(struct story *s, pgqrs_slice payload, const pgqrs_enqueue_options *options, const char *part)
+expect_refused(struct story *s, pgqrs_slice payload, const pgqrs_enqueue_options *options,
+               const char *part)
 {
     pgqrs_enqueued enqueued = { -1, -1 };
 
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, payload, options, &enqueued, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, payload, options, &enqueued, s->err),
+          s->err);
     story_expect_message(s, part);
     if (strstr(pgqrs_error_message(s->err), SECRET) != NULL)
         ts_fail("the payload stands in \"%s\"", pgqrs_error_message(s->err));
@@ -57,7 +59,8 @@ STORY_TEST(a_payload_is_at_most_64_levels_deep)
     memset(deep, '[', 65);
     memset(deep + 65, ']', 65);
     expect_refused(s, (pgqrs_slice){ deep, 130 }, NULL, "byte 65");
-    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ deep + 1, 128 }, NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ deep + 1, 128 }, NULL, NULL, s->err),
+          s->err);
     assert_int_equal(story_stored(s), 1);
 }
 
@@ -73,11 +76,13 @@ STORY_TEST(a_payload_is_at_most_as_long_as_the_setting_says)
     large[0] = large[megabyte] = '"';
     expect_refused(s, (pgqrs_slice){ large, megabyte + 1 }, NULL, "max_payload_bytes");
     TS_OK(pgqrs_producer_open(small, text("jobs"), NULL, &producer, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(producer, text("\"123456789\""), NULL, NULL, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(producer, text("\"123456789\""), NULL, NULL, s->err),
+          s->err);
     assert_int_equal(story_stored(s), 0);
     TS_OK(pgqrs_producer_enqueue(producer, text("\"12345678\""), NULL, NULL, s->err), s->err);
     large[megabyte - 1] = '"';
-    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ large, megabyte }, NULL, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue(s->producer, (pgqrs_slice){ large, megabyte }, NULL, NULL, s->err),
+          s->err);
     assert_int_equal(ts_int(s->sql, "SELECT max(length(payload #>> '{}')) FROM pgqrs_messages"),
                      megabyte - 2);
     pgqrs_producer_close(producer);
@@ -97,13 +102,15 @@ STORY_TEST(numbers_out_of_range_are_refused)
 
         options.delay_ms = delays[i];
         expect_refused(s, text("1"), &options, "delay_ms");
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_delayed(s->producer, text("1"), delays[i], NULL, s->err),
+        TS_IS(PGQRS_EINVAL,
+              pgqrs_producer_enqueue_delayed(s->producer, text("1"), delays[i], NULL, s->err),
               s->err);
         options.delay_ms = 0;
         options.priority = priorities[i];
         expect_refused(s, text("1"), &options, "priority");
     }
-    TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), ten_years_ms, NULL, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_delayed(s->producer, text("1"), ten_years_ms, NULL, s->err),
+          s->err);
     story_send_priority(s, -100);
     story_send_priority(s, 100);
     assert_int_equal(story_stored(s), 3);
@@ -115,8 +122,9 @@ STORY_TEST(texts_out_of_shape_are_refused)
     const struct {
         pgqrs_slice value;
         int key, type;
-    } cases[] = { { { "", 0 }, 1, 1 },         { { longest, 256 }, 1, 1 }, { { longest, 129 }, 0, 1 },
-                  { { "a\nb", 3 }, 1, 1 },     { { "a\0b", 3 }, 1, 1 },    { { "\xff", 1 }, 1, 1 },
+    } cases[] = { { { "", 0 }, 1, 1 },         { { longest, 256 }, 1, 1 },
+                  { { longest, 129 }, 0, 1 },  { { "a\nb", 3 }, 1, 1 },
+                  { { "a\0b", 3 }, 1, 1 },     { { "\xff", 1 }, 1, 1 },
                   { { "\xc2\x80", 2 }, 1, 1 }, { { "\xe2\x82", 2 }, 1, 1 } };
     struct story *s = *state;
 
@@ -165,7 +173,8 @@ STORY_TEST(options_that_were_not_initialised_are_refused)
     expect_refused(s, text("1"), &options, "PGQRS_ENQUEUE_OPTIONS_INIT");
 }
 
-/* As a program sees its options that was built with a later header: with one member more, zero or not. */
+/* As a program sees its options that was built with a later header: with one member more, zero or
+ * not. */
 struct later {
     pgqrs_enqueue_options now;
     int64_t more;
@@ -184,11 +193,12 @@ STORY_TEST(options_of_other_versions_are_understood)
     later.now.size = sizeof(later);
     later.now.priority = 3;
     TS_OK(pgqrs_producer_enqueue_batch(s->producer, payloads, batch, 2, enqueued, s->err), s->err);
-    assert_int_equal(
-        ts_int(s->sql, "SELECT priority FROM pgqrs_messages WHERE id = %lld", (long long)enqueued[1].id), 3);
+    assert_int_equal(ts_int(s->sql, "SELECT priority FROM pgqrs_messages WHERE id = %lld",
+                            (long long)enqueued[1].id),
+                     3);
     later.more = 1;
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_batch(s->producer, payloads, batch, 2, enqueued, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_producer_enqueue_batch(s->producer, payloads, batch, 2, enqueued, s->err), s->err);
     shorter.size = offsetof(pgqrs_enqueue_options, idempotency_key);
     shorter.priority = 5;
     shorter.type = text("not read");
@@ -203,7 +213,8 @@ STORY_TEST(a_refusal_needs_no_error_to_be_written_to)
 {
     struct story *s = *state;
 
-    assert_int_equal(pgqrs_producer_enqueue(s->producer, text("{"), NULL, NULL, NULL), PGQRS_EINVAL);
+    assert_int_equal(pgqrs_producer_enqueue(s->producer, text("{"), NULL, NULL, NULL),
+                     PGQRS_EINVAL);
     assert_int_equal(pgqrs_error_status(s->err), PGQRS_OK);
 }
 

@@ -15,11 +15,13 @@ STORY_TEST(a_worker_is_registered_with_where_it_runs)
     TS_OK(pgqrs_registration_add(s->client, text("jobs"), &id, s->err), s->err);
     TS_OK(pgqrs_registration_add(s->client, text("jobs"), &other, s->err), s->err);
     assert_true(id > 0 && other > 0 && id != other);
-    assert_int_equal(ts_int(s->sql, "SELECT process_id FROM pgqrs_workers WHERE id = %lld AND queue_id = 1",
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT process_id FROM pgqrs_workers WHERE id = %lld AND queue_id = 1",
                             (long long)id),
                      getpid());
     gethostname(host, sizeof(host) - 1);
-    recorded = ts_text(s->sql, "SELECT host_name FROM pgqrs_workers WHERE id = %lld", (long long)id);
+    recorded =
+        ts_text(s->sql, "SELECT host_name FROM pgqrs_workers WHERE id = %lld", (long long)id);
     assert_string_equal(recorded, host);
     free(recorded);
 }
@@ -42,12 +44,12 @@ STORY_TEST(a_touch_says_that_it_is_alive)
 
     TS_OK(pgqrs_registration_add(s->client, text("jobs"), &id, s->err), s->err);
     TS_OK(pgqrs_registration_add(s->client, text("jobs"), &other, s->err), s->err);
-    ts_sql(s->sql, "UPDATE pgqrs_workers SET seen_at = seen_at - interval '1 h', started_at = started_at - "
-                   "interval '1 h'");
+    ts_sql(s->sql, "UPDATE pgqrs_workers SET seen_at = seen_at - interval '1 h', started_at = "
+                   "started_at - interval '1 h'");
     TS_OK(pgqrs_registration_touch(s->client, id, s->err), s->err);
     assert_int_equal(
-        ts_int(s->sql, "SELECT id FROM pgqrs_workers WHERE seen_at > clock_timestamp() - interval '1 min' "
-                       "AND started_at < clock_timestamp() - interval '59 min'"),
+        ts_int(s->sql, "SELECT id FROM pgqrs_workers WHERE seen_at > clock_timestamp() - interval "
+                       "'1 min' AND started_at < clock_timestamp() - interval '59 min'"),
         id);
 }
 

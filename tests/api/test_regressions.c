@@ -29,7 +29,8 @@ STORY_TEST(an_outcome_that_there_is_not_is_refused)
 
     for (int i = 0; i < 3; i++) {
         options.outcome = (pgqrs_outcome)outcomes[i];
-        TS_IS(PGQRS_EINVAL, pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_archive_page(s->client, text("jobs"), &options, &list, s->err),
+              s->err);
     }
 }
 
@@ -62,7 +63,8 @@ STORY_TEST(verify_survives_a_table_with_a_very_long_number)
     pgqrs_report_free(report);
 }
 
-/* What stands behind an "@" that was not escaped, and before a "/", was taken for a host and shown. */
+/* What stands behind an "@" that was not escaped, and before a "/", was taken for a host and
+ * shown. */
 STORY_TEST(no_part_of_a_password_with_slashes_is_shown)
 {
     struct story *s = *state;
@@ -70,8 +72,8 @@ STORY_TEST(no_part_of_a_password_with_slashes_is_shown)
     pgqrs_client *client;
 
     TS_OK(pgqrs_config_new(&config, s->err), s->err);
-    TS_OK(pgqrs_config_set(config, text("dsn"), text("postgresql://me:hunter2@Sw0rd/f1sh@127.0.0.1/db"),
-                           s->err),
+    TS_OK(pgqrs_config_set(config, text("dsn"),
+                           text("postgresql://me:hunter2@Sw0rd/f1sh@127.0.0.1/db"), s->err),
           s->err);
     TS_IS(PGQRS_ECONFIG, pgqrs_client_open(config, &client, s->err), s->err);
     pgqrs_config_free(config);
@@ -87,8 +89,10 @@ STORY_TEST(a_session_that_was_ended_while_idle_costs_no_call)
 
     for (int i = 0; i < 5; i++) {
         ids[i] = story_send(s, "1");
-        assert_true(ts_int(s->sql, "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
-                                   "WHERE datname = current_database() AND application_name = 'pgqrs'") > 0);
+        assert_true(ts_int(s->sql,
+                           "SELECT count(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity "
+                           "WHERE datname = current_database() AND application_name = 'pgqrs'") >
+                    0);
     }
     story_expect_order(s, s->consumer, ids, 5);
 }
@@ -138,12 +142,13 @@ send_batch(void *argument)
     pgqrs_enqueued enqueued[2];
 
     keyed.idempotency_key = text("k");
-    batch->status = pgqrs_producer_enqueue_batch(batch->producer, payloads, options, 2, enqueued, NULL);
+    batch->status =
+        pgqrs_producer_enqueue_batch(batch->producer, payloads, options, 2, enqueued, NULL);
     return NULL;
 }
 
-/* The batch is stored, but whose message has the key could not be asked: that was reported as "nothing was
- * stored". */
+/* The batch is stored, but whose message has the key could not be asked: that was reported as
+ * "nothing was stored". */
 STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored)
 {
     struct story *s = *state;
@@ -153,16 +158,17 @@ STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored)
     pthread_t thread;
 
     TS_OK(pgqrs_producer_open(client, text("jobs"), NULL, &batch.producer, s->err), s->err);
-    ts_sql(first, "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
+    ts_sql(first,
+           "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
     ts_sql(second, "BEGIN");
     pthread_create(&thread, NULL, send_batch, &batch);
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                  "current_database() AND NOT granted");
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                  "datname = current_database() AND NOT granted");
     TS_TRUE(PQsendQuery(second, "LOCK TABLE pgqrs_keys"));
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                  "current_database() AND NOT granted");
+                  "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                  "datname = current_database() AND NOT granted");
     ts_sql(first, "COMMIT");
     pthread_join(thread, NULL);
     PQfinish(first);
@@ -190,8 +196,8 @@ read_queue(void *argument)
     return NULL;
 }
 
-/* It was not repeated when the connection was lost while the statement was being prepared; and when it was,
- * the first attempt's failure was left in the error of a call that succeeded in the end. */
+/* It was not repeated when the connection was lost while the statement was being prepared; and when
+ * it was, the first attempt's failure was left in the error of a call that succeeded in the end. */
 STORY_TEST(a_read_that_was_repeated_leaves_no_error_behind)
 {
     struct story *s = *state;
@@ -204,14 +210,14 @@ STORY_TEST(a_read_that_was_repeated_leaves_no_error_behind)
     ts_sql(other, "BEGIN; LOCK TABLE pgqrs_queues");
     pthread_create(&thread, NULL, read_queue, &reading);
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                  "current_database() AND NOT granted");
-    waiting = ts_int(s->sql, "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                             "current_database() AND NOT granted");
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                  "datname = current_database() AND NOT granted");
+    waiting = ts_int(s->sql, "SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                             "datname = current_database() AND NOT granted");
     ts_sql(s->sql, "SELECT pg_terminate_backend(%lld, 10000)", waiting);
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE datname = "
-                  "current_database() AND NOT granted AND pid <> %lld",
+                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
+                  "datname = current_database() AND NOT granted AND pid <> %lld",
                   waiting);
     ts_sql(other, "COMMIT");
     pthread_join(thread, NULL);

@@ -29,12 +29,15 @@ ROLES_TEST(a_producer_can_enqueue_and_nothing_else)
 
     TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_queue_create(client, pgqrs_slice_of("mine"), NULL, NULL, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_create(client, pgqrs_slice_of("mine"), NULL, NULL, f->err),
+          f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_queue_purge(client, pgqrs_slice_of("queue 7"), f->err), f->err);
     pgqrs_producer_close(producer);
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("queue 6"), NULL, &producer, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue_batch(producer, many, NULL, MANY, NULL, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err),
+          f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue_batch(producer, many, NULL, MANY, NULL, f->err),
+          f->err);
     pgqrs_producer_close(producer);
     pgqrs_consumer_close(consumer);
     pgqrs_client_close(client);
@@ -52,9 +55,11 @@ ROLES_TEST(a_consumer_can_do_all_of_its_work_and_nothing_else)
     pgqrs_lease leases[5];
     int64_t worker = 0;
 
-    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
+    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
+          f->err);
     for (size_t i = 0; i < 5; i++)
-        TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of(payloads[i]), NULL, NULL, f->err), f->err);
+        TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of(payloads[i]), NULL, NULL, f->err),
+              f->err);
     pgqrs_producer_close(producer);
 
     TS_OK(pgqrs_registration_add(client, pgqrs_slice_of("queue 7"), &worker, f->err), f->err);
@@ -78,7 +83,8 @@ ROLES_TEST(a_consumer_can_do_all_of_its_work_and_nothing_else)
     TS_OK(pgqrs_registration_remove(client, worker, f->err), f->err);
 
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("queue 6"), NULL, &producer, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, f->err),
+          f->err);
     pgqrs_producer_close(producer);
     TS_IS(PGQRS_EDENIED, pgqrs_queue_delete(client, pgqrs_slice_of("queue 7"), f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_admin_uninstall(client, f->err), f->err);
@@ -99,7 +105,8 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_consumer *consumer;
     pgqrs_enqueued enqueued;
 
-    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err), f->err);
+    TS_OK(pgqrs_producer_open(f->owner, pgqrs_slice_of("queue 7"), NULL, &producer, f->err),
+          f->err);
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, &enqueued, f->err), f->err);
     pgqrs_producer_close(producer);
     TS_OK(pgqrs_queue_count(client, pgqrs_slice_of("queue 7"), &counts, f->err), f->err);
@@ -111,9 +118,10 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_message_list_free(list);
     TS_OK(pgqrs_admin_verify(client, &report, f->err), f->err);
     pgqrs_report_free(report);
-    TS_IS(PGQRS_EDENIED, pgqrs_queue_count(client, pgqrs_slice_of("queue 6"), &counts, f->err), f->err);
-    TS_IS(PGQRS_EDENIED, pgqrs_message_cancel(client, pgqrs_slice_of("queue 7"), enqueued.id, f->err),
+    TS_IS(PGQRS_EDENIED, pgqrs_queue_count(client, pgqrs_slice_of("queue 6"), &counts, f->err),
           f->err);
+    TS_IS(PGQRS_EDENIED,
+          pgqrs_message_cancel(client, pgqrs_slice_of("queue 7"), enqueued.id, f->err), f->err);
     TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("queue 7"), NULL, &consumer, f->err), f->err);
     TS_IS(PGQRS_EDENIED, pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
     pgqrs_consumer_close(consumer);
@@ -121,8 +129,8 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_client_close(client);
 }
 
-/* Everything that each role may do, by verbs; those in brackets for some columns only. The stranger is not
- * there. */
+/* Everything that each role may do, by verbs; those in brackets for some columns only. The stranger
+ * is not there. */
 static const char matrix[] =
     "a_consumer pgqrs_archive_7: INSERT SELECT\n"
     "a_consumer pgqrs_frontier_7: SELECT UPDATE\n"
@@ -138,8 +146,8 @@ static const char matrix[] =
     "a_consumer pgqrs_workers: DELETE\n"
     "a_consumer pgqrs_workers: INSERT SELECT UPDATE\n"
     "a_consumer the schema: USAGE\n"
-    "a_producer pgqrs_keys_7: (insert expires_at,idempotency_key,message_id,payload_hash) SELECT (update "
-    "expires_at,message_id,payload_hash)\n"
+    "a_producer pgqrs_keys_7: (insert expires_at,idempotency_key,message_id,payload_hash) SELECT "
+    "(update expires_at,message_id,payload_hash)\n"
     "a_producer pgqrs_message_id_seq: USAGE\n"
     "a_producer pgqrs_messages_7_held: (insert "
     "headers,id,idempotency_key,message_type,payload,priority,producer_worker_id,vt)\n"
@@ -161,35 +169,38 @@ ROLES_TEST(each_role_may_do_this_and_nothing_else)
     char *found = ts_text(
         f->sql,
         "WITH objects AS ("
-        "SELECT c.oid, regexp_replace(c.relname, '_[0-9]{6}$', '_month') AS name, c.relkind FROM pg_class AS "
-        "c "
+        "SELECT c.oid, regexp_replace(c.relname, '_[0-9]{6}$', '_month') AS name, c.relkind "
+        "FROM pg_class AS c "
         "WHERE c.relnamespace = '" SCHEMA "'::regnamespace AND c.relkind IN ('r', 'p', 'S')), "
         "rights AS ("
-        "SELECT r.rolname, o.name, string_agg(CASE WHEN has_table_privilege(r.oid, o.oid, v.verb) THEN "
-        "v.verb "
-        "ELSE '(' || lower(v.verb) || ' ' || (SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM "
-        "pg_attribute AS a "
-        "WHERE a.attrelid = o.oid AND a.attnum > 0 AND has_column_privilege(r.oid, o.oid, a.attnum, v.verb)) "
-        "|| ')' END, "
-        "' ' ORDER BY v.verb) AS verbs "
-        "FROM pg_roles AS r, objects AS o, unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS v(verb) "
-        "WHERE o.relkind <> 'S' AND has_any_column_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "SELECT r.rolname, o.name, "
+        "string_agg(CASE WHEN has_table_privilege(r.oid, o.oid, v.verb) THEN v.verb "
+        "ELSE '(' || lower(v.verb) || ' ' || ("
+        "SELECT string_agg(a.attname, ',' ORDER BY a.attname) FROM pg_attribute AS a "
+        "WHERE a.attrelid = o.oid AND a.attnum > 0 "
+        "AND has_column_privilege(r.oid, o.oid, a.attnum, v.verb)) "
+        "|| ')' END, ' ' ORDER BY v.verb) AS verbs "
+        "FROM pg_roles AS r, objects AS o, "
+        "unnest('{SELECT,INSERT,UPDATE,REFERENCES}'::text[]) AS v(verb) "
+        "WHERE o.relkind <> 'S' AND has_any_column_privilege(r.oid, o.oid, v.verb) "
+        "GROUP BY 1, 2 UNION ALL "
         "SELECT r.rolname, o.name, string_agg(v.verb, ' ' ORDER BY v.verb) "
         "FROM pg_roles AS r, objects AS o, unnest('{DELETE,TRUNCATE,TRIGGER}'::text[]) AS v(verb) "
-        "WHERE o.relkind <> 'S' AND has_table_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "WHERE o.relkind <> 'S' AND has_table_privilege(r.oid, o.oid, v.verb) "
+        "GROUP BY 1, 2 UNION ALL "
         "SELECT r.rolname, o.name, string_agg(v.verb, ' ' ORDER BY v.verb) "
         "FROM pg_roles AS r, objects AS o, unnest('{USAGE,SELECT,UPDATE}'::text[]) AS v(verb) "
-        "WHERE o.relkind = 'S' AND has_sequence_privilege(r.oid, o.oid, v.verb) GROUP BY 1, 2 UNION ALL "
+        "WHERE o.relkind = 'S' AND has_sequence_privilege(r.oid, o.oid, v.verb) "
+        "GROUP BY 1, 2 UNION ALL "
         "SELECT r.rolname, p.oid::regprocedure::text, 'EXECUTE' FROM pg_roles AS r, pg_proc AS p "
-        "WHERE p.pronamespace = '" SCHEMA
-        "'::regnamespace AND has_function_privilege(r.oid, p.oid, 'EXECUTE') UNION ALL "
-        "SELECT r.rolname, 'the schema', string_agg(v.verb, ' ' ORDER BY v.verb) FROM pg_roles AS r, "
-        "unnest('{USAGE,CREATE}'::text[]) AS v(verb) WHERE has_schema_privilege(r.oid, '" SCHEMA
-        "', v.verb) GROUP BY 1) "
-        "SELECT string_agg(rolname || ' ' || name || ': ' || verbs || E'\n', '' ORDER BY rolname COLLATE "
-        "\"C\", "
-        "name COLLATE \"C\", verbs) FROM rights WHERE rolname IN ('a_producer', 'a_consumer', 'an_observer', "
-        "'a_stranger')");
+        "WHERE p.pronamespace = '" SCHEMA "'::regnamespace "
+        "AND has_function_privilege(r.oid, p.oid, 'EXECUTE') UNION ALL "
+        "SELECT r.rolname, 'the schema', string_agg(v.verb, ' ' ORDER BY v.verb) "
+        "FROM pg_roles AS r, unnest('{USAGE,CREATE}'::text[]) AS v(verb) "
+        "WHERE has_schema_privilege(r.oid, '" SCHEMA "', v.verb) GROUP BY 1) "
+        "SELECT string_agg(rolname || ' ' || name || ': ' || verbs || E'\n', '' "
+        "ORDER BY rolname COLLATE \"C\", name COLLATE \"C\", verbs) FROM rights "
+        "WHERE rolname IN ('a_producer', 'a_consumer', 'an_observer', 'a_stranger')");
 
     assert_string_equal(found, matrix);
     free(found);

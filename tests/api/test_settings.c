@@ -1,6 +1,6 @@
 /*
- * Settings of a database, a role or a session that change how dates and times are written: the months of the
- * archive are those of UTC all the same, and are made again and again.
+ * Settings of a database, a role or a session that change how dates and times are written: the
+ * months of the archive are those of UTC all the same, and are made again and again.
  */
 #include "story.h"
 
@@ -18,16 +18,19 @@ static const struct settings {
 #define COUNT (sizeof(settings) / sizeof(settings[0]))
 
 /* What each month of the archive of queue 1 should be, and is, in a session of plain settings. */
-#define WRONG_MONTHS                                                                                         \
-    "SELECT count(*) FROM pg_class AS c, LATERAL (SELECT to_date(right(c.relname, 6), 'YYYYMM')::timestamp " \
-    "AS "                                                                                                    \
-    "begins) AS m WHERE c.relname ~ '^pgqrs_archive_1_[0-9]{6}$' AND c.relkind = 'r' AND "                   \
-    "pg_get_expr(c.relpartbound, c.oid) IS DISTINCT FROM format('FOR VALUES FROM (''done'', %%L) TO "        \
-    "(''done'', %%L)', "                                                                                     \
-    "to_char(m.begins, 'YYYY-MM-DD HH24:MI:SS') || '+00', "                                                  \
+#define WRONG_MONTHS                                                                               \
+    "SELECT count(*) FROM pg_class AS c, LATERAL (SELECT to_date(right(c.relname, 6), "            \
+    "'YYYYMM')::timestamp "                                                                        \
+    "AS "                                                                                          \
+    "begins) AS m WHERE c.relname ~ '^pgqrs_archive_1_[0-9]{6}$' AND c.relkind = 'r' AND "         \
+    "pg_get_expr(c.relpartbound, c.oid) IS DISTINCT FROM format('FOR VALUES FROM (''done'', %%L) " \
+    "TO "                                                                                          \
+    "(''done'', %%L)', "                                                                           \
+    "to_char(m.begins, 'YYYY-MM-DD HH24:MI:SS') || '+00', "                                        \
     "to_char(m.begins + interval '1 month', 'YYYY-MM-DD HH24:MI:SS') || '+00')"
 
-#define MONTHS "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_archive_1_[0-9]{6}$' AND relkind = 'r'"
+#define MONTHS                                                                                     \
+    "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_archive_1_[0-9]{6}$' AND relkind = 'r'"
 
 /* For all sessions of the database, or for those of the role. */
 static void
@@ -40,10 +43,10 @@ change(const struct story *s, int is_for_role, const struct settings *to)
     if (to == NULL)
         ts_sql(s->sql, "ALTER %s RESET ALL", what);
     else
-        ts_sql(
-            s->sql,
-            "ALTER %s SET datestyle = '%s'; ALTER %s SET timezone = '%s'; ALTER %s SET intervalstyle = '%s'",
-            what, to->date_style, what, to->zone, what, to->interval_style);
+        ts_sql(s->sql,
+               "ALTER %s SET datestyle = '%s'; ALTER %s SET timezone = '%s'; ALTER %s SET "
+               "intervalstyle = '%s'",
+               what, to->date_style, what, to->zone, what, to->interval_style);
     free(database);
     free(what);
 }
@@ -146,9 +149,9 @@ STORY_TEST(months_are_those_of_utc_whatever_the_settings)
 static void
 follow_advice(struct story *s, char *advice, const char *table)
 {
-    static const char *const steps[] = { "ALTER TABLE pgqrs_archive_1 DETACH", "ALTER TABLE it RENAME",
-                                         "SELECT pgqrs_prepare_archive", "INSERT INTO pgqrs_archive_1",
-                                         "DROP TABLE that" };
+    static const char *const steps[] = { "ALTER TABLE pgqrs_archive_1 DETACH",
+                                         "ALTER TABLE it RENAME", "SELECT pgqrs_prepare_archive",
+                                         "INSERT INTO pgqrs_archive_1", "DROP TABLE that" };
 
     for (size_t i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
         char *from = strstr(advice, steps[i]);
@@ -174,26 +177,25 @@ follow_advice(struct story *s, char *advice, const char *table)
 STORY_TEST(wrong_bounds_are_found_and_the_advice_mends_them)
 {
     struct story *s = *state;
-    char *table =
-        ts_text(s->sql, "SELECT min(relname) FROM pg_class WHERE relname ~ '^pgqrs_archive_1_[0-9]{6}$' AND "
-                        "relkind = 'r'");
+    char *table = ts_text(s->sql, "SELECT min(relname) FROM pg_class WHERE relname ~ "
+                                  "'^pgqrs_archive_1_[0-9]{6}$' AND relkind = 'r'");
     char advice[1024];
 
     story_send(s, "1");
-    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err), s->err);
-    ts_sql(
-        s->sql,
-        "DO $d$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class WHERE relname ~ "
-        "'^pgqrs_archive_1_[0-9]{6}$' AND relkind = 'r' AND relname > '%s' LOOP EXECUTE 'DROP TABLE ' || t; "
-        "END LOOP; END $d$",
-        table);
-    ts_sql(
-        s->sql,
-        "ALTER TABLE pgqrs_archive_1 DETACH PARTITION %s; SET timezone = 'UTC'; "
-        "DO $d$ DECLARE b timestamptz := date_trunc('month', now()) - interval '3 days 03:30'; BEGIN "
-        "EXECUTE format('ALTER TABLE pgqrs_archive_1 ATTACH PARTITION %s FOR VALUES FROM (''done'', %%L) TO "
-        "(''done'', %%L)', b, b + interval '40 days'); END $d$",
-        table, table);
+    TS_OK(pgqrs_consumer_archive(s->consumer, story_take_one(s, s->consumer), text("1"), s->err),
+          s->err);
+    ts_sql(s->sql,
+           "DO $d$ DECLARE t text; BEGIN FOR t IN SELECT relname FROM pg_class WHERE relname ~ "
+           "'^pgqrs_archive_1_[0-9]{6}$' AND relkind = 'r' AND relname > '%s' LOOP EXECUTE 'DROP "
+           "TABLE ' || t; "
+           "END LOOP; END $d$",
+           table);
+    ts_sql(s->sql,
+           "ALTER TABLE pgqrs_archive_1 DETACH PARTITION %s; SET timezone = 'UTC'; "
+           "DO $d$ DECLARE b timestamptz := date_trunc('month', now()) - interval '3 days 03:30'; "
+           "BEGIN EXECUTE format('ALTER TABLE pgqrs_archive_1 ATTACH PARTITION %s FOR VALUES FROM "
+           "(''done'', %%L) TO (''done'', %%L)', b, b + interval '40 days'); END $d$",
+           table, table);
     assert_int_equal(problems(s, s->client, advice, sizeof(advice)), 1);
     follow_advice(s, advice, table);
     assert_int_equal(problems(s, s->client, NULL, 0), 0);

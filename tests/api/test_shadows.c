@@ -1,8 +1,8 @@
 /*
- * A role that may create in a schema of the search path makes functions, operators, types and collations
- * there that look like those of the catalog, so that a statement of another role calls them. No statement of
- * ours does, and those that run on a connection of the caller's do not even where that schema comes before
- * the catalog.
+ * A role that may create in a schema of the search path makes functions, operators, types and
+ * collations there that look like those of the catalog, so that a statement of another role calls
+ * them. No statement of ours does, and those that run on a connection of the caller's do not even
+ * where that schema comes before the catalog.
  */
 #include "place.h"
 
@@ -110,22 +110,22 @@ types_of(PGconn *sql, const char *statement)
 
     ts_sql(sql, "SET search_path = pg_catalog");
     PQclear(PQprepare(sql, "typed", statement, 0, NULL));
-    types = ts_text(sql,
-                    "SELECT string_agg('pg_catalog.' || quote_ident(t.typname), ', ' ORDER BY p.place) FROM "
-                    "pg_prepared_statements, unnest(parameter_types::oid[]) WITH ORDINALITY AS p(oid, place) "
-                    "JOIN pg_type AS t ON t.oid = p.oid WHERE name = 'typed'");
+    types = ts_text(
+        sql, "SELECT string_agg('pg_catalog.' || quote_ident(t.typname), ', ' ORDER BY p.place) "
+             "FROM pg_prepared_statements, unnest(parameter_types::oid[]) WITH ORDINALITY AS "
+             "p(oid, place) JOIN pg_type AS t ON t.oid = p.oid WHERE name = 'typed'");
     ts_sql(sql, "DEALLOCATE ALL");
     return types;
 }
 
-/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the shadows that
- * it means, or why the server did not understand it; NULL if it means none. */
+/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the
+ * shadows that it means, or why the server did not understand it; NULL if it means none. */
 static char *
 find_shadows(PGconn *sql, const char *path, const char *statement)
 {
     char *types = types_of(sql, statement);
-    char *query = ts_format("SET search_path = %s; CREATE FUNCTION trap.statement(%s) RETURNS void LANGUAGE "
-                            "sql BEGIN ATOMIC %s END",
+    char *query = ts_format("SET search_path = %s; CREATE FUNCTION trap.statement(%s) RETURNS void "
+                            "LANGUAGE sql BEGIN ATOMIC %s END",
                             path, types != NULL ? types : "", statement);
     PGresult *result = PQexec(sql, query);
     char *shadows;
@@ -169,7 +169,8 @@ STORY_TEST(no_statement_means_a_shadow)
 
         if (is_other((pgqrsi_sql)i))
             continue;
-        TS_OK(pgqrsi_scope_statement(&queue, (pgqrsi_sql)i, PGQRSI_LANE_READY, &statement, NULL), NULL);
+        TS_OK(pgqrsi_scope_statement(&queue, (pgqrsi_sql)i, PGQRSI_LANE_READY, &statement, NULL),
+              NULL);
         count += means_a_shadow(s->sql, USUAL, statement);
         if (is_borrowed((pgqrsi_sql)i))
             count += means_a_shadow(s->sql, HOSTILE, statement);
@@ -249,7 +250,8 @@ take_all_ways(struct story *s, pgqrs_consumer *consumer)
         leases[i] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
     pgqrs_message_list_free(list);
     for_good.mode = PGQRS_FAIL_FOR_GOOD;
-    TS_OK(pgqrs_consumer_extend_visibility_batch(consumer, leases, 20, 60000, results, s->err), s->err);
+    TS_OK(pgqrs_consumer_extend_visibility_batch(consumer, leases, 20, 60000, results, s->err),
+          s->err);
     TS_OK(pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
     TS_OK(pgqrs_consumer_archive(consumer, leases[1], text("1"), s->err), s->err);
     TS_OK(pgqrs_consumer_archive(consumer, leases[1], text("1"), s->err), s->err);
@@ -260,7 +262,8 @@ take_all_ways(struct story *s, pgqrs_consumer *consumer)
     TS_OK(pgqrs_consumer_archive_batch(consumer, leases + 10, NULL, 5, results, s->err), s->err);
     TS_OK(pgqrs_consumer_release_batch(consumer, leases + 15, 2, 0, results, s->err), s->err);
     TS_IS(PGQRS_ELEASELOST, pgqrs_consumer_delete(consumer, leases[0], s->err), s->err);
-    ts_sql(s->sql, "UPDATE pgqrs_messages SET vt = clock_timestamp() WHERE lease_token IS NOT NULL");
+    ts_sql(s->sql,
+           "UPDATE pgqrs_messages SET vt = clock_timestamp() WHERE lease_token IS NOT NULL");
     for (int i = 0; i < 3; i++)
         pgqrs_message_list_free(story_take(s, consumer, 5));
     typed.type = text("t");
@@ -368,15 +371,19 @@ STORY_TEST(none_is_called_on_a_connection_of_the_callers)
     ts_sql(own, "BEGIN");
     for (int i = 0; i < 2; i++) {
         TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), NULL, NULL, s->err), s->err);
-        TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), &options, &enqueued, s->err), s->err);
+        TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), &options, &enqueued, s->err),
+              s->err);
         assert_int_equal(enqueued.duplicate, i);
     }
     ts_sql(own, "COMMIT; BEGIN");
-    TS_OK(pgqrs_consumer_delete_on(s->consumer, own, story_take_one(s, s->consumer), s->err), s->err);
-    TS_OK(pgqrs_consumer_archive_on(s->consumer, own, story_take_one(s, s->consumer), text("1"), s->err),
+    TS_OK(pgqrs_consumer_delete_on(s->consumer, own, story_take_one(s, s->consumer), s->err),
+          s->err);
+    TS_OK(pgqrs_consumer_archive_on(s->consumer, own, story_take_one(s, s->consumer), text("1"),
+                                    s->err),
           s->err);
     TS_IS(PGQRS_ELEASELOST,
-          pgqrs_consumer_archive_on(s->consumer, own, (pgqrs_lease){ 1, 1 }, text("1"), s->err), s->err);
+          pgqrs_consumer_archive_on(s->consumer, own, (pgqrs_lease){ 1, 1 }, text("1"), s->err),
+          s->err);
     ts_sql(own, "COMMIT");
     PQfinish(own);
     expect_no_call(s);
@@ -390,11 +397,12 @@ STORY_TEST(none_is_called_by_our_functions)
 
     shade(s);
     ts_sql(own, "SET search_path = " HOSTILE);
-    ts_sql(own,
-           "SELECT public.pgqrs_create_queue('plain'::pg_catalog.text, 20, 3, 1000::bigint, 1000::bigint)");
+    ts_sql(own, "SELECT public.pgqrs_create_queue('plain'::pg_catalog.text, 20, 3, 1000::bigint, "
+                "1000::bigint)");
     id = ts_int(s->sql, "SELECT id FROM pgqrs_queues WHERE queue_name = 'plain'");
     ts_sql(own, "SELECT public.pgqrs_prepare_archive(%lld, interval '40 days')", (long long)id);
-    ts_sql(own, "INSERT INTO public.pgqrs_messages (queue_id, lane, payload) VALUES (%lld, 'r', '1')",
+    ts_sql(own,
+           "INSERT INTO public.pgqrs_messages (queue_id, lane, payload) VALUES (%lld, 'r', '1')",
            (long long)id);
     ts_sql(own, "SELECT public.pgqrs_purge_queue('plain'::pg_catalog.text)");
     ts_sql(own, "SELECT public.pgqrs_delete_queue('plain'::pg_catalog.text)");

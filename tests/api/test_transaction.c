@@ -13,7 +13,8 @@ STORY_TEST(what_is_enqueued_comes_with_the_commit)
     pgqrs_message_list *list;
 
     ts_sql(own, "BEGIN");
-    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("{\"a\": 1}"), NULL, &enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("{\"a\": 1}"), NULL, &enqueued, s->err),
+          s->err);
     list = story_take(s, s->consumer, 1);
     assert_int_equal(pgqrs_message_list_count(list), 0);
     pgqrs_message_list_free(list);
@@ -37,7 +38,8 @@ STORY_TEST(what_is_rolled_back_was_never_there)
     options.priority = 3;
     ts_sql(own, "BEGIN");
     TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), NULL, NULL, s->err), s->err);
-    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), &options, &enqueued, s->err), s->err);
+    TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), &options, &enqueued, s->err),
+          s->err);
     ts_sql(own, "ROLLBACK");
     assert_int_equal(story_stored(s), 0);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_keys"), 0);
@@ -46,7 +48,8 @@ STORY_TEST(what_is_rolled_back_was_never_there)
     PQfinish(own);
 }
 
-/* One pass of a worker that writes the sum of its messages; whether it commits is up to the caller. */
+/* One pass of a worker that writes the sum of its messages; whether it commits is up to the
+ * caller. */
 static pgqrs_status
 work(struct story *s, PGconn *own, pgqrs_lease lease, int archive)
 {
@@ -112,9 +115,11 @@ STORY_TEST(who_lost_his_lease_rolls_back_and_has_no_effect)
 static void
 expect_refused(struct story *s, PGconn *own, pgqrs_lease lease)
 {
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_on(s->producer, own, text("1"), NULL, NULL, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_on(s->producer, own, text("1"), NULL, NULL, s->err),
+          s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_consumer_delete_on(s->consumer, own, lease, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_on(s->consumer, own, lease, text("1"), s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_consumer_archive_on(s->consumer, own, lease, text("1"), s->err),
+          s->err);
     assert_int_equal(story_stored(s), 1);
 }
 
@@ -151,7 +156,8 @@ STORY_TEST(what_is_refused_leaves_the_transaction_as_it_is)
 
     ts_sql(own, "BEGIN");
     TS_OK(pgqrs_producer_enqueue_on(s->producer, own, text("1"), NULL, NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_on(s->producer, own, text("{"), NULL, NULL, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue_on(s->producer, own, text("{"), NULL, NULL, s->err),
+          s->err);
     assert_int_equal(PQtransactionStatus(own), PQTRANS_INTRANS);
     ts_sql(own, "COMMIT");
     assert_int_equal(story_stored(s), 1);
@@ -192,7 +198,8 @@ STORY_TEST(finishing_leaves_the_callers_commit_durable)
 
     story_send(s, "1");
     ts_sql(own, "BEGIN");
-    TS_OK(pgqrs_consumer_archive_on(s->consumer, own, story_take_one(s, s->consumer), text("1"), s->err),
+    TS_OK(pgqrs_consumer_archive_on(s->consumer, own, story_take_one(s, s->consumer), text("1"),
+                                    s->err),
           s->err);
     assert_int_equal(ts_int(own, "SELECT current_setting('synchronous_commit') = 'on'"), 1);
     ts_sql(own, "COMMIT");

@@ -1,6 +1,6 @@
 /*
- * What `verify` finds, and what the schema itself promises: comments everywhere, nothing for PUBLIC, and
- * functions that cannot be led astray.
+ * What `verify` finds, and what the schema itself promises: comments everywhere, nothing for
+ * PUBLIC, and functions that cannot be led astray.
  */
 #include "place.h"
 
@@ -25,35 +25,39 @@ static const struct damage damages[] = {
       "pgqrs_archive_1_default is missing" },
     { "CREATE TABLE pgqrs_messages_77 ()", "DROP TABLE pgqrs_messages_77", "pgqrs_messages_77",
       "no queue has" },
-    { "CREATE TABLE pgqrs_archive_1_199901 ()", "DROP TABLE pgqrs_archive_1_199901", "pgqrs_archive_1_199901",
-      "not attached" },
+    { "CREATE TABLE pgqrs_archive_1_199901 ()", "DROP TABLE pgqrs_archive_1_199901",
+      "pgqrs_archive_1_199901", "not attached" },
     { "ALTER TABLE pgqrs_messages DETACH PARTITION pgqrs_messages_1",
-      "ALTER TABLE pgqrs_messages ATTACH PARTITION pgqrs_messages_1 FOR VALUES IN (1)", "pgqrs_messages_1",
-      "not attached" },
+      "ALTER TABLE pgqrs_messages ATTACH PARTITION pgqrs_messages_1 FOR VALUES IN (1)",
+      "pgqrs_messages_1", "not attached" },
     { "ALTER TABLE pgqrs_messages_1 DETACH PARTITION pgqrs_messages_1_ready",
       "ALTER TABLE pgqrs_messages_1 ATTACH PARTITION pgqrs_messages_1_ready FOR VALUES IN ('r')",
       "pgqrs_messages_1_ready", "not attached" },
     { "INSERT INTO pgqrs_workers (queue_id, host_name, process_id) VALUES (77, 'h', 1)",
       "DELETE FROM pgqrs_workers WHERE queue_id = 77", "worker ", "queue that is not there" },
-    { "CREATE TABLE pgqrs_keys_77 ()", "DROP TABLE pgqrs_keys_77", "pgqrs_keys_77", "no queue has" },
+    { "CREATE TABLE pgqrs_keys_77 ()", "DROP TABLE pgqrs_keys_77", "pgqrs_keys_77",
+      "no queue has" },
     { "CREATE SEQUENCE pgqrs_frontier_77", "DROP SEQUENCE pgqrs_frontier_77", "pgqrs_frontier_77",
       "no queue has" },
-    { "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
-      "UPDATE pg_index SET indisvalid = true WHERE indexrelid = 'pgqrs_messages_1_held_id_idx'::regclass",
+    { "UPDATE pg_index SET indisvalid = false WHERE indexrelid = "
+      "'pgqrs_messages_1_held_id_idx'::regclass",
+      "UPDATE pg_index SET indisvalid = true WHERE indexrelid = "
+      "'pgqrs_messages_1_held_id_idx'::regclass",
       "pgqrs_messages_1_held_id_idx", "invalid" },
-    { "GRANT SELECT ON pgqrs_queues TO PUBLIC", "REVOKE ALL ON pgqrs_queues FROM PUBLIC", "pgqrs_queues",
-      "PUBLIC" },
-    { "GRANT SELECT ON pgqrs_messages_1_ready TO PUBLIC", "REVOKE ALL ON pgqrs_messages_1_ready FROM PUBLIC",
-      "pgqrs_messages_1_ready", "PUBLIC" },
+    { "GRANT SELECT ON pgqrs_queues TO PUBLIC", "REVOKE ALL ON pgqrs_queues FROM PUBLIC",
+      "pgqrs_queues", "PUBLIC" },
+    { "GRANT SELECT ON pgqrs_messages_1_ready TO PUBLIC",
+      "REVOKE ALL ON pgqrs_messages_1_ready FROM PUBLIC", "pgqrs_messages_1_ready", "PUBLIC" },
     { "GRANT USAGE ON SEQUENCE pgqrs_message_id_seq TO PUBLIC",
       "REVOKE ALL ON SEQUENCE pgqrs_message_id_seq FROM PUBLIC", "pgqrs_message_id_seq", "PUBLIC" },
     { "GRANT EXECUTE ON FUNCTION pgqrs_purge_queue(text) TO PUBLIC",
-      "REVOKE ALL ON FUNCTION pgqrs_purge_queue(text) FROM PUBLIC", "pgqrs_purge_queue(text)", "PUBLIC" },
-    { "CREATE FUNCTION pgqrs_new() RETURNS int LANGUAGE sql AS 'SELECT 1'", "DROP FUNCTION pgqrs_new()",
-      "pgqrs_new()", "PUBLIC" },
-    { "GRANT INSERT (payload) ON pgqrs_messages_1_ready TO PUBLIC",
-      "REVOKE ALL (payload) ON pgqrs_messages_1_ready FROM PUBLIC", "pgqrs_messages_1_ready.payload",
+      "REVOKE ALL ON FUNCTION pgqrs_purge_queue(text) FROM PUBLIC", "pgqrs_purge_queue(text)",
       "PUBLIC" },
+    { "CREATE FUNCTION pgqrs_new() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+      "DROP FUNCTION pgqrs_new()", "pgqrs_new()", "PUBLIC" },
+    { "GRANT INSERT (payload) ON pgqrs_messages_1_ready TO PUBLIC",
+      "REVOKE ALL (payload) ON pgqrs_messages_1_ready FROM PUBLIC",
+      "pgqrs_messages_1_ready.payload", "PUBLIC" },
     { "GRANT CREATE ON SCHEMA somewhere TO PUBLIC", "REVOKE CREATE ON SCHEMA somewhere FROM PUBLIC",
       "somewhere", "PUBLIC can create" },
     { "ALTER TABLE pgqrs_messages_1_held OWNER TO pg_monitor",
@@ -70,7 +74,8 @@ static const struct damage damages[] = {
       "row security" },
     { "ALTER TABLE pgqrs_queues ENABLE ROW LEVEL SECURITY",
       "ALTER TABLE pgqrs_queues DISABLE ROW LEVEL SECURITY", "pgqrs_queues", "row security" },
-    { "CREATE PUBLICATION ts_all FOR ALL TABLES; ALTER TABLE pgqrs_messages_1_ready REPLICA IDENTITY NOTHING",
+    { "CREATE PUBLICATION ts_all FOR ALL TABLES; ALTER TABLE pgqrs_messages_1_ready REPLICA "
+      "IDENTITY NOTHING",
       "DROP PUBLICATION ts_all; ALTER TABLE pgqrs_messages_1_ready REPLICA IDENTITY USING INDEX "
       "pgqrs_messages_1_ready_id_idx",
       "pgqrs_messages_1_ready", "published" },
@@ -84,7 +89,8 @@ static const struct damage damages[] = {
       "DROP PUBLICATION ts_one; ALTER TABLE pgqrs_messages_1_held REPLICA IDENTITY USING INDEX "
       "pgqrs_messages_1_held_id_idx",
       "pgqrs_messages_1_held", "published" },
-    { "CREATE PUBLICATION ts_one FOR TABLE pgqrs_keys_1; ALTER TABLE pgqrs_keys_1 REPLICA IDENTITY NOTHING",
+    { "CREATE PUBLICATION ts_one FOR TABLE pgqrs_keys_1; ALTER TABLE pgqrs_keys_1 REPLICA IDENTITY "
+      "NOTHING",
       "DROP PUBLICATION ts_one; ALTER TABLE pgqrs_keys_1 REPLICA IDENTITY DEFAULT", "pgqrs_keys_1",
       "published" },
 };
@@ -100,8 +106,8 @@ PLACE_TEST(every_damage_is_found)
     for (size_t i = 0; i < sizeof(damages) / sizeof(damages[0]); i++) {
         ts_sql(p->sql, "%s", damages[i].done);
         if (place_findings(p, damages[i].object, damages[i].problem) == 0)
-            ts_fail("after %s nothing was said of \"%s\" and \"%s\"", damages[i].done, damages[i].object,
-                    damages[i].problem);
+            ts_fail("after %s nothing was said of \"%s\" and \"%s\"", damages[i].done,
+                    damages[i].object, damages[i].problem);
         ts_sql(p->sql, "%s", damages[i].repaired);
         if (place_findings(p, NULL, NULL) != 0)
             ts_fail("after %s there is still a problem", damages[i].repaired);
@@ -143,7 +149,8 @@ PLACE_TEST(problems_come_before_warnings)
     assert_int_equal(pgqrs_report_at(report, 0)->severity, PGQRS_SEVERITY_PROBLEM);
     assert_int_equal(pgqrs_report_at(report, count - 1)->severity, PGQRS_SEVERITY_WARNING);
     for (size_t i = 1; i < count; i++)
-        assert_true(pgqrs_report_at(report, i)->severity >= pgqrs_report_at(report, i - 1)->severity);
+        assert_true(pgqrs_report_at(report, i)->severity >=
+                    pgqrs_report_at(report, i - 1)->severity);
     pgqrs_report_free(report);
     pgqrs_report_free(NULL);
     free(database);
@@ -200,11 +207,10 @@ PLACE_TEST(expired_leases_that_nobody_takes_up_are_warned_of)
     TS_OK(pgqrs_queue_create(p->client, text("neglected"), NULL, NULL, p->err), p->err);
     for (size_t i = 0; i < 2; i++) {
         ts_sql(p->sql,
-               "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, lease_token, vt, dequeued_at) "
-               "SELECT id, '%s', "
-               "'1', %zu, n, clock_timestamp() - n * interval '59 s', clock_timestamp() - interval '1 hour' "
-               "FROM "
-               "pgqrs_queues, generate_series(1, 3) AS n WHERE queue_name = 'neglected'",
+               "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, lease_token, vt, "
+               "dequeued_at) SELECT id, '%s', '1', %zu, n, clock_timestamp() - n * interval '59 "
+               "s', clock_timestamp() - interval '1 hour' FROM pgqrs_queues, generate_series(1, 3) "
+               "AS n WHERE queue_name = 'neglected'",
                lanes[i], i * 7);
         assert_int_equal(place_findings(p, "neglected", i == 0 ? "2 leases" : "4 leases"), 1);
         assert_int_equal(place_findings(p, "served", "lease"), 0);
@@ -222,11 +228,12 @@ PLACE_TEST(what_is_only_late_is_not_called_neglected)
     place_install(p);
     TS_OK(pgqrs_queue_create(p->client, text("slow"), NULL, NULL, p->err), p->err);
     ts_sql(p->sql,
-           "INSERT INTO pgqrs_messages (queue_id, lane, payload, vt) SELECT id, l, '1', clock_timestamp() - "
-           "interval '1 day' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
-    ts_sql(p->sql,
-           "INSERT INTO pgqrs_messages (queue_id, lane, payload, lease_token, vt) SELECT id, l, '1', 1, "
-           "clock_timestamp() - interval '20 s' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
+           "INSERT INTO pgqrs_messages (queue_id, lane, payload, vt) SELECT id, l, '1', "
+           "clock_timestamp() - interval '1 day' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
+    ts_sql(
+        p->sql,
+        "INSERT INTO pgqrs_messages (queue_id, lane, payload, lease_token, vt) SELECT id, l, '1', "
+        "1, clock_timestamp() - interval '20 s' FROM pgqrs_queues, unnest(ARRAY['r', 'h']) AS l");
     assert_int_equal(place_findings(p, "slow", "lease"), 0);
 }
 
@@ -244,14 +251,16 @@ PLACE_TEST(a_transaction_that_pins_the_horizon_is_found)
     assert_int_equal(place_findings(p, "process", "has been open"), 0);
     ts_sql(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1");
     pgqrsi_scope_init(&scope, "somewhere", &serials);
-    TS_OK(pgqrsi_scope_statement(&scope, PGQRSI_SQL_ADMIN_VERIFY, PGQRSI_LANE_READY, &statement, NULL), NULL);
+    TS_OK(pgqrsi_scope_statement(&scope, PGQRSI_SQL_ADMIN_VERIFY, PGQRSI_LANE_READY, &statement,
+                                 NULL),
+          NULL);
     query = ts_format("%s", statement->text);
     while ((place = strstr(query, "'10 minutes'")) != NULL)
         memcpy(place, "'00:00:00.0'", strlen("'10 minutes'"));
     *strrchr(query, ';') = '\0';
     found = ts_text(p->sql,
-                    "SELECT string_agg(f.o, ' ') FROM (%s) AS f(severity, o, problem) WHERE problem LIKE "
-                    "'%%pg_terminate_backend%%'",
+                    "SELECT string_agg(f.o, ' ') FROM (%s) AS f(severity, o, problem) WHERE "
+                    "problem LIKE '%%pg_terminate_backend%%'",
                     query);
     place = ts_format("process %d", PQbackendPID(holder));
     assert_non_null(strstr(found, place));
@@ -270,19 +279,20 @@ PLACE_TEST(everything_has_a_comment)
 
     place_install(p);
     place_use(p);
-    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA " AND "
-                               "relkind IN ('r', 'p')") > 10);
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA " AND "
-                                    "relkind IN ('r', 'p') AND obj_description(oid, 'pg_class') IS NULL"),
-                     0);
-    assert_int_equal(ts_int(p->sql,
-                            "SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid "
-                            "WHERE c.relnamespace = '" IN_SCHEMA " AND c.relkind IN ('r', 'p') AND "
-                            "a.attnum > 0 AND NOT a.attisdropped AND "
-                            "col_description(c.oid, a.attnum) IS NULL"),
-                     0);
-    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA " AND "
-                                    "obj_description(oid, 'pg_proc') IS NULL"),
+    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA
+                               " AND relkind IN ('r', 'p')") > 10);
+    assert_int_equal(
+        ts_int(p->sql, "SELECT count(*) FROM pg_class WHERE relnamespace = '" IN_SCHEMA
+                       " AND relkind IN ('r', 'p') AND obj_description(oid, 'pg_class') IS NULL"),
+        0);
+    assert_int_equal(
+        ts_int(p->sql, "SELECT count(*) FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = "
+                       "c.oid WHERE c.relnamespace = '" IN_SCHEMA
+                       " AND c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped AND "
+                       "col_description(c.oid, a.attnum) IS NULL"),
+        0);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA
+                                    " AND obj_description(oid, 'pg_proc') IS NULL"),
                      0);
 }
 
@@ -299,12 +309,12 @@ PLACE_TEST(the_public_may_do_nothing)
         ts_int(p->sql,
                "SELECT count(*) FROM pg_class, aclexplode(coalesce(relacl, acldefault(CASE relkind "
                "WHEN 'S' THEN 's'::\"char\" ELSE 'r' END, relowner))) AS a "
-               "WHERE relnamespace = '" IN_SCHEMA " AND relkind IN ('r', 'p', 'S', 'v') AND a.grantee = 0"),
+               "WHERE relnamespace = '" IN_SCHEMA
+               " AND relkind IN ('r', 'p', 'S', 'v') AND a.grantee = 0"),
         0);
     assert_int_equal(
-        ts_int(p->sql,
-               "SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', proowner))) "
-               "AS a WHERE pronamespace = '" IN_SCHEMA " AND a.grantee = 0"),
+        ts_int(p->sql, "SELECT count(*) FROM pg_proc, aclexplode(coalesce(proacl, acldefault('f', "
+                       "proowner))) AS a WHERE pronamespace = '" IN_SCHEMA " AND a.grantee = 0"),
         0);
     ts_sql(p->sql, "CREATE ROLE %s LOGIN; GRANT USAGE ON SCHEMA somewhere TO %s", role, role);
     nobody = ts_client(dsn, "schema", "somewhere", NULL);
@@ -321,14 +331,16 @@ PLACE_TEST(functions_look_for_names_where_nobody_else_can_write)
     struct place *p = *state;
 
     place_install(p);
-    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA) >= 4);
+    assert_true(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA) >=
+                4);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA
                                     " AND NOT EXISTS ("
                                     "SELECT FROM unnest(proconfig) AS c(setting) WHERE setting = "
                                     "'search_path=pg_catalog, pg_temp')"),
                      0);
-    assert_int_equal(
-        ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA " AND prosecdef"), 0);
+    assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pg_proc WHERE pronamespace = '" IN_SCHEMA
+                                    " AND prosecdef"),
+                     0);
 }
 
 /* Temporary tables of the same names come first unless pg_temp is named last. */

@@ -1,5 +1,6 @@
 /*
- * A worker runs handlers on messages: what a handler sees of its job, and what becomes of its outcome.
+ * A worker runs handlers on messages: what a handler sees of its job, and what becomes of its
+ * outcome.
  */
 #include "running.h"
 
@@ -29,9 +30,10 @@ RUNNING_TEST(a_finished_message_is_archived_with_its_result)
     worker = running_start(s, NULL, NULL, double_it, NULL);
     story_send(s, "22");
     running_await(s, 3);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
-                                    "(result->>'double')::int = 2 * (payload #>> '{}')::int AND "
-                                    "read_ct = 1 AND failed_ct = 0 AND crash_ct = 0 AND error IS NULL"),
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
+                            "(result->>'double')::int = 2 * (payload #>> '{}')::int AND "
+                            "read_ct = 1 AND failed_ct = 0 AND crash_ct = 0 AND error IS NULL"),
                      3);
     assert_int_equal(story_stored(s), 0);
     running_end(s, worker);
@@ -77,9 +79,11 @@ RUNNING_TEST(each_type_has_its_handler_and_the_rest_has_one_together)
     char mail[] = "mail", bill[] = "bill", rest[] = "rest";
 
     TS_OK(pgqrs_worker_add_queue(worker, text("jobs"), NULL, s->err), s->err);
-    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), name_handler, mail, s->err), s->err);
+    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), name_handler, mail, s->err),
+          s->err);
     TS_OK(pgqrs_worker_handle(worker, text("jobs"), any_type, name_handler, rest, s->err), s->err);
-    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("bill"), name_handler, bill, s->err), s->err);
+    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("bill"), name_handler, bill, s->err),
+          s->err);
     send_typed(s, "mail");
     send_typed(s, "bill");
     send_typed(s, "mai");
@@ -107,13 +111,15 @@ RUNNING_TEST(a_type_without_a_handler_fails_and_stops_no_other)
     for (int i = 0; i < 5; i++)
         send_typed(s, "mail");
     TS_OK(pgqrs_worker_add_queue(worker, text("jobs"), &queue, s->err), s->err);
-    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err), s->err);
+    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err),
+          s->err);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
     running_await(s, 6);
     running_end(s, worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 5);
-    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'dead' AND "
-                                    "error LIKE '%%unheard-of%%'"),
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     5);
+    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'dead' "
+                                    "AND error LIKE '%%unheard-of%%'"),
                      2);
 }
 
@@ -185,8 +191,8 @@ RUNNING_TEST(a_job_without_a_timeout_has_all_the_time)
     assert_int_equal(for_ever, 1);
 }
 
-/* A handler that writes an effect and ends the lease in one transaction of its own, which it rolls back at
- * first. */
+/* A handler that writes an effect and ends the lease in one transaction of its own, which it rolls
+ * back at first. */
 static pgqrs_job_outcome
 settle(pgqrs_job *job, void *arg)
 {
@@ -199,9 +205,9 @@ settle(pgqrs_job *job, void *arg)
     ts_sql(own, "BEGIN");
     ts_sql(own, "INSERT INTO effects VALUES (%lld)", (long long)message->id);
     if (archive)
-        TS_OK(
-            pgqrs_consumer_archive_on(s->consumer, own, pgqrs_message_lease(message), text("\"mine\""), err),
-            err);
+        TS_OK(pgqrs_consumer_archive_on(s->consumer, own, pgqrs_message_lease(message),
+                                        text("\"mine\""), err),
+              err);
     else
         TS_OK(pgqrs_consumer_delete_on(s->consumer, own, pgqrs_message_lease(message), err), err);
     ts_sql(own, message->attempt == 1 ? "ROLLBACK" : "COMMIT");
@@ -257,7 +263,8 @@ RUNNING_TEST(an_outcome_that_is_none_counts_as_a_failure)
     worker = running_start(s, NULL, &queue, return_anything, NULL);
     running_await(s, 1);
     running_end(s, worker);
-    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
 }
 
 static pgqrs_job_outcome

@@ -7,11 +7,12 @@ static void
 expect_cancelled(struct story *s, int64_t id)
 {
     assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = 'dead' AND "
-                            "error = 'cancelled' AND failed_ct = 0 AND crash_ct = 0",
+                            "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = "
+                            "'dead' AND error = 'cancelled' AND failed_ct = 0 AND crash_ct = 0",
                             (long long)id),
                      1);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)id), 0);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", (long long)id), 0);
 }
 
 RUNNING_TEST(a_waiting_message_is_cancelled_and_never_run)
@@ -83,7 +84,8 @@ RUNNING_TEST(others_of_the_same_worker_go_on)
     assert_int_equal(ts_journal_count(journal, "told cancelled"), 1);
     assert_int_equal(ts_journal_count(journal, "told stopping"), 2);
     expect_cancelled(s, ids[1]);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 2);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     2);
 }
 
 RUNNING_TEST(what_waits_in_a_worker_is_cancelled_too)
@@ -105,8 +107,10 @@ RUNNING_TEST(what_waits_in_a_worker_is_cancelled_too)
     running_await_idle(worker);
     running_end(s, worker);
     expect_cancelled(s, ids[2]);
-    /* Whether its handler was begun before the news came is open; what it returned did not count. */
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 2);
+    /* Whether its handler was begun before the news came is open; what it returned did not
+     * count. */
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     2);
 }
 
 RUNNING_TEST(a_message_that_a_plain_consumer_holds_is_cancelled_too)

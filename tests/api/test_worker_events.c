@@ -11,7 +11,8 @@ as_told(pgqrs_job *job, void *arg)
 
     if (arg != NULL)
         ts_journal_add(arg, "handler");
-    TS_OK(pgqrs_job_set_delay(job, told == PGQRS_JOB_SNOOZED || told == PGQRS_JOB_FAILED ? 3600000 : 0, NULL),
+    TS_OK(pgqrs_job_set_delay(
+              job, told == PGQRS_JOB_SNOOZED || told == PGQRS_JOB_FAILED ? 3600000 : 0, NULL),
           NULL);
     return (pgqrs_job_outcome)told;
 }
@@ -123,8 +124,8 @@ RUNNING_TEST(an_outage_begins_and_ends_with_an_event)
     assert_true(outage.with_reason >= 1);
 }
 
-/* Middleware that writes when it is entered and left, and turns what comes back: failed into done, and done
- * into done with a result of its own. */
+/* Middleware that writes when it is entered and left, and turns what comes back: failed into done,
+ * and done into done with a result of its own. */
 static pgqrs_job_outcome
 outer(pgqrs_job *job, void *arg)
 {
@@ -230,7 +231,8 @@ RUNNING_TEST(what_runs_and_what_waits_is_counted_too)
     assert_int_equal(counts.running, 3);
     assert_int_equal(counts.prefetched, 0);
     assert_int_equal(counts.claimed, 3);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"), 3);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"), 3);
     assert_int_equal(pgqrs_worker_is_idle(worker), 0);
     ts_gate_open(gate);
     running_await(s, 5);

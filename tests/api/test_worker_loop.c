@@ -1,5 +1,6 @@
 /*
- * A worker in an event loop of the program's own: a descriptor, a time to wait, and a call; no thread.
+ * A worker in an event loop of the program's own: a descriptor, a time to wait, and a call; no
+ * thread.
  */
 #include "running.h"
 
@@ -36,7 +37,8 @@ count_threads(void)
 
 /* Given a worker that does not look by itself for a minute */
 static struct loop
-loop_new(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_handler handler, void *arg)
+loop_new(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_handler handler,
+         void *arg)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
     struct loop loop = { .s = s, .journal = ts_journal_new() };
@@ -147,7 +149,8 @@ RUNNING_TEST(a_retry_comes_when_it_is_due)
 
     story_send(s, "1");
     loop_until(&loop, "DONE", 1);
-    ts_journal_expect(loop.journal, "STARTED 1\nFAILED 1\nSTARTED 1\nFAILED 1\nSTARTED 1\nDONE 1\n");
+    ts_journal_expect(loop.journal,
+                      "STARTED 1\nFAILED 1\nSTARTED 1\nFAILED 1\nSTARTED 1\nDONE 1\n");
     pgqrs_worker_stop(loop.worker);
     loop_end(&loop);
 }
@@ -277,7 +280,8 @@ RUNNING_TEST(a_pending_job_is_told_that_it_is_cancelled)
     pgqrs_job_finish(other.job, PGQRS_JOB_DONE);
     pgqrs_worker_stop(loop.worker);
     loop_end(&loop);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE error = 'cancelled'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE error = 'cancelled'"),
+                     1);
 }
 
 static void *
@@ -323,10 +327,11 @@ RUNNING_TEST(a_handler_stops_the_loop_that_runs_it)
     other.loop = &loop;
     story_send_many(s, 50, NULL);
     loop_end(&loop);
-    assert_int_equal(ts_journal_count(loop.journal, "STARTED"), ts_journal_count(loop.journal, "DONE"));
+    assert_int_equal(ts_journal_count(loop.journal, "STARTED"),
+                     ts_journal_count(loop.journal, "DONE"));
     assert_true(ts_journal_count(loop.journal, "DONE") >= 1);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL AND "
-                                    "failed_ct = 0 AND crash_ct = 0"),
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL "
+                                    "AND failed_ct = 0 AND crash_ct = 0"),
                      50 - ts_journal_count(loop.journal, "DONE"));
 }
 
@@ -355,7 +360,8 @@ RUNNING_TEST(nothing_blocks_while_the_server_does_not_answer)
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     struct loop loop;
 
-    frozen.client = ts_client(dsn, "operation_timeout_ms", "1000", "connection_timeout_seconds", "1", NULL);
+    frozen.client =
+        ts_client(dsn, "operation_timeout_ms", "1000", "connection_timeout_seconds", "1", NULL);
     TS_OK(pgqrs_queue_create(frozen.client, text("jobs"), NULL, NULL, s->err), s->err);
     TS_OK(pgqrs_producer_open(frozen.client, text("jobs"), NULL, &frozen.producer, s->err), s->err);
     queue.lease_ms = 1000; /* so that there is something to send */

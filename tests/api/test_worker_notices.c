@@ -1,6 +1,6 @@
 /*
- * Anybody who may connect may send notifications. They are hints: a worker looks before it believes one, and
- * a flood of them costs it little.
+ * Anybody who may connect may send notifications. They are hints: a worker looks before it believes
+ * one, and a flood of them costs it little.
  */
 #include "running.h"
 
@@ -76,7 +76,8 @@ RUNNING_TEST(a_stranger_cancels_nothing)
 
     ts_journal_await(events, "STARTED", 2);
     for (int i = 0; i < FORGERIES; i++)
-        ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')", (long long)id);
+        ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')",
+               (long long)id);
     /* The worker hears in order: once it believes this, it has heard all of the above. */
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);
@@ -88,8 +89,8 @@ RUNNING_TEST(a_stranger_cancels_nothing)
     assert_int_equal(ts_journal_count(events, "LOST"), 0);
     assert_int_equal(ts_journal_count(events, "DONE"), 1);
     assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = 'done' AND "
-                            "read_ct = 1",
+                            "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = "
+                            "'done' AND read_ct = 1",
                             (long long)id),
                      1);
     PQfinish(stranger);
@@ -125,7 +126,8 @@ RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation)
     running_await(s, 2);
     running_end(s, worker);
     assert_int_equal(ts_journal_count(events, "LOST"), 0);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
     PQfinish(stranger);
 }
 
@@ -140,7 +142,8 @@ RUNNING_TEST(what_another_holds_is_not_called_cancelled)
     pgqrs_worker *worker = start(s, events, at_gate_or_told, gate);
 
     ts_journal_await(events, "STARTED", 2);
-    ts_sql(s->sql, "UPDATE " READY " SET lease_token = lease_token - 1 WHERE id = %lld", (long long)id);
+    ts_sql(s->sql, "UPDATE " READY " SET lease_token = lease_token - 1 WHERE id = %lld",
+           (long long)id);
     ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')", (long long)id);
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);
@@ -185,8 +188,8 @@ gives_up(pgqrs_job *job, void *arg)
     if (pgqrs_job_message(job)->payload.size > strlen("1"))
         return at_gate_or_told(job, quitter->gate);
     for_good.mode = PGQRS_FAIL_FOR_GOOD;
-    TS_OK(pgqrs_consumer_fail(quitter->s->consumer, pgqrs_message_lease(pgqrs_job_message(job)), &for_good,
-                              NULL, NULL),
+    TS_OK(pgqrs_consumer_fail(quitter->s->consumer, pgqrs_message_lease(pgqrs_job_message(job)),
+                              &for_good, NULL, NULL),
           NULL);
     ts_gate_pass(quitter->gate);
     return PGQRS_JOB_SETTLED;

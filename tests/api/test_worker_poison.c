@@ -1,6 +1,6 @@
 /*
- * One message that cannot be read, or whose row is odd, in the queue of a worker: it is given up with the
- * reason, the others are done, and the worker goes on.
+ * One message that cannot be read, or whose row is odd, in the queue of a worker: it is given up
+ * with the reason, the others are done, and the worker goes on.
  */
 #include "running.h"
 
@@ -55,14 +55,17 @@ expect_round(struct story *s, size_t i, int sent)
 {
     int64_t until = story_now_ms() + TS_OUTCOME_WAIT_MS;
 
-    while (ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND payload = '{}'") <
+    while (ts_int(s->sql,
+                  "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND payload = '{}'") <
                sent ||
            story_stored(s) > 0) {
         if (story_now_ms() > until)
-            ts_fail("after %s only %lld of %d messages were done, and %lld are left", oddities[i],
-                    ts_int(s->sql,
-                           "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND payload = '{}'"),
-                    sent, story_stored(s));
+            ts_fail(
+                "after %s only %lld of %d messages were done, and %lld are left", oddities[i],
+                ts_int(
+                    s->sql,
+                    "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND payload = '{}'"),
+                sent, story_stored(s));
         usleep(10000);
     }
 }
@@ -108,8 +111,8 @@ RUNNING_TEST(odd_rows_that_fail_stop_no_worker)
     work_on_oddities(*state, fails_what_is_odd);
 }
 
-/* Of what no handler is for, the reason names the type, as much of it as there is room for. A character is
- * not cut in two, which the server would refuse. */
+/* Of what no handler is for, the reason names the type, as much of it as there is room for. A
+ * character is not cut in two, which the server would refuse. */
 RUNNING_TEST(a_long_type_without_a_handler_is_failed)
 {
     static const char *const letters[] = { "t", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x90\x98" };
@@ -126,9 +129,11 @@ RUNNING_TEST(a_long_type_without_a_handler_is_failed)
                    shift, letters[i], 200000 / (int)strlen(letters[i]));
     queue.max_attempts = 1;
     TS_OK(pgqrs_worker_add_queue(worker, text("jobs"), &queue, s->err), s->err);
-    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("known"), running_done, NULL, s->err), s->err);
+    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("known"), running_done, NULL, s->err),
+          s->err);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
-    ts_outcome_await(s->sql, count, "outcome = 'dead' AND failed_ct = 1 AND error LIKE '%handler%'");
+    ts_outcome_await(s->sql, count,
+                     "outcome = 'dead' AND failed_ct = 1 AND error LIKE '%handler%'");
     ts_outcome_expect(s->sql, count, "length(error) BETWEEN 20 AND 1000");
     running_end(s, worker);
 }

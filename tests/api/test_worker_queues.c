@@ -1,5 +1,6 @@
 /*
- * One worker on several queues: each gets its share of the work, and what one leaves goes to the others.
+ * One worker on several queues: each gets its share of the work, and what one leaves goes to the
+ * others.
  */
 #include "running.h"
 
@@ -28,7 +29,8 @@ send_to(struct story *s, const char *queue, size_t count)
 }
 
 static void
-add_queue(struct story *s, pgqrs_worker *worker, const char *name, int32_t weight, ts_journal *journal)
+add_queue(struct story *s, pgqrs_worker *worker, const char *name, int32_t weight,
+          ts_journal *journal)
 {
     pgqrs_worker_queue_options options = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
 

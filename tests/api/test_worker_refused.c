@@ -15,11 +15,11 @@ refuse_options(struct story *s, const pgqrs_worker_options *options, const char 
     story_expect_message(s, reason);
 }
 
-#define REFUSE(member, value)                                                                                \
-    do {                                                                                                     \
-        pgqrs_worker_options wrong = PGQRS_WORKER_OPTIONS_INIT;                                              \
-        wrong.member = (value);                                                                              \
-        refuse_options(s, &wrong, #member);                                                                  \
+#define REFUSE(member, value)                                                                      \
+    do {                                                                                           \
+        pgqrs_worker_options wrong = PGQRS_WORKER_OPTIONS_INIT;                                    \
+        wrong.member = (value);                                                                    \
+        refuse_options(s, &wrong, #member);                                                        \
     } while (0)
 
 RUNNING_TEST(options_of_a_worker_out_of_their_range_are_refused)
@@ -40,12 +40,12 @@ RUNNING_TEST(options_of_a_worker_out_of_their_range_are_refused)
     refuse_options(s, &options, "PGQRS_WORKER_OPTIONS_INIT");
 }
 
-#define REFUSE_QUEUE(member, value)                                                                          \
-    do {                                                                                                     \
-        pgqrs_worker_queue_options wrong = PGQRS_WORKER_QUEUE_OPTIONS_INIT;                                  \
-        wrong.member = (value);                                                                              \
-        TS_IS(PGQRS_EINVAL, pgqrs_worker_add_queue(worker, text("jobs"), &wrong, s->err), s->err);           \
-        story_expect_message(s, #member);                                                                    \
+#define REFUSE_QUEUE(member, value)                                                                \
+    do {                                                                                           \
+        pgqrs_worker_queue_options wrong = PGQRS_WORKER_QUEUE_OPTIONS_INIT;                        \
+        wrong.member = (value);                                                                    \
+        TS_IS(PGQRS_EINVAL, pgqrs_worker_add_queue(worker, text("jobs"), &wrong, s->err), s->err); \
+        story_expect_message(s, #member);                                                          \
     } while (0)
 
 RUNNING_TEST(options_of_a_queue_out_of_their_range_are_refused)
@@ -113,7 +113,8 @@ RUNNING_TEST(a_queue_that_is_not_there_is_refused)
     TS_IS(PGQRS_ENOQUEUE, pgqrs_worker_add_queue(worker, text("nowhere"), NULL, s->err), s->err);
     story_expect_message(s, "\"nowhere\"");
     TS_IS(PGQRS_EINVAL, pgqrs_worker_add_queue(worker, text(""), NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("nowhere"), any_type, running_done, NULL, s->err),
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_worker_handle(worker, text("nowhere"), any_type, running_done, NULL, s->err),
           s->err);
     story_expect_message(s, "\"nowhere\"");
     running_forget(worker);
@@ -136,19 +137,22 @@ RUNNING_TEST(a_type_has_one_handler)
     pgqrs_worker *worker = running_new(s, NULL);
 
     TS_OK(pgqrs_worker_add_queue(worker, text("jobs"), NULL, s->err), s->err);
-    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_count, NULL, s->err),
+    TS_OK(pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err),
+          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_count, NULL, s->err),
           s->err);
     story_expect_message(s, "\"mail\"");
     story_expect_message(s, "\"jobs\"");
     TS_OK(pgqrs_worker_handle(worker, text("jobs"), any_type, running_done, NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), any_type, running_done, NULL, s->err),
-          s->err);
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_worker_handle(worker, text("jobs"), any_type, running_done, NULL, s->err), s->err);
     story_expect_message(s, "\"jobs\"");
     /* One that cannot be a type, and one that is no handler. */
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), text(""), running_done, NULL, s->err),
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_worker_handle(worker, text("jobs"), text(""), running_done, NULL, s->err), s->err);
+    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), text("bill"), NULL, NULL, s->err),
           s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), text("bill"), NULL, NULL, s->err), s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_use(worker, NULL, NULL, s->err), s->err);
     running_forget(worker);
 }
@@ -177,7 +181,8 @@ RUNNING_TEST(a_worker_without_a_queue_or_a_handler_is_not_started)
     TS_OK(pgqrs_worker_add_queue(worker, text("other"), NULL, s->err), s->err);
     refuse_start(s, worker, "\"other\"");
     /* What was refused can be made good. */
-    TS_OK(pgqrs_worker_handle(worker, text("other"), text("mail"), running_done, NULL, s->err), s->err);
+    TS_OK(pgqrs_worker_handle(worker, text("other"), text("mail"), running_done, NULL, s->err),
+          s->err);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
     running_end(s, worker);
 }
@@ -192,7 +197,8 @@ RUNNING_TEST(what_belongs_before_the_start_is_refused_after_it)
     TS_IS(PGQRS_EINVAL, pgqrs_worker_start(worker, s->err), s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_process(worker, &over, s->err), s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_add_queue(worker, text("other"), NULL, s->err), s->err);
-    TS_IS(PGQRS_EINVAL, pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err),
+    TS_IS(PGQRS_EINVAL,
+          pgqrs_worker_handle(worker, text("jobs"), text("mail"), running_done, NULL, s->err),
           s->err);
     TS_IS(PGQRS_EINVAL, pgqrs_worker_use(worker, running_done, NULL, s->err), s->err);
     /* It goes on none the less. */

@@ -1,5 +1,6 @@
 /*
- * What follows a failure: the pause that a policy chooses, and the end when attempts or crashes are used up.
+ * What follows a failure: the pause that a policy chooses, and the end when attempts or crashes are
+ * used up.
  *
  * Pauses are read from the stored due time, so nothing here waits for one.
  */
@@ -28,11 +29,11 @@ open_with_a_backoff_of_minutes(void **state)
 
 #define RETRY_TEST(name) TEST_WITH(name, open_with_a_backoff_of_minutes, running_close)
 
-/* Sends `count` messages that have failed `failures` times before, lets each fail once more under `queue`,
- * and waits until all pause. */
+/* Sends `count` messages that have failed `failures` times before, lets each fail once more under
+ * `queue`, and waits until all pause. */
 static void
-fail_all(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_handler handler, int count,
-         int failures)
+fail_all(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_handler handler,
+         int count, int failures)
 {
     pgqrs_worker *worker;
 
@@ -42,13 +43,14 @@ fail_all(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_han
     ts_sql(s->sql, "UPDATE pgqrs_messages SET failed_ct = %d", failures);
     worker = running_start(s, NULL, queue, handler, NULL);
     ts_wait_until(s->sql, RUNNING_WAIT_MS,
-                  "SELECT count(*) = %d FROM pgqrs_messages WHERE failed_ct = %d AND lease_token IS NULL "
-                  "AND vt > clock_timestamp()",
+                  "SELECT count(*) = %d FROM pgqrs_messages WHERE failed_ct = %d AND lease_token "
+                  "IS NULL AND vt > clock_timestamp()",
                   count, failures + 1);
     running_end(s, worker);
 }
 
-/* Asserts that each pause was between two bounds: it began after the message was handed out, and before now.
+/* Asserts that each pause was between two bounds: it began after the message was handed out, and
+ * before now.
  */
 static void
 expect_pauses(struct story *s, int64_t low_ms, int64_t high_ms)
@@ -88,11 +90,12 @@ RETRY_TEST(an_exponential_pause_doubles_up_to_its_bound_with_jitter)
         fail_all(s, &queue, fail_it, 40, failures);
         expect_pauses(s, full_ms[failures] / 2, full_ms[failures]);
         /* Of forty, some are below a quarter of the range and some above three. */
-        assert_int_equal(ts_int(s->sql,
-                                "SELECT min(vt - dequeued_at) < %lld * interval '1 ms' AND "
-                                "max(vt - dequeued_at) > %lld * interval '1 ms' FROM pgqrs_messages",
-                                (long long)full_ms[failures] * 5 / 8, (long long)full_ms[failures] * 7 / 8),
-                         1);
+        assert_int_equal(
+            ts_int(s->sql,
+                   "SELECT min(vt - dequeued_at) < %lld * interval '1 ms' AND "
+                   "max(vt - dequeued_at) > %lld * interval '1 ms' FROM pgqrs_messages",
+                   (long long)full_ms[failures] * 5 / 8, (long long)full_ms[failures] * 7 / 8),
+            1);
     }
     fail_all(s, &queue, fail_it, 5, 900);
     expect_pauses(s, 30 * MINUTE_MS, 60 * MINUTE_MS);
@@ -229,8 +232,8 @@ RETRY_TEST(crashes_are_counted_apart_from_failures)
     id = story_send_with(s, "2", &options);
     ts_sql(s->sql, "UPDATE pgqrs_messages SET crash_ct = 2, read_ct = 2");
     ts_sql(s->sql,
-           "UPDATE pgqrs_messages SET lease_token = 5, dequeued_at = clock_timestamp() - interval '1 s', "
-           "read_ct = 3, vt = clock_timestamp() - interval '1 ms' WHERE id = %lld",
+           "UPDATE pgqrs_messages SET lease_token = 5, dequeued_at = clock_timestamp() - interval "
+           "'1 s', read_ct = 3, vt = clock_timestamp() - interval '1 ms' WHERE id = %lld",
            (long long)id);
     /* then that one is buried without a handler, and the other still has its attempts. */
     worker = running_start(s, NULL, NULL, write_payload, journal);

@@ -1,5 +1,6 @@
 /*
- * A worker is stopped: at any time, from anywhere, and with nothing left behind but what is due again.
+ * A worker is stopped: at any time, from anywhere, and with nothing left behind but what is due
+ * again.
  */
 #include "running.h"
 
@@ -9,9 +10,10 @@
 static void
 expect_given_back(struct story *s, int count)
 {
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL AND "
-                                    "vt <= clock_timestamp() AND failed_ct = 0 AND crash_ct = 0"),
-                     count);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL AND vt <= "
+                       "clock_timestamp() AND failed_ct = 0 AND crash_ct = 0"),
+        count);
     assert_int_equal(story_stored(s), count);
 }
 
@@ -61,7 +63,8 @@ RUNNING_TEST(waiting_has_a_deadline)
     ts_gate_open(gate);
     TS_OK(pgqrs_worker_wait(worker, -1, s->err), s->err);
     running_forget(worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
 }
 
 static pgqrs_worker *stopped_by_signal;
@@ -214,7 +217,8 @@ RUNNING_TEST(handlers_are_told_that_the_worker_stops)
     running_end(s, worker);
     ts_journal_expect(journal, "began 1\ntold stopping\n");
     /* And what they then return within the grace counts. */
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
 }
 
 static pgqrs_job_outcome

@@ -1,5 +1,6 @@
 /*
- * Jobs that take long: longer than their timeout, longer than their lease, or longer than their handler.
+ * Jobs that take long: longer than their timeout, longer than their lease, or longer than their
+ * handler.
  */
 #include "running.h"
 
@@ -68,7 +69,8 @@ RUNNING_TEST(a_job_past_its_time_is_failed_before_its_handler_ends)
     story_send(s, "1");
     worker = running_start(s, &options, &queue, come_too_late, gate);
     ts_gate_await(gate, 1);
-    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_messages WHERE failed_ct = 1");
+    ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                  "SELECT count(*) = 1 FROM pgqrs_messages WHERE failed_ct = 1");
     expect_failed_once(s);
     /* What it returns later changes nothing. */
     ts_gate_open(gate);
@@ -135,7 +137,8 @@ static void *
 finish_later(void *context)
 {
     struct later *later = context;
-    pgqrs_job_outcome outcome = (pgqrs_job_outcome)(pgqrs_job_message(later->job)->payload.data[0] - '0');
+    pgqrs_job_outcome outcome =
+        (pgqrs_job_outcome)(pgqrs_job_message(later->job)->payload.data[0] - '0');
 
     ts_gate_pass(later->gate);
     TS_OK(pgqrs_job_set_result(later->job, text("\"later\""), NULL), NULL);
@@ -174,7 +177,8 @@ RUNNING_TEST(a_pending_job_is_finished_by_another_thread)
     worker = running_start(s, &options, NULL, leave_it_pending, later);
     ts_gate_await(gate, 4);
     /* They are not over with their handlers, */
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"), 4);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL"), 4);
     assert_int_equal(pgqrs_worker_is_idle(worker), 0);
     /* but with what is said then. */
     ts_gate_open(gate);
@@ -185,8 +189,8 @@ RUNNING_TEST(a_pending_job_is_finished_by_another_thread)
     running_end(s, worker);
     for (int i = 1; i <= 4; i++)
         TS_TRUE(pthread_join(later[i].thread, NULL) == 0);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = 1 AND outcome = 'done' "
-                                    "AND result = '\"later\"'"),
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = 1 AND outcome = "
+                                    "'done' AND result = '\"later\"'"),
                      1);
     assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_messages WHERE id = 2"), 1);
     assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_messages WHERE id = 4"), 0);
@@ -218,7 +222,8 @@ RUNNING_TEST(a_pending_job_may_be_finished_before_its_handler_returns)
     worker = running_start(s, NULL, NULL, finished_before_it_returns, later);
     running_await(s, 100);
     running_end(s, worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"later\"'"), 100);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"later\"'"), 100);
 }
 
 static pgqrs_job_outcome
@@ -256,7 +261,8 @@ RUNNING_TEST(a_pending_job_is_waited_for_when_the_worker_stops)
     pgqrs_job_finish(job, PGQRS_JOB_DONE);
     TS_OK(pgqrs_worker_wait(worker, RUNNING_WAIT_MS, s->err), s->err);
     running_forget(worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
 }
 
 RUNNING_TEST(a_pending_job_that_nobody_ends_in_time_is_given_back)
@@ -275,8 +281,9 @@ RUNNING_TEST(a_pending_job_that_nobody_ends_in_time_is_given_back)
     TS_OK(pgqrs_worker_wait(worker, RUNNING_WAIT_MS, s->err), s->err);
     pgqrs_job_finish(job, PGQRS_JOB_DONE);
     running_forget(worker);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL AND "
-                                    "failed_ct = 0 AND crash_ct = 0 AND vt <= clock_timestamp()"),
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NULL AND "
+                            "failed_ct = 0 AND crash_ct = 0 AND vt <= clock_timestamp()"),
                      1);
 }
 
@@ -291,7 +298,8 @@ RUNNING_TEST(a_pending_job_can_time_out)
     story_send(s, "1");
     worker = running_start(s, NULL, &queue, hand_over, &place);
     job = await_job(&place);
-    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_messages WHERE failed_ct = 1");
+    ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                  "SELECT count(*) = 1 FROM pgqrs_messages WHERE failed_ct = 1");
     assert_int_equal(pgqrs_job_cancelled(job), PGQRS_JOB_TIMED_OUT);
     pgqrs_job_finish(job, PGQRS_JOB_DONE);
     running_await_idle(worker);

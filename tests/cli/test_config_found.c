@@ -1,6 +1,6 @@
 /*
- * A configuration file that merely lies in the current folder is believed only if nobody but this user and
- * root can have put it there. One that is named is believed in any case.
+ * A configuration file that merely lies in the current folder is believed only if nobody but this
+ * user and root can have put it there. One that is named is believed in any case.
  */
 #include "support.h"
 

@@ -1,4 +1,5 @@
-/* Passwords in connection strings: noticed, and overwritten wherever they stand on the command line. */
+/* Passwords in connection strings: noticed, and overwritten wherever they stand on the command
+ * line. */
 #include "found.h"
 
 #include <stdio.h>
@@ -27,9 +28,10 @@ TEST(passwords_are_noticed)
                                         "password = 'x y'",
                                         "host=h password\v=x",
                                         "host=h sslpassword=x" };
-    static const char *const without[] = { "postgresql://u@h:5432/db", "local:",          "host=h user=u",
-                                           "host=h passfile=/x",       "dbname=password", "",
-                                           "postgresql://h:5432/db" };
+    static const char *const without[] = {
+        "postgresql://u@h:5432/db", "local:", "host=h user=u",         "host=h passfile=/x",
+        "dbname=password",          "",       "postgresql://h:5432/db"
+    };
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(with); i++)

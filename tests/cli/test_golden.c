@@ -1,15 +1,16 @@
 /*
- * Golden files: each tests/cli/golden/NAME.test is a session at a shell, and must read the same when it is
- * run again.
+ * Golden files: each tests/cli/golden/NAME.test is a session at a shell, and must read the same
+ * when it is run again.
  *
  *     # a comment
- *     $ pgqrs queue create mails          a command, run by bash in an empty folder that the whole file
- * shares created the queue "mails"           its standard output ! pgqrs: ...                        its
- * standard error = 1                                 its exit code, unless it is 0
+ *     $ pgqrs queue create mails    a command, run by bash in an empty folder that the file has
+ *     created the queue "mails"     its standard output
+ *     ! pgqrs: ...                  its standard error
+ *     = 1                           its exit code, unless it is 0
  *
- * PGQRS_DSN names a database of the file's own with pgqrs installed; a file that begins with "# empty" gets
- * one without. What differs from run to run is replaced: <time>, <token>, <ms>, SOCKET. PGQRS_TEST_UPDATE=1
- * writes the files anew: read the difference before you commit it.
+ * PGQRS_DSN names a database of the file's own with pgqrs installed; a file that begins with
+ * "# empty" gets one without. What differs from run to run is replaced: <time>, <token>, <ms>,
+ * SOCKET. PGQRS_TEST_UPDATE=1 writes the files anew: read the difference before you commit it.
  */
 #include "support.h"
 
@@ -32,8 +33,8 @@ text_open(struct text *text)
     assert_non_null(text->stream);
 }
 
-/* In every command: a member of an object in a file, a check that input is JSON, and paths of sockets made
- * equal. */
+/* In every command: a member of an object in a file, a check that input is JSON, and paths of
+ * sockets made equal. */
 static const char prelude[] =
     "set -o pipefail\n"
     "field() { sed -En 's/.*\"'\"$1\"'\": \"?([^\",}]*).*/\\1/p' \"$2\"; }\n"
@@ -73,14 +74,16 @@ time_length(const char *p)
 static void
 write_normalised(FILE *out, const char *line, size_t size)
 {
-    static const char *const durations[] = { "\"oldest_ready_age_ms\": ", "\"processing_duration_ms\": " };
+    static const char *const durations[] = { "\"oldest_ready_age_ms\": ",
+                                             "\"processing_duration_ms\": " };
 
     for (const char *p = line, *end = line + size; p < end;) {
         size_t digits = strspn(p, "0123456789"), length = time_length(p);
 
         for (size_t i = 0; i < sizeof(durations) / sizeof(durations[0]); i++)
             if (p > line + strlen(durations[i]) &&
-                memcmp(p - strlen(durations[i]), durations[i], strlen(durations[i])) == 0 && digits > 0) {
+                memcmp(p - strlen(durations[i]), durations[i], strlen(durations[i])) == 0 &&
+                digits > 0) {
                 fputs("<ms>", out);
                 p += digits;
                 digits = strspn(p, "0123456789");
@@ -123,7 +126,8 @@ run_command(FILE *out, const char *command, const char *const *env, const char *
     const char *const argv[] = { "bash", "-c", script, NULL };
     ts_result result;
 
-    ts_run(&(ts_invocation){ .argv = argv, .name = command, .env = env, .folder = folder }, &result);
+    ts_run(&(ts_invocation){ .argv = argv, .name = command, .env = env, .folder = folder },
+           &result);
     write_lines(out, result.out, "");
     write_lines(out, result.err, "! ");
     if (result.exit_code != 0)
@@ -137,7 +141,8 @@ static char *
 run_session(const char *golden, const char *dsn)
 {
     char *folder = ts_tmpdir(), *command_copy = ts_format("%s", ts_command());
-    char *dsn_variable = ts_format("PGQRS_DSN=%s", dsn), *server = ts_format("SERVER=%s", ts_server());
+    char *dsn_variable = ts_format("PGQRS_DSN=%s", dsn),
+         *server = ts_format("SERVER=%s", ts_server());
     char *path = ts_format("PATH=%s:%s", dirname(command_copy), getenv("PATH"));
     char *source = ts_path("docs"), *docs = ts_format("DOCS=%s", source);
     const char *const env[] = { dsn_variable,
@@ -201,7 +206,8 @@ fail_at_difference(const char *path, const char *wanted, const char *got)
             command = got;
         if (wanted_size != got_size || memcmp(wanted, got, got_size) != 0 || got[got_size] == '\0')
             ts_fail("%s:%zu: after\n  %.*s\nwanted\n  %.*s\ngot\n  %.*s", path, line,
-                    (int)strcspn(command, "\n"), command, (int)wanted_size, wanted, (int)got_size, got);
+                    (int)strcspn(command, "\n"), command, (int)wanted_size, wanted, (int)got_size,
+                    got);
         wanted += wanted_size + (wanted[wanted_size] == '\n');
         got += got_size + (got[got_size] == '\n');
         line++;
@@ -259,7 +265,8 @@ main(int argc, char **argv)
     free(entries);
     free(folder);
     if (count == 0) {
-        fprintf(stderr, "there is no golden file%s%s\n", argc > 1 ? " like " : "", argc > 1 ? argv[1] : "");
+        fprintf(stderr, "there is no golden file%s%s\n", argc > 1 ? " like " : "",
+                argc > 1 ? argv[1] : "");
         return 1;
     }
     failed = _cmocka_run_group_tests("golden files", tests, count, NULL, NULL);

@@ -1,4 +1,5 @@
-/* The idempotency key of a line is the member that --key-field names, decoded, the last of several. */
+/* The idempotency key of a line is the member that --key-field names, decoded, the last of
+ * several. */
 #include "found.h"
 
 #include <stdio.h>
@@ -19,7 +20,8 @@ find_in_copy(const char *text, size_t size, const char *name, char **key, size_t
     assert_non_null(copy);
     memcpy(copy + 1, text, size);
     *key = NULL;
-    result = cli_json_member((pgqrs_slice){ copy + 1, size }, pgqrs_slice_of(name), key, &capacity, length);
+    result = cli_json_member((pgqrs_slice){ copy + 1, size }, pgqrs_slice_of(name), key, &capacity,
+                             length);
     free(copy);
     return result;
 }
@@ -31,8 +33,8 @@ expect(const char *text, const char *name, const char *wanted)
     char *key;
     cli_json_member_result result = find_in_copy(text, strlen(text), name, &key, &length);
 
-    if ((result != CLI_JSON_MEMBER_FOUND && result != CLI_JSON_MEMBER_NUMBER) || length != strlen(wanted) ||
-        memcmp(key, wanted, length) != 0)
+    if ((result != CLI_JSON_MEMBER_FOUND && result != CLI_JSON_MEMBER_NUMBER) ||
+        length != strlen(wanted) || memcmp(key, wanted, length) != 0)
         fail_msg("%s in %s: result %d, not \"%s\"", name, text, (int)result, wanted);
     free(key);
 }
@@ -112,7 +114,8 @@ TEST(every_beginning_of_a_text_is_safe)
         assert_int_not_equal(find_in_copy(text, size, "id", &key, &length), CLI_JSON_MEMBER_FOUND);
         free(key);
     }
-    assert_int_equal(find_in_copy(text, sizeof(text) - 1, "id", &key, &length), CLI_JSON_MEMBER_FOUND);
+    assert_int_equal(find_in_copy(text, sizeof(text) - 1, "id", &key, &length),
+                     CLI_JSON_MEMBER_FOUND);
     free(key);
 }
 

@@ -1,4 +1,5 @@
-/* Lines come out whole whatever the size of what is read, and an endless one is refused in bounded memory. */
+/* Lines come out whole whatever the size of what is read, and an endless one is refused in bounded
+ * memory. */
 #include "found.h"
 
 #include <stdio.h>

@@ -32,7 +32,8 @@ TEST(strings_are_escaped_for_json_and_for_terminals)
     expect_escaped("a \"quoted\" back\\slash /", "\"a \\\"quoted\\\" back\\\\slash /\"");
     expect_escaped("\n\r\t\x01\x1b[31m\x7f", "\"\\n\\r\\t\\u0001\\u001b[31m\\u007f\"");
     expect_escaped("\b\f", "\"\\b\\f\"");
-    expect_escaped("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"");
+    expect_escaped("\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80",
+                   "\"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80\"");
     expect_escaped("\xc2\x9b\x31m", "\"\\u009b1m\"");
     expect_escaped("\xff\xc0\x80\xed\xa0\x80"
                    "a\xe2\x82",

@@ -1,8 +1,8 @@
 /*
  * Callers whose one message each shares a statement with those of others.
  *
- * A message {"lock": n} waits, while it is stored, for the advisory lock n, so a test holds batches in progress
- * for as long as it likes.
+ * A message {"lock": n} waits, while it is stored, for the advisory lock n, so a test holds batches
+ * in progress for as long as it likes.
  */
 #ifndef COALESCE_H
 #define COALESCE_H
@@ -39,12 +39,13 @@ static inline void *
 call(void *context)
 {
     struct caller *caller = context;
-    const pgqrsi_outgoing message = { &caller->payload, caller->has_options ? &caller->options : NULL, 1,
+    const pgqrsi_outgoing message = { &caller->payload,
+                                      caller->has_options ? &caller->options : NULL, 1,
                                       caller->has_options };
     int64_t began_ms = pgqrsi_clock_ms();
 
-    caller->status = pgqrsi_coalesce_enqueue(caller->producer, &message, began_ms + caller->timeout_ms,
-                                             &caller->enqueued, caller->err);
+    caller->status = pgqrsi_coalesce_enqueue(
+        caller->producer, &message, began_ms + caller->timeout_ms, &caller->enqueued, caller->err);
     caller->took_ms = pgqrsi_clock_ms() - began_ms;
     return NULL;
 }
@@ -145,16 +146,16 @@ coalesce_begin(void **state)
 
     story_begin(state);
     story = *state;
-    ts_sql(
-        story->sql,
-        "CREATE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$BEGIN "
-        "IF NEW.payload = '\"bad\"' THEN RAISE EXCEPTION 'no such thing' USING ERRCODE = 'P4711'; END IF; "
-        "IF jsonb_typeof(NEW.payload) = 'object' AND NEW.payload ? 'lock' THEN "
-        "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); END IF; "
-        "RETURN NEW; END$$; "
-        "CREATE TRIGGER wait_or_refuse BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
-        "EXECUTE FUNCTION wait_or_refuse()",
-        (long long)story->scope.queue_id);
+    ts_sql(story->sql,
+           "CREATE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 "
+           "AS $$BEGIN IF NEW.payload = '\"bad\"' THEN RAISE EXCEPTION 'no such thing' USING "
+           "ERRCODE = 'P4711'; END IF; "
+           "IF jsonb_typeof(NEW.payload) = 'object' AND NEW.payload ? 'lock' THEN "
+           "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); END IF; "
+           "RETURN NEW; END$$; "
+           "CREATE TRIGGER wait_or_refuse BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
+           "EXECUTE FUNCTION wait_or_refuse()",
+           (long long)story->scope.queue_id);
     return 0;
 }
 

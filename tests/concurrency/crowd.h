@@ -1,6 +1,6 @@
 /*
- * What tests with many processes share: forked children with clients of their own, memory that all of them
- * see, and a ledger that proves who held which message when.
+ * What tests with many processes share: forked children with clients of their own, memory that all
+ * of them see, and a ledger that proves who held which message when.
  *
  * PGQRS_TEST_SCALE multiplies the amount of work (default 1), PGQRS_TEST_SEED repeats a run.
  */
@@ -47,8 +47,8 @@ static inline uint64_t
 crowd_seed(void)
 {
     const char *text = getenv("PGQRS_TEST_SEED");
-    uint64_t seed =
-        text != NULL && *text != '\0' ? strtoull(text, NULL, 10) : (uint64_t)crowd_now_us() % 1000000007;
+    uint64_t seed = text != NULL && *text != '\0' ? strtoull(text, NULL, 10)
+                                                  : (uint64_t)crowd_now_us() % 1000000007;
 
     print_message("PGQRS_TEST_SEED=%llu\n", (unsigned long long)seed);
     return seed;
@@ -57,7 +57,8 @@ crowd_seed(void)
 static inline uint64_t
 crowd_state(uint64_t seed, int number)
 {
-    return (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) + (uint64_t)number * UINT64_C(0xD1B54A32D192ED03) + 1;
+    return (seed + 1) * UINT64_C(0x9E3779B97F4A7C15) +
+           (uint64_t)number * UINT64_C(0xD1B54A32D192ED03) + 1;
 }
 
 /* From `low` to `high`, both included. */
@@ -160,8 +161,8 @@ crowd_join(pid_t *children, int count, int timeout_ms)
         usleep(2000);
     }
     if (bad || late)
-        ts_fail("%s",
-                late ? "the processes were not done in time" : "a process failed; what it said is above");
+        ts_fail("%s", late ? "the processes were not done in time"
+                           : "a process failed; what it said is above");
 }
 
 /* One process's client, with a producer and a consumer of the queue "jobs". */
@@ -180,9 +181,11 @@ hands_open(struct hands *hands, const char *dsn, int64_t lease_ms)
     options.lease_ms = lease_ms;
     hands->client = ts_client(dsn, "operation_timeout_ms", "30000", NULL);
     hands->err = pgqrs_error_new();
-    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer, hands->err),
+    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer,
+                              hands->err),
           hands->err);
-    TS_OK(pgqrs_consumer_open(hands->client, pgqrs_slice_of("jobs"), &options, &hands->consumer, hands->err),
+    TS_OK(pgqrs_consumer_open(hands->client, pgqrs_slice_of("jobs"), &options, &hands->consumer,
+                              hands->err),
           hands->err);
 }
 
@@ -226,13 +229,15 @@ crowd_send(struct hands *hands, int first, int count)
             snprintf(texts[i], sizeof(texts[i]), "%d", first + sent + i);
             payloads[i] = pgqrs_slice_of(texts[i]);
         }
-        TS_OK(pgqrs_producer_enqueue_batch(hands->producer, payloads, NULL, (size_t)batch, NULL, hands->err),
+        TS_OK(pgqrs_producer_enqueue_batch(hands->producer, payloads, NULL, (size_t)batch, NULL,
+                                           hands->err),
               hands->err);
         sent += batch;
     }
 }
 
-/* One claim of one message and what became of it. Times are those of one clock for all processes. */
+/* One claim of one message and what became of it. Times are those of one clock for all
+ * processes. */
 struct claim {
     int64_t id, token;
     int64_t asked_us, got_us; /* the dequeue was called, and had returned */
@@ -273,8 +278,8 @@ ledger_compare(const void *left, const void *right)
     return (a->got_us > b->got_us) - (a->got_us < b->got_us);
 }
 
-/* If the server accepted what `one` did, then `other` cannot have claimed the message from after `one` had
- * got it until `one` ended it. */
+/* If the server accepted what `one` did, then `other` cannot have claimed the message from after
+ * `one` had got it until `one` ended it. */
 static inline void
 ledger_check_pair(const struct claim *one, const struct claim *other)
 {
@@ -288,7 +293,8 @@ ledger_check_pair(const struct claim *one, const struct claim *other)
         ts_fail("message %lld was finished twice", (long long)one->id);
 }
 
-/* Proves that `expected` messages were each finished once and held by one at a time; closes the ledger. */
+/* Proves that `expected` messages were each finished once and held by one at a time; closes the
+ * ledger. */
 static inline void
 ledger_check(int ledger, long expected)
 {
@@ -314,7 +320,8 @@ ledger_check(int ledger, long expected)
     close(ledger);
 }
 
-/* What the server has: each of `expected` messages once in the archive, and nothing left in the lanes. */
+/* What the server has: each of `expected` messages once in the archive, and nothing left in the
+ * lanes. */
 static inline void
 crowd_check_archive(PGconn *sql, long expected)
 {

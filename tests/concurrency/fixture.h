@@ -1,6 +1,6 @@
 /*
- * What the tests of single traps share: a database with the queue "jobs", one client, and the library's own
- * statements to run them at a chosen moment.
+ * What the tests of single traps share: a database with the queue "jobs", one client, and the
+ * library's own statements to run them at a chosen moment.
  */
 #ifndef TESTS_CONCURRENCY_FIXTURE_H
 #define TESTS_CONCURRENCY_FIXTURE_H
@@ -70,13 +70,14 @@ static inline void
 send_sweep(struct story *story, PGconn *connection, const char *bound, const char *in_flight_ms)
 {
     char queue[24];
-    const char *const values[] = { "0", "9223372036854775807", bound, in_flight_ms, "1000", queue, "1" };
+    const char *const values[] = { "0", "9223372036854775807", bound, in_flight_ms, "1000", queue,
+                                   "1" };
     const pgqrsi_statement *statement = NULL;
 
     snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
-    TS_OK(
-        pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_CONSUMER_SWEEP, PGQRSI_LANE_READY, &statement, NULL),
-        NULL);
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_CONSUMER_SWEEP, PGQRSI_LANE_READY,
+                                 &statement, NULL),
+          NULL);
     if (!PQsendQueryParams(connection, statement->text, 7, NULL, values, NULL, NULL, 0))
         ts_fail("the sweep could not be sent: %s", PQerrorMessage(connection));
 }
@@ -96,7 +97,8 @@ swept(PGconn *connection)
     return moved;
 }
 
-/* Runs the sweep so that it moves everything that is leased, as if in flight for long, tokens kept. */
+/* Runs the sweep so that it moves everything that is leased, as if in flight for long, tokens
+ * kept. */
 static inline long
 sweep(struct story *story, PGconn *connection)
 {
@@ -104,7 +106,8 @@ sweep(struct story *story, PGconn *connection)
     return swept(connection);
 }
 
-/* Sends and claims `count` messages; their leases are then known to all processes that are forked. */
+/* Sends and claims `count` messages; their leases are then known to all processes that are
+ * forked. */
 static inline void
 take_many(struct story *story, int count)
 {
@@ -115,11 +118,12 @@ take_many(struct story *story, int count)
         size_t missing = (size_t)count - story->lease_count;
         pgqrs_message_list *list = NULL;
 
-        TS_OK(pgqrs_consumer_dequeue_batch(story->hands.consumer, missing < 10000 ? missing : 10000, NULL,
-                                           &list, story->hands.err),
+        TS_OK(pgqrs_consumer_dequeue_batch(story->hands.consumer, missing < 10000 ? missing : 10000,
+                                           NULL, &list, story->hands.err),
               story->hands.err);
         for (size_t i = 0; i < pgqrs_message_list_count(list); i++)
-            story->leases[story->lease_count++] = pgqrs_message_lease(pgqrs_message_list_at(list, i));
+            story->leases[story->lease_count++] =
+                pgqrs_message_lease(pgqrs_message_list_at(list, i));
         pgqrs_message_list_free(list);
     }
 }

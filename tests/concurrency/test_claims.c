@@ -1,6 +1,6 @@
 /*
- * Many processes share a queue: each message is leased to one at a time, none is lost, and none is finished
- * twice.
+ * Many processes share a queue: each message is leased to one at a time, none is lost, and none is
+ * finished twice.
  */
 #include "crowd.h"
 
@@ -39,8 +39,8 @@ story_end(struct story *story)
     munmap(story->shared, sizeof(*story->shared));
 }
 
-/* With its work undone by a neighbour under a strict isolation level a call may give up: that is a failure to
- * repeat. */
+/* With its work undone by a neighbour under a strict isolation level a call may give up: that is a
+ * failure to repeat. */
 static int
 done(struct story *story, struct hands *hands, pgqrs_status status)
 {
@@ -68,7 +68,8 @@ note_claims(struct claim *claims, const pgqrs_message_list *list, int64_t asked_
 
 /* Archives all of a batch, each with its payload as its result. */
 static void
-archive_all(struct story *story, struct hands *hands, const pgqrs_message_list *list, struct claim *claims)
+archive_all(struct story *story, struct hands *hands, const pgqrs_message_list *list,
+            struct claim *claims)
 {
     pgqrs_lease leases[MAX_BATCH];
     pgqrs_slice results[MAX_BATCH];
@@ -81,7 +82,8 @@ archive_all(struct story *story, struct hands *hands, const pgqrs_message_list *
         claims[i].ended_us = crowd_now_us();
     }
     while (!done(story, hands,
-                 pgqrs_consumer_archive_batch(hands->consumer, leases, results, count, statuses, hands->err)))
+                 pgqrs_consumer_archive_batch(hands->consumer, leases, results, count, statuses,
+                                              hands->err)))
         ;
     for (size_t i = 0; i < count; i++) {
         TS_IS(PGQRS_OK, statuses[i], NULL);
@@ -106,7 +108,8 @@ consume_batches(void *context, int number)
         int64_t asked_us = crowd_now_us();
         pgqrs_message_list *list = NULL;
 
-        if (!done(story, &hands, pgqrs_consumer_dequeue_batch(hands.consumer, asked, NULL, &list, hands.err)))
+        if (!done(story, &hands,
+                  pgqrs_consumer_dequeue_batch(hands.consumer, asked, NULL, &list, hands.err)))
             continue;
         TS_TRUE(pgqrs_message_list_count(list) <= asked);
         note_claims(claims, list, asked_us);
@@ -194,7 +197,8 @@ end_somehow(struct hands *hands, pgqrs_lease lease, uint64_t *random, int *finis
 
     *finishes = 0;
     if (way < 2)
-        return pgqrs_consumer_release(hands->consumer, lease, crowd_random(random, 0, 20), hands->err);
+        return pgqrs_consumer_release(hands->consumer, lease, crowd_random(random, 0, 20),
+                                      hands->err);
     if (way < 4) {
         options.delay_ms = crowd_random(random, 0, 20);
         return pgqrs_consumer_fail(hands->consumer, lease, &options, NULL, hands->err);
@@ -204,8 +208,8 @@ end_somehow(struct hands *hands, pgqrs_lease lease, uint64_t *random, int *finis
 }
 
 static void
-end_mixture(struct story *story, struct hands *hands, const pgqrs_message_list *list, struct claim *claims,
-            uint64_t *random)
+end_mixture(struct story *story, struct hands *hands, const pgqrs_message_list *list,
+            struct claim *claims, uint64_t *random)
 {
     for (size_t i = 0; i < pgqrs_message_list_count(list); i++) {
         pgqrs_lease lease = pgqrs_message_lease(pgqrs_message_list_at(list, i));
@@ -242,8 +246,8 @@ consume_mixture(void *context, int number)
         if (sleeps)
             options.lease_ms = story->short_ms;
         if (!done(story, &hands,
-                  pgqrs_consumer_dequeue_batch(hands.consumer, (size_t)crowd_random(&random, 1, 16), &options,
-                                               &list, hands.err)))
+                  pgqrs_consumer_dequeue_batch(hands.consumer, (size_t)crowd_random(&random, 1, 16),
+                                               &options, &list, hands.err)))
             continue;
         note_claims(claims, list, asked_us);
         if (sleeps)
@@ -272,11 +276,12 @@ mix(char *dsn, const char *through, int each)
     crowd_join(children, 8, CROWD_TIMEOUT_MS);
     ledger_check(story.ledger, story.total);
     crowd_check_archive(sql, story.total);
-    print_message("%ld calls had to be repeated; %lld leases ran out, %lld failures, %lld hand-outs\n",
-                  atomic_load(&story.shared->transient),
-                  ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive"),
-                  ts_int(sql, "SELECT sum(failed_ct) FROM pgqrs_archive"),
-                  ts_int(sql, "SELECT sum(read_ct) FROM pgqrs_archive"));
+    print_message(
+        "%ld calls had to be repeated; %lld leases ran out, %lld failures, %lld hand-outs\n",
+        atomic_load(&story.shared->transient),
+        ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive"),
+        ts_int(sql, "SELECT sum(failed_ct) FROM pgqrs_archive"),
+        ts_int(sql, "SELECT sum(read_ct) FROM pgqrs_archive"));
     story_end(&story);
     PQfinish(sql);
     free(dsn);

@@ -23,16 +23,18 @@ COALESCE_TEST(threads_that_wait_share_a_statement_and_each_gets_its_own_id)
         join(&callers[i]);
         TS_OK(callers[i].status, callers[i].err);
         assert_false(callers[i].enqueued.duplicate);
-        assert_int_equal(ts_int(story->sql,
-                                "SELECT (payload->>'number')::int FROM pgqrs_messages WHERE id = %lld",
-                                (long long)callers[i].enqueued.id),
-                         i);
+        assert_int_equal(
+            ts_int(story->sql,
+                   "SELECT (payload->>'number')::int FROM pgqrs_messages WHERE id = %lld",
+                   (long long)callers[i].enqueued.id),
+            i);
     }
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"),
                      CALLERS + PGQRSI_COALESCED_BATCHES);
-    TS_TRUE(ts_int(story->sql,
-                   "SELECT count(DISTINCT xmin::text) FROM pgqrs_messages WHERE payload ? 'number'") <=
-            PGQRSI_COALESCED_BATCHES);
+    TS_TRUE(
+        ts_int(story->sql,
+               "SELECT count(DISTINCT xmin::text) FROM pgqrs_messages WHERE payload ? 'number'") <=
+        PGQRSI_COALESCED_BATCHES);
     release(callers, CALLERS);
 }
 
@@ -67,7 +69,8 @@ COALESCE_TEST(messages_with_keys_share_a_statement_too)
     assert_false(callers[1].enqueued.duplicate);
     assert_true(callers[3].enqueued.duplicate);
     assert_int_equal(callers[3].enqueued.id, known.id);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '1'"), 2);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '1'"),
+                     2);
     release(callers, 4);
 }
 
@@ -81,8 +84,8 @@ COALESCE_TEST(nobody_waits_for_the_transaction_that_has_the_key_of_another)
     prepare(&callers[0], story, "1");
     callers[0].options.idempotency_key = pgqrs_slice_of("held");
     ts_sql(own, "BEGIN");
-    TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("0"), &callers[0].options,
-                                    &held, callers[0].err),
+    TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("0"),
+                                    &callers[0].options, &held, callers[0].err),
           callers[0].err);
     fill_batches(story, first);
     callers[0].has_options = 1;
@@ -105,7 +108,8 @@ COALESCE_TEST(nobody_waits_for_the_transaction_that_has_the_key_of_another)
     TS_OK(callers[0].status, callers[0].err);
     assert_true(callers[0].enqueued.duplicate);
     assert_int_equal(callers[0].enqueued.id, held.id);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '2'"), 5);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '2'"),
+                     5);
     release(callers, 6);
     PQfinish(own);
 }
@@ -136,7 +140,8 @@ COALESCE_TEST(large_messages_are_sent_apart)
                    "SELECT max(count) FROM (SELECT count(*) FROM pgqrs_messages "
                    "WHERE jsonb_typeof(payload) = 'string' GROUP BY xmin::text) AS batches") <= 4);
     assert_int_equal(
-        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE jsonb_typeof(payload) = 'string'"),
+        ts_int(story->sql,
+               "SELECT count(*) FROM pgqrs_messages WHERE jsonb_typeof(payload) = 'string'"),
         COUNT);
     release(callers, COUNT);
     free(payload);
@@ -147,7 +152,8 @@ call_limited(void *context)
 {
     struct caller *caller = context;
 
-    caller->status = pgqrs_producer_enqueue(caller->producer, caller->payload, NULL, NULL, caller->err);
+    caller->status =
+        pgqrs_producer_enqueue(caller->producer, caller->payload, NULL, NULL, caller->err);
     return NULL;
 }
 
@@ -242,7 +248,8 @@ COALESCE_TEST(many_threads_of_all_kinds_get_what_the_server_has)
     int64_t stored = 0, unknown = 0, counted;
 
     options.worker_id = 7;
-    TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("jobs"), &options, &own, story->hands.err),
+    TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("jobs"), &options, &own,
+                              story->hands.err),
           story->hands.err);
     for (int i = 0; i < THREADS; i++) {
         mixers[i] = (struct mixer){ .story = story,
@@ -260,12 +267,12 @@ COALESCE_TEST(many_threads_of_all_kinds_get_what_the_server_has)
     await_waiting(story, 0);
     /* What was cut off may still be on its way. */
     ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND "
-                  "state = 'active' AND pid <> pg_backend_pid()");
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
+                  "AND state = 'active' AND pid <> pg_backend_pid()");
     counted = ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages");
     if (counted < stored || counted > stored + unknown)
-        ts_fail("%lld messages are stored; %lld calls succeeded, %lld are unknown", (long long)counted,
-                (long long)stored, (long long)unknown);
+        ts_fail("%lld messages are stored; %lld calls succeeded, %lld are unknown",
+                (long long)counted, (long long)stored, (long long)unknown);
     pgqrs_producer_close(own);
 }
 

@@ -1,6 +1,6 @@
 /*
- * What happens to one message of a shared statement happens to no other: refusals, lost answers, deadlines, and
- * the test whether a worker sleeps.
+ * What happens to one message of a shared statement happens to no other: refusals, lost answers,
+ * deadlines, and the test whether a worker sleeps.
  */
 #include "coalesce.h"
 
@@ -27,9 +27,11 @@ COALESCE_TEST(a_message_that_the_server_refuses_keeps_no_other_out)
     TS_IS(PGQRS_ESERVER, callers[7].status, callers[7].err);
     assert_string_equal(pgqrs_error_sqlstate(callers[7].err), "P4711");
     assert_non_null(strstr(pgqrs_error_message(callers[7].err), "no such thing"));
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"good\"'"),
-                     CALLERS - 1);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"bad\"'"), 0);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"good\"'"),
+        CALLERS - 1);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"bad\"'"), 0);
     release(callers, CALLERS);
 }
 
@@ -41,9 +43,11 @@ COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
     pgqrs_producer *side;
     char *query;
 
-    TS_OK(pgqrs_queue_create(story->hands.client, pgqrs_slice_of("side"), NULL, NULL, story->hands.err),
+    TS_OK(pgqrs_queue_create(story->hands.client, pgqrs_slice_of("side"), NULL, NULL,
+                             story->hands.err),
           story->hands.err);
-    TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("side"), NULL, &side, story->hands.err),
+    TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("side"), NULL, &side,
+                              story->hands.err),
           story->hands.err);
     fill_batches(story, first);
     for (int i = 0; i < 3; i++) {
@@ -51,16 +55,19 @@ COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
         start(&callers[i]);
     }
     await_waiting(story, 3);
-    TS_OK(pgqrs_producer_enqueue(side, pgqrs_slice_of("1"), NULL, NULL, story->hands.err), story->hands.err);
-    /* The deletion waits for the batches under way, and the callers that wait for them, for the deletion. */
+    TS_OK(pgqrs_producer_enqueue(side, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+          story->hands.err);
+    /* The deletion waits for the batches under way, and the callers that wait for them, for the
+     * deletion. */
     query = ts_format("BEGIN; LOCK TABLE pgqrs_messages_%lld_ready IN ACCESS EXCLUSIVE MODE; "
                       "SELECT pgqrs_delete_queue('jobs'); COMMIT",
                       (long long)story->scope.queue_id);
     TS_TRUE(PQsendQuery(own, query) == 1);
     free(query);
-    ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = %d AND wait_event_type = 'Lock'",
-                  PQbackendPID(own));
+    ts_wait_until(
+        story->sql, WAIT_MS,
+        "SELECT count(*) = 1 FROM pg_stat_activity WHERE pid = %d AND wait_event_type = 'Lock'",
+        PQbackendPID(own));
     let_go(story, 1);
     join_batches(first);
     for (int i = 0; i < 3; i++) {
@@ -87,10 +94,11 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
         callers[i].options.idempotency_key = pgqrs_slice_of(keys[i]);
         callers[i].options.type = pgqrs_slice_of("together");
     }
-    /* A lock that is waited for is reason enough to fly apart: this is about those that stay together. */
+    /* A lock that is waited for is reason enough to fly apart: this is about those that stay
+     * together. */
     ts_sql(story->sql,
-           "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
-           "SET LOCAL lock_timeout = 0; "
+           "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+           "$$BEGIN SET LOCAL lock_timeout = 0; "
            "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); RETURN NEW; END$$");
     for (int i = 0; i < 5; i++)
         start(&callers[i]);
@@ -105,17 +113,19 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
     let_go(story, 2);
     for (int i = 0; i < 5; i++) {
         /* Those in another batch are stored. */
-        int stored =
-            (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_keys WHERE idempotency_key = '%s'", keys[i]);
+        int stored = (int)ts_int(
+            story->sql, "SELECT count(*) FROM pgqrs_keys WHERE idempotency_key = '%s'", keys[i]);
 
         TS_IS(stored ? PGQRS_OK : PGQRS_EUNKNOWN, callers[i].status, callers[i].err);
-        callers[i].status = pgqrs_producer_enqueue(callers[i].producer, callers[i].payload,
-                                                   &callers[i].options, &callers[i].enqueued, callers[i].err);
+        callers[i].status =
+            pgqrs_producer_enqueue(callers[i].producer, callers[i].payload, &callers[i].options,
+                                   &callers[i].enqueued, callers[i].err);
         TS_OK(callers[i].status, callers[i].err);
         assert_int_equal(callers[i].enqueued.duplicate, stored);
     }
     assert_int_equal(
-        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE message_type = 'together'"), 5);
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE message_type = 'together'"),
+        5);
     release(callers, 5);
 }
 
@@ -141,7 +151,8 @@ fall_asleep(struct story *story)
     PGresult *result;
 
     snprintf(queue, sizeof(queue), "%lld", (long long)story->scope.queue_id);
-    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleep, NULL),
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleep,
+                                 NULL),
           NULL);
     ts_sql(sleeper, "LISTEN pgqrs");
     result = PQexecParams(sleeper, sleep->text, 1, NULL, values, NULL, NULL, 0);
@@ -181,8 +192,8 @@ COALESCE_TEST(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
     hold(story, 2);
     for (int i = 0; i < PGQRSI_COALESCED_BATCHES; i++) {
         options.worker_id = i + 1; /* they cannot share a statement */
-        TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("jobs"), &options, &producers[i],
-                                  story->hands.err),
+        TS_OK(pgqrs_producer_open(story->hands.client, pgqrs_slice_of("jobs"), &options,
+                                  &producers[i], story->hands.err),
               story->hands.err);
         prepare(&next[i], story, "{\"lock\": 2}");
         next[i].producer = producers[i];
@@ -225,7 +236,8 @@ COALESCE_TEST(a_deadline_that_passes_in_line_stores_nothing)
     await_waiting(story, 0);
     let_go(story, 1);
     join_batches(first);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), PGQRSI_COALESCED_BATCHES);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"),
+                     PGQRSI_COALESCED_BATCHES);
     release(callers, 3);
 }
 
@@ -251,8 +263,8 @@ COALESCE_TEST(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
     let_go(story, 2);
     join(&late);
     TS_OK(late.status, late.err);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload->>'is' = 'late'"),
-                     1);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload->>'is' = 'late'"), 1);
     release(&early, 1);
     release(&late, 1);
 }

@@ -56,8 +56,8 @@ STORY_TEST(a_message_that_is_moved_meanwhile_is_still_its_holders)
     for (int way = 0; way < 5; way++)
         children[way] = crowd_spawn(end_a_locked_one, story, way);
     ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 5 FROM pg_stat_activity WHERE datname = current_database() AND "
-                  "wait_event_type = 'Lock'");
+                  "SELECT count(*) = 5 FROM pg_stat_activity WHERE datname = current_database() "
+                  "AND wait_event_type = 'Lock'");
     ts_sql(mover, "COMMIT");
     crowd_join(children, 5, WAIT_MS);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE lane = 'h'"), 3);
@@ -100,12 +100,13 @@ finish_own(void *context, int number)
         pgqrs_message_list_free(list);
         if (count == 0)
             continue;
-        TS_OK(pgqrs_consumer_extend_visibility_batch(hands.consumer, leases, count, LEASE_MS, results,
-                                                     hands.err),
+        TS_OK(pgqrs_consumer_extend_visibility_batch(hands.consumer, leases, count, LEASE_MS,
+                                                     results, hands.err),
               hands.err);
         for (size_t i = 0; i < count; i++)
             atomic_fetch_add(&story->shared->refused, results[i] != PGQRS_OK);
-        TS_OK(pgqrs_consumer_delete_batch(hands.consumer, leases, count, results, hands.err), hands.err);
+        TS_OK(pgqrs_consumer_delete_batch(hands.consumer, leases, count, results, hands.err),
+              hands.err);
         for (size_t i = 0; i < count; i++) {
             atomic_fetch_add(&story->shared->refused, results[i] != PGQRS_OK);
             atomic_fetch_add(&story->shared->accepted, results[i] == PGQRS_OK);
@@ -126,15 +127,16 @@ STORY_TEST(no_lease_seems_lost_while_rows_are_moved_on_and_on)
     crowd_join(children + 1, 2, CROWD_TIMEOUT_MS);
     atomic_store(&story->shared->stop, 1);
     crowd_join(children, 1, CROWD_TIMEOUT_MS);
-    print_message("%ld rows were moved, %ld messages finished\n", atomic_load(&story->shared->moved),
-                  atomic_load(&story->shared->accepted));
+    print_message("%ld rows were moved, %ld messages finished\n",
+                  atomic_load(&story->shared->moved), atomic_load(&story->shared->accepted));
     assert_int_equal(atomic_load(&story->shared->refused), 0);
     assert_true(atomic_load(&story->shared->moved) > 0);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"),
                      2 * story->rounds * 8 - atomic_load(&story->shared->accepted));
 }
 
-/* Ids are given out before the commit, so a claim may have gone past one that nobody could see yet. */
+/* Ids are given out before the commit, so a claim may have gone past one that nobody could see
+ * yet. */
 STORY_TEST(a_message_committed_late_is_found)
 {
     struct story *story = *state;
@@ -144,8 +146,8 @@ STORY_TEST(a_message_committed_late_is_found)
     int64_t found = 0;
 
     ts_sql(late, "BEGIN");
-    TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, late, pgqrs_slice_of("\"late\""), NULL, &enqueued,
-                                    story->hands.err),
+    TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, late, pgqrs_slice_of("\"late\""), NULL,
+                                    &enqueued, story->hands.err),
           story->hands.err);
     for (int i = 0; i < 20; i++) {
         take_many(story, 10);
@@ -155,7 +157,8 @@ STORY_TEST(a_message_committed_late_is_found)
     while (found == 0) {
         pgqrs_message_list *list = NULL;
 
-        TS_OK(pgqrs_consumer_dequeue(story->hands.consumer, &list, story->hands.err), story->hands.err);
+        TS_OK(pgqrs_consumer_dequeue(story->hands.consumer, &list, story->hands.err),
+              story->hands.err);
         if (pgqrs_message_list_count(list) > 0)
             found = pgqrs_message_list_at(list, 0)->id;
         pgqrs_message_list_free(list);

@@ -1,5 +1,6 @@
 /*
- * Schemas and queues are made and dropped by several at once, and names are longer than PostgreSQL's.
+ * Schemas and queues are made and dropped by several at once, and names are longer than
+ * PostgreSQL's.
  */
 #include "fixture.h"
 
@@ -118,16 +119,19 @@ STORY_TEST(long_names_are_not_cut_and_do_not_collide)
         for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
             memset(name, 'n', sizeof(name));
             for (size_t at = 0; wide && at + 2 <= sizes[i]; at += 2)
-                memcpy(name + at, "\xc3\xa9", 2); /* so that byte 63 is in the middle of a character */
+                /* Byte 63 is in the middle of a character. */
+                memcpy(name + at, "\xc3\xa9", 2);
             name[sizes[i]] = '\0';
-            TS_OK(pgqrs_queue_create(story->hands.client, pgqrs_slice_of(name), NULL, NULL, story->hands.err),
+            TS_OK(pgqrs_queue_create(story->hands.client, pgqrs_slice_of(name), NULL, NULL,
+                                     story->hands.err),
                   story->hands.err);
             use_queue(story, name);
         }
     }
     memset(name, 'n', sizeof(name));
     TS_IS(PGQRS_EINVAL,
-          pgqrs_queue_create(story->hands.client, (pgqrs_slice){ name, 129 }, NULL, NULL, story->hands.err),
+          pgqrs_queue_create(story->hands.client, (pgqrs_slice){ name, 129 }, NULL, NULL,
+                             story->hands.err),
           story->hands.err);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_queues"), 11);
 }

@@ -1,11 +1,12 @@
 /*
- * How much a claim reads, counted and not timed: neither a plan that was chosen for an empty table, nor dead
- * rows that a long-running transaction keeps, nor delayed messages in large numbers make claims slow.
+ * How much a claim reads, counted and not timed: neither a plan that was chosen for an empty table,
+ * nor dead rows that a long-running transaction keeps, nor delayed messages in large numbers make
+ * claims slow.
  */
 #include "fixture.h"
 
-/* Of the queue's tables and their indexes: blocks that were looked at, index entries that were walked over,
- * those of dead rows included, and rows read by sequential scans. */
+/* Of the queue's tables and their indexes: blocks that were looked at, index entries that were
+ * walked over, those of dead rows included, and rows read by sequential scans. */
 struct reading {
     long long blocks, entries, rows_scanned;
 };
@@ -15,9 +16,9 @@ read_so_far(struct story *story)
 {
     struct reading reading;
 
-    reading.blocks =
-        ts_int(story->sql, "SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit) "
-                           "FROM pg_statio_user_tables WHERE relname ~ '_(ready|held)$'");
+    reading.blocks = ts_int(
+        story->sql, "SELECT sum(heap_blks_read + heap_blks_hit + idx_blks_read + idx_blks_hit) "
+                    "FROM pg_statio_user_tables WHERE relname ~ '_(ready|held)$'");
     reading.entries = ts_int(story->sql, "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes "
                                          "WHERE relname ~ '_(ready|held)$'");
     reading.rows_scanned = ts_int(story->sql, "SELECT sum(seq_tup_read) FROM pg_stat_user_tables "
@@ -61,9 +62,10 @@ run_apart(struct story *story, const char *statements)
 static void
 prepare(struct story *story, const char *statements)
 {
-    char *all = ts_format("ALTER TABLE pgqrs_messages_%lld_ready SET (autovacuum_enabled = off); "
-                          "ALTER TABLE pgqrs_messages_%lld_held SET (autovacuum_enabled = off); %s",
-                          (long long)story->scope.queue_id, (long long)story->scope.queue_id, statements);
+    char *all =
+        ts_format("ALTER TABLE pgqrs_messages_%lld_ready SET (autovacuum_enabled = off); "
+                  "ALTER TABLE pgqrs_messages_%lld_held SET (autovacuum_enabled = off); %s",
+                  (long long)story->scope.queue_id, (long long)story->scope.queue_id, statements);
 
     run_apart(story, all);
     free(all);
@@ -100,7 +102,8 @@ STORY_TEST(a_plan_chosen_for_an_empty_table_does_not_stay)
     struct hands hands;
     int claims = 200;
 
-    /* Given statements that were prepared and planned while the tables were empty, and known to be so, */
+    /* Given statements that were prepared and planned while the tables were empty, and known to be
+     * so, */
     prepare(story, "ANALYZE pgqrs_messages");
     open_measured(story, &hands);
     for (int i = 0; i < 20; i++) {
@@ -116,9 +119,11 @@ STORY_TEST(a_plan_chosen_for_an_empty_table_does_not_stay)
         pgqrs_status results[10];
 
         assert_int_equal(claim(&hands, 10, leases), 10);
-        TS_OK(pgqrs_consumer_delete_batch(hands.consumer, leases, 10, results, hands.err), hands.err);
+        TS_OK(pgqrs_consumer_delete_batch(hands.consumer, leases, 10, results, hands.err),
+              hands.err);
     }
-    /* then the table is never scanned, and each claim with its deletion looks at some pages for each message.
+    /* then the table is never scanned, and each claim with its deletion looks at some pages for
+     * each message.
      */
     reading = read_since(story, &hands, before);
     print_message("%lld blocks for each claim\n", reading.blocks / claims);
@@ -126,8 +131,8 @@ STORY_TEST(a_plan_chosen_for_an_empty_table_does_not_stay)
     assert_true(reading.blocks / claims < 500);
 }
 
-/* How many index entries a claim without a lower bound would walk over now: those of every dead row that is
- * still there. */
+/* How many index entries a claim without a lower bound would walk over now: those of every dead row
+ * that is still there. */
 static long long
 read_without_bound(struct story *story)
 {
@@ -165,7 +170,8 @@ flow(struct hands *hands, int count)
         claims++;
         if (got == 0)
             continue;
-        TS_OK(pgqrs_consumer_delete_batch(hands->consumer, leases, got, results, hands->err), hands->err);
+        TS_OK(pgqrs_consumer_delete_batch(hands->consumer, leases, got, results, hands->err),
+              hands->err);
         done += (int)got;
     }
     return claims;
@@ -190,9 +196,9 @@ flow_past_a_holder(struct story *story, const char *begin, const char *stay)
     claims = flow(&hands, 50000);
     reading = read_since(story, &hands, before);
     without = read_without_bound(story);
-    print_message(
-        "%lld index entries for each claim of 50 and its deletion; without a bound %lld for a claim\n",
-        reading.entries / claims, without);
+    print_message("%lld index entries for each claim of 50 and its deletion; without a bound %lld "
+                  "for a claim\n",
+                  reading.entries / claims, without);
     /* then their remains are really there, and claims do not read them again and again. */
     assert_true(without > 40000);
     assert_int_equal(reading.rows_scanned, 0);
@@ -237,9 +243,11 @@ STORY_TEST(a_hundred_thousand_delayed_messages_do_not_make_claims_slow)
     print_message("%lld blocks for each claim\n", reading.blocks / claims);
     assert_int_equal(reading.rows_scanned, 0);
     assert_true(reading.blocks / claims < 1000);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL "
-                                        "AND priority = -5"),
-                     100);
+    assert_int_equal(
+        ts_int(
+            story->sql,
+            "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL AND priority = -5"),
+        100);
 }
 
 TEST_MAIN(NULL, NULL)

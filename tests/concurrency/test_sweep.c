@@ -1,6 +1,7 @@
 /*
- * What the sweep does to a lease: one that has run out is taken from its holder and counted as a crash, one
- * that still runs is moved as it is, and a row that another transaction has touched is left to it.
+ * What the sweep does to a lease: one that has run out is taken from its holder and counted as a
+ * crash, one that still runs is moved as it is, and a row that another transaction has touched is
+ * left to it.
  */
 #include "fixture.h"
 
@@ -31,15 +32,16 @@ end_one(struct story *story, int way, pgqrs_lease lease)
 static void
 expire(struct story *story, int64_t id)
 {
-    ts_sql(story->sql, "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 s' WHERE id = %lld",
+    ts_sql(story->sql,
+           "UPDATE pgqrs_messages SET vt = clock_timestamp() - interval '1 s' WHERE id = %lld",
            (long long)id);
 }
 
 static char *
 rows(struct story *story)
 {
-    return ts_text(story->sql, "SELECT string_agg(m::text || m.tableoid || m.ctid, ' ' ORDER BY id) FROM "
-                               "pgqrs_messages AS m");
+    return ts_text(story->sql, "SELECT string_agg(m::text || m.tableoid || m.ctid, ' ' ORDER BY "
+                               "id) FROM pgqrs_messages AS m");
 }
 
 /* Nobody has claimed the message since, so only the sweep can have fenced the holder. */
@@ -73,10 +75,12 @@ STORY_TEST(a_lease_that_ran_out_is_counted_as_a_crash_once)
     assert_int_equal(swept(story->sql), 1);
     send_sweep(story, story->sql, "0", NEVER_IN_FLIGHT);
     assert_int_equal(swept(story->sql), 0);
-    assert_int_equal(ts_int(story->sql, "SELECT sum(crash_ct) FROM pgqrs_messages WHERE lane = 'h' AND "
-                                        "lease_token IS NULL"),
-                     1);
-    assert_int_equal(ts_int(story->sql, "SELECT sum(crash_ct) FROM pgqrs_messages WHERE lane = 'r'"), 0);
+    assert_int_equal(
+        ts_int(story->sql,
+               "SELECT sum(crash_ct) FROM pgqrs_messages WHERE lane = 'h' AND lease_token IS NULL"),
+        1);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT sum(crash_ct) FROM pgqrs_messages WHERE lane = 'r'"), 0);
 }
 
 STORY_TEST(a_lease_that_still_runs_is_moved_as_it_is)
@@ -85,13 +89,12 @@ STORY_TEST(a_lease_that_still_runs_is_moved_as_it_is)
     char *before, *after;
 
     take_many(story, 3);
-    before =
-        ts_text(story->sql, "SELECT string_agg(concat_ws(' ', id, vt, lease_token, dequeued_at, read_ct), "
-                            "';' ORDER BY id) FROM pgqrs_messages");
+    before = ts_text(story->sql, "SELECT string_agg(concat_ws(' ', id, vt, lease_token, "
+                                 "dequeued_at, read_ct), ';' ORDER BY id) FROM pgqrs_messages");
     assert_int_equal(sweep(story, story->sql), 3);
-    after =
-        ts_text(story->sql, "SELECT string_agg(concat_ws(' ', id, vt, lease_token, dequeued_at, read_ct), "
-                            "';' ORDER BY id) FROM pgqrs_messages WHERE lane = 'h' AND crash_ct = 0");
+    after = ts_text(story->sql,
+                    "SELECT string_agg(concat_ws(' ', id, vt, lease_token, dequeued_at, read_ct), "
+                    "';' ORDER BY id) FROM pgqrs_messages WHERE lane = 'h' AND crash_ct = 0");
     assert_string_equal(before, after);
     free(before);
     free(after);
@@ -122,7 +125,8 @@ STORY_TEST(a_lease_that_is_being_extended_is_left_to_its_holder)
     expire(story, story->leases[0].id);
     expire(story, story->leases[1].id);
     ts_sql(holder, "BEGIN");
-    ts_sql(holder, "UPDATE pgqrs_messages SET vt = clock_timestamp() + interval '1 hour' WHERE id = %lld",
+    ts_sql(holder,
+           "UPDATE pgqrs_messages SET vt = clock_timestamp() + interval '1 hour' WHERE id = %lld",
            (long long)story->leases[0].id);
     send_sweep(story, story->sql, "0", NEVER_IN_FLIGHT);
     await_answer(story->sql);
@@ -141,7 +145,8 @@ STORY_TEST(what_waits_is_moved_below_the_bound_only)
     char bound[24];
 
     crowd_send(&story->hands, 1, 4);
-    snprintf(bound, sizeof(bound), "%d", (int)ts_int(story->sql, "SELECT min(id) + 1 FROM pgqrs_messages"));
+    snprintf(bound, sizeof(bound), "%d",
+             (int)ts_int(story->sql, "SELECT min(id) + 1 FROM pgqrs_messages"));
     send_sweep(story, story->sql, bound, NEVER_IN_FLIGHT);
     assert_int_equal(swept(story->sql), 2);
     assert_int_equal(ts_int(story->sql,

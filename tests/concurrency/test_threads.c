@@ -1,6 +1,6 @@
 /*
- * Many threads share one client, with a producer and a consumer between them: all calls at once, and each
- * message is finished once. To be run with -Db_sanitize=thread as well.
+ * Many threads share one client, with a producer and a consumer between them: all calls at once,
+ * and each message is finished once. To be run with -Db_sanitize=thread as well.
  */
 #include "crowd.h"
 
@@ -55,8 +55,8 @@ send_some(struct thread *thread)
         if (crowd_random(&thread->random, 0, 1) == 0)
             options[i].idempotency_key = pgqrs_slice_of(keys[i]);
     }
-    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, payloads, given, (size_t)count, enqueued,
-                                       thread->err),
+    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, payloads, given, (size_t)count,
+                                       enqueued, thread->err),
           thread->err);
     for (int i = 0; i < count; i++)
         TS_TRUE(enqueued[i].id > 0 && !enqueued[i].duplicate);
@@ -80,7 +80,8 @@ end_one(struct thread *thread, pgqrs_lease lease)
         TS_OK(pgqrs_consumer_fail(consumer, lease, &options, NULL, thread->err), thread->err);
         return 0;
     case 2:
-        TS_OK(pgqrs_consumer_extend_visibility(consumer, lease, LEASE_MS, thread->err), thread->err);
+        TS_OK(pgqrs_consumer_extend_visibility(consumer, lease, LEASE_MS, thread->err),
+              thread->err);
         break;
     case 3:
         TS_OK(pgqrs_consumer_lease(consumer, lease.id, PGQRS_LEASE_TAKE_OVER, &list, thread->err),
@@ -104,8 +105,8 @@ take_some(struct thread *thread)
     pgqrs_message_list *list = NULL;
 
     TS_OK(pgqrs_consumer_dequeue_batch(story->hands.consumer,
-                                       (size_t)crowd_random(&thread->random, 1, MAX_BATCH), NULL, &list,
-                                       thread->err),
+                                       (size_t)crowd_random(&thread->random, 1, MAX_BATCH), NULL,
+                                       &list, thread->err),
           thread->err);
     got_us = crowd_now_us();
     for (size_t i = 0; i < pgqrs_message_list_count(list); i++) {
@@ -135,15 +136,19 @@ come_and_go(struct thread *thread)
     int64_t worker;
 
     limited.max_messages_per_second = 1000000;
-    TS_OK(pgqrs_registration_add(client, pgqrs_slice_of("jobs"), &worker, thread->err), thread->err);
-    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("side"), &limited, &producer, thread->err), thread->err);
-    TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("side"), NULL, &consumer, thread->err), thread->err);
-    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, thread->err), thread->err);
+    TS_OK(pgqrs_registration_add(client, pgqrs_slice_of("jobs"), &worker, thread->err),
+          thread->err);
+    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("side"), &limited, &producer, thread->err),
+          thread->err);
+    TS_OK(pgqrs_consumer_open(client, pgqrs_slice_of("side"), NULL, &consumer, thread->err),
+          thread->err);
+    TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, thread->err),
+          thread->err);
     TS_OK(pgqrs_consumer_dequeue(consumer, &list, thread->err), thread->err);
     for (size_t i = 0; i < pgqrs_message_list_count(list); i++)
-        TS_OK(
-            pgqrs_consumer_delete(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)), thread->err),
-            thread->err);
+        TS_OK(pgqrs_consumer_delete(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)),
+                                    thread->err),
+              thread->err);
     pgqrs_message_list_free(list);
     pgqrs_producer_close(producer);
     pgqrs_consumer_close(consumer);
@@ -166,7 +171,8 @@ look_around(struct thread *thread)
     TS_OK(pgqrs_queue_count(client, pgqrs_slice_of("jobs"), &counts, thread->err), thread->err);
     TS_OK(pgqrs_archive_count(client, pgqrs_slice_of("jobs"), &done, thread->err), thread->err);
     TS_TRUE(done.dead == 0);
-    TS_OK(pgqrs_archive_page(client, pgqrs_slice_of("jobs"), NULL, &archived, thread->err), thread->err);
+    TS_OK(pgqrs_archive_page(client, pgqrs_slice_of("jobs"), NULL, &archived, thread->err),
+          thread->err);
     TS_OK(pgqrs_admin_verify(client, &report, thread->err), thread->err);
     pgqrs_archive_list_free(archived);
     pgqrs_queue_list_free(queues);
@@ -207,8 +213,9 @@ TEST(eight_threads_share_one_client_and_finish_each_message_once)
     story.ledger = ledger_open();
     crowd_make_queue(dsn);
     hands_open(&story.hands, dsn, LEASE_MS);
-    TS_OK(pgqrs_queue_create(story.hands.client, pgqrs_slice_of("side"), NULL, NULL, story.hands.err),
-          story.hands.err);
+    TS_OK(
+        pgqrs_queue_create(story.hands.client, pgqrs_slice_of("side"), NULL, NULL, story.hands.err),
+        story.hands.err);
     for (int i = 0; i < THREADS; i++) {
         threads[i] = (struct thread){ .number = i,
                                       .story = &story,
@@ -222,8 +229,8 @@ TEST(eight_threads_share_one_client_and_finish_each_message_once)
         pgqrs_error_free(threads[i].err);
     }
     ledger_check(story.ledger, story.total);
-    ts_sql(sql, "DELETE FROM pgqrs_messages WHERE queue_id <> (SELECT id FROM pgqrs_queues WHERE queue_name "
-                "= 'jobs')");
+    ts_sql(sql, "DELETE FROM pgqrs_messages WHERE queue_id <> (SELECT id FROM pgqrs_queues WHERE "
+                "queue_name = 'jobs')");
     crowd_check_archive(sql, story.total);
     hands_close(&story.hands);
     PQfinish(sql);

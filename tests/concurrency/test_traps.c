@@ -1,6 +1,7 @@
 /*
- * Traps that queues on PostgreSQL have fallen into. Each test is named after what it rules out. Those about
- * how much a claim reads are in test_reading.c, those about rows that move in test_lanes.c.
+ * Traps that queues on PostgreSQL have fallen into. Each test is named after what it rules out.
+ * Those about how much a claim reads are in test_reading.c, those about rows that move in
+ * test_lanes.c.
  */
 #include "fixture.h"
 
@@ -30,7 +31,8 @@ STORY_TEST(no_claim_takes_more_rows_than_it_was_asked_for)
     struct story *story = *state;
     pid_t children[4];
 
-    /* Whatever the planner knows or has forgotten: plain rows, and due ones of several priorities. */
+    /* Whatever the planner knows or has forgotten: plain rows, and due ones of several
+     * priorities. */
     crowd_send(&story->hands, 1, 3000);
     ts_sql(story->sql,
            "INSERT INTO pgqrs_messages_%lld_held (priority, payload) SELECT n %% 7 - 3, '1' "
@@ -40,14 +42,15 @@ STORY_TEST(no_claim_takes_more_rows_than_it_was_asked_for)
     for (int i = 0; i < 4; i++)
         children[i] = crowd_spawn(ask_for_seven, story, i);
     crowd_join(children, 4, CROWD_TIMEOUT_MS);
-    /* Each claim on the server was handed to somebody: none was made that its client did not ask for. */
+    /* Each claim on the server was handed to somebody: none was made that its client did not ask
+     * for. */
     assert_int_equal(ts_int(story->sql, "SELECT sum(read_ct) FROM pgqrs_messages"),
                      atomic_load(&story->shared->handed_out));
     assert_int_equal(atomic_load(&story->shared->handed_out), 4500);
 }
 
-/* A session that listens and stays in a transaction keeps every notification in the queue, which is the
- * server's: so this server is nobody else's. */
+/* A session that listens and stays in a transaction keeps every notification in the queue, which is
+ * the server's: so this server is nobody else's. */
 TEST(an_enqueue_does_not_notify_when_nobody_sleeps)
 {
     ts_cluster *cluster = ts_cluster_start("fsync = off\n");
@@ -61,7 +64,8 @@ TEST(an_enqueue_does_not_notify_when_nobody_sleeps)
     ts_sql(listener, "LISTEN anything");
     ts_sql(listener, "BEGIN");
     for (int i = 0; i < 1000; i++)
-        TS_OK(pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of("1"), NULL, NULL, hands.err), hands.err);
+        TS_OK(pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of("1"), NULL, NULL, hands.err),
+              hands.err);
     assert_int_equal(ts_int(sql, "SELECT pg_notification_queue_usage() > 0"), 0);
     /* If each had notified, this would have shown it: */
     for (int i = 0; i < 1000; i++)
@@ -88,16 +92,17 @@ STORY_TEST(a_time_is_the_clocks_and_not_the_transactions)
         pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
 
         options.delay_ms = delayed * 60000;
-        TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("1"), &options, NULL,
-                                        story->hands.err),
+        TS_OK(pgqrs_producer_enqueue_on(story->hands.producer, own, pgqrs_slice_of("1"), &options,
+                                        NULL, story->hands.err),
               story->hands.err);
     }
-    assert_int_equal(ts_int(own,
-                            "SELECT count(*) FROM pgqrs_messages WHERE enqueued_at BETWEEN '%s' AND "
-                            "clock_timestamp() AND vt BETWEEN '%s'::timestamptz + CASE WHEN lane = 'h' THEN "
-                            "interval '60 s' ELSE interval '0' END AND clock_timestamp() + interval '60 s'",
-                            before, before),
-                     2);
+    assert_int_equal(
+        ts_int(own,
+               "SELECT count(*) FROM pgqrs_messages WHERE enqueued_at BETWEEN '%s' AND "
+               "clock_timestamp() AND vt BETWEEN '%s'::timestamptz + CASE WHEN lane = 'h' THEN "
+               "interval '60 s' ELSE interval '0' END AND clock_timestamp() + interval '60 s'",
+               before, before),
+        2);
     ts_sql(own, "COMMIT");
     PQfinish(own);
     free(before);
@@ -119,12 +124,12 @@ STORY_TEST(a_lease_lasts_as_long_as_was_asked_for)
     free(before);
     before = ts_text(story->sql, "SELECT clock_timestamp()");
     for (int i = 0; i < 10; i++)
-        TS_OK(
-            pgqrs_consumer_extend_visibility(story->hands.consumer, story->leases[i], 5000, story->hands.err),
-            story->hands.err);
+        TS_OK(pgqrs_consumer_extend_visibility(story->hands.consumer, story->leases[i], 5000,
+                                               story->hands.err),
+              story->hands.err);
     assert_int_equal(ts_int(story->sql,
-                            "SELECT count(*) FROM pgqrs_messages WHERE vt - interval '5 s' BETWEEN '%s' AND "
-                            "clock_timestamp()",
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt - interval '5 s' BETWEEN "
+                            "'%s' AND clock_timestamp()",
                             before),
                      10);
     free(before);
@@ -148,10 +153,12 @@ enum timed {
     TIMED_COUNT
 };
 
-#define RUN                                                                                                  \
-    40 /* messages: a claim that is handed so many, all that it asked for, is followed by one by runs */
-#define WARM                                                                                                 \
-    3 /* claims, after which the statement is prepared: preparing it would wait for the lock as well */
+/* Messages. After a claim that got as many as it asked for, and as many as this, comes one by
+ * runs. */
+#define RUN 40
+
+/* Claims, after which the statement is prepared: preparing it would wait for the lock as well. */
+#define WARM 3
 
 static void
 claim_of(struct hands *hands, size_t max, const char *type)
@@ -161,7 +168,8 @@ claim_of(struct hands *hands, size_t max, const char *type)
 
     if (type != NULL)
         options.type = pgqrs_slice_of(type);
-    TS_OK(pgqrs_consumer_dequeue_batch(hands->consumer, max, &options, &list, hands->err), hands->err);
+    TS_OK(pgqrs_consumer_dequeue_batch(hands->consumer, max, &options, &list, hands->err),
+          hands->err);
     TS_TRUE(pgqrs_message_list_count(list) == max);
     pgqrs_message_list_free(list);
 }
@@ -179,18 +187,20 @@ set_a_time(struct story *story, struct hands *hands, enum timed what)
     case CLAIM_ONE:
     case CLAIM_LOCKED:
     case CLAIM_CHANGED:
-        TS_OK(pgqrs_consumer_lease(hands->consumer, lease.id, PGQRS_LEASE_TAKE_OVER, &list, hands->err),
+        TS_OK(pgqrs_consumer_lease(hands->consumer, lease.id, PGQRS_LEASE_TAKE_OVER, &list,
+                                   hands->err),
               hands->err);
         pgqrs_message_list_free(list);
         break;
     case EXTEND:
     case EXTEND_LOCKED:
     case EXTEND_CHANGED:
-        TS_OK(pgqrs_consumer_extend_visibility(hands->consumer, lease, LEASE_MS, hands->err), hands->err);
+        TS_OK(pgqrs_consumer_extend_visibility(hands->consumer, lease, LEASE_MS, hands->err),
+              hands->err);
         break;
     case EXTEND_BATCH:
-        TS_OK(pgqrs_consumer_extend_visibility_batch(hands->consumer, story->leases, 1, LEASE_MS, &result,
-                                                     hands->err),
+        TS_OK(pgqrs_consumer_extend_visibility_batch(hands->consumer, story->leases, 1, LEASE_MS,
+                                                     &result, hands->err),
               hands->err);
         TS_TRUE(result == PGQRS_OK);
         break;
@@ -206,7 +216,8 @@ set_a_time(struct story *story, struct hands *hands, enum timed what)
     }
 }
 
-/* Another process, which has connected and, if it is to claim, claimed before the tables are locked. */
+/* Another process, which has connected and, if it is to claim, claimed before the tables are
+ * locked. */
 static void
 set_a_time_when_told(void *context, int what)
 {
@@ -241,8 +252,8 @@ prepare_for(struct story *story, enum timed what)
     }
 }
 
-/* Most statements pass by a row that is locked, or compute what they set when they have it; a claim of one
- * message and an extension of one lease wait for it. */
+/* Most statements pass by a row that is locked, or compute what they set when they have it; a claim
+ * of one message and an extension of one lease wait for it. */
 static void
 lock_for(struct story *story, PGconn *own, enum timed what)
 {
@@ -256,8 +267,8 @@ lock_for(struct story *story, PGconn *own, enum timed what)
                (long long)story->scope.queue_id, (long long)story->scope.queue_id);
 }
 
-/* Given a statement that waits for a lock, whatever it sets begins when it goes on, not when it was sent: a
- * lease would else be shorter than was asked for, or over before it is known. */
+/* Given a statement that waits for a lock, whatever it sets begins when it goes on, not when it was
+ * sent: a lease would else be shorter than was asked for, or over before it is known. */
 STORY_TEST(a_time_is_counted_from_the_end_of_a_wait)
 {
     struct story *story = *state;
@@ -277,13 +288,14 @@ STORY_TEST(a_time_is_counted_from_the_end_of_a_wait)
         lock_for(story, own, (enum timed)what);
         atomic_store(&story->shared->stop, 1);
         ts_wait_until(story->sql, WAIT_MS,
-                      "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = current_database() AND "
-                      "wait_event_type = 'Lock'");
+                      "SELECT count(*) = 1 FROM pg_stat_activity WHERE datname = "
+                      "current_database() AND wait_event_type = 'Lock'");
         before = ts_text(own, "SELECT clock_timestamp()");
         ts_sql(own, "COMMIT");
         crowd_join(&child, 1, WAIT_MS);
         if (ts_int(story->sql,
-                   "SELECT count(*) FROM pgqrs_messages WHERE vt >= '%s'::timestamptz + interval '%d ms'",
+                   "SELECT count(*) FROM pgqrs_messages WHERE vt >= '%s'::timestamptz + interval "
+                   "'%d ms'",
                    before, LEASE_MS) != expected)
             ts_fail("statement %d counts its time from before its wait for a lock", what);
         ts_sql(story->sql, "TRUNCATE pgqrs_messages");
@@ -318,12 +330,13 @@ end_rounds(void *context, int number)
             turned[i] = leases[number == 0 ? i : size - 1 - i];
         meet(story, round);
         if (round % 3 == 0)
-            status = pgqrs_consumer_archive_batch(hands.consumer, turned, NULL, size, results, hands.err);
+            status = pgqrs_consumer_archive_batch(hands.consumer, turned, NULL, size, results,
+                                                  hands.err);
         else if (round % 3 == 1)
             status = pgqrs_consumer_delete_batch(hands.consumer, turned, size, results, hands.err);
         else
-            status = pgqrs_consumer_extend_visibility_batch(hands.consumer, turned, size, 60000, results,
-                                                            hands.err);
+            status = pgqrs_consumer_extend_visibility_batch(hands.consumer, turned, size, 60000,
+                                                            results, hands.err);
         TS_OK(status, hands.err);
         for (size_t i = 0; i < size && round % 3 == 1; i++)
             atomic_fetch_add(&story->shared->accepted, results[i] == PGQRS_OK);
@@ -345,8 +358,11 @@ STORY_TEST(batches_in_opposite_order_do_not_deadlock)
     ts_wait_until(story->sql, WAIT_MS,
                   "SELECT count(*) <= 2 FROM pg_stat_activity WHERE datname = current_database()");
     assert_int_equal(
-        ts_int(story->sql, "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"), 0);
-    assert_int_equal(atomic_load(&story->shared->accepted), (story->rounds + 1) / 3 * story->round_size);
+        ts_int(story->sql,
+               "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"),
+        0);
+    assert_int_equal(atomic_load(&story->shared->accepted),
+                     (story->rounds + 1) / 3 * story->round_size);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive"),
                      (story->rounds + 2) / 3 * story->round_size);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"),

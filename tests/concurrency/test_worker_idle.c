@@ -1,5 +1,6 @@
 /*
- * Many workers with nothing to do: they cost next to nothing, and one message does not wake them all.
+ * Many workers with nothing to do: they cost next to nothing, and one message does not wake them
+ * all.
  *
  * On a server of their own, so that nobody else's work is counted.
  */
@@ -14,8 +15,9 @@
 #define PER_CLIENT 10
 
 /* Nothing but clients writes WAL there for a while. */
-#define QUIET                                                                                                \
-    "fsync = off\nautovacuum = off\ncheckpoint_timeout = '1h'\nwal_level = minimal\nmax_wal_senders = 0\n"   \
+#define QUIET                                                                                      \
+    "fsync = off\nautovacuum = off\ncheckpoint_timeout = '1h'\nwal_level = "                       \
+    "minimal\nmax_wal_senders = 0\n"                                                               \
     "max_connections = 400\nlog_statement = all\n"
 
 struct herd {
@@ -179,7 +181,8 @@ count_statements(const struct herd *herd)
     file = fopen(name, "r");
     TS_TRUE(file != NULL);
     while (fgets(line, sizeof(line), file) != NULL)
-        count += strstr(line, "LOG:  execute ") != NULL || strstr(line, "LOG:  statement: ") != NULL;
+        count +=
+            strstr(line, "LOG:  execute ") != NULL || strstr(line, "LOG:  statement: ") != NULL;
     fclose(file);
     free(name);
     free(path);

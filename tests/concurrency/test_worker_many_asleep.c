@@ -1,6 +1,6 @@
 /*
- * A worker that sleeps over many queues takes few locks from the table that all sessions share, and is woken
- * for each of its queues all the same. Its own poll is a minute away.
+ * A worker that sleeps over many queues takes few locks from the table that all sessions share, and
+ * is woken for each of its queues all the same. Its own poll is a minute away.
  */
 #include "running.h"
 
@@ -14,8 +14,8 @@
 #define OTHERS 12
 
 /* The sleeper's locks of this database. */
-#define LOCKS                                                                                                \
-    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' AND "                      \
+#define LOCKS                                                                                      \
+    "FROM pg_locks WHERE locktype = 'advisory' AND granted AND mode = 'ShareLock' AND "            \
     "database = (SELECT oid FROM pg_database WHERE datname = current_database())"
 
 static pgqrs_producer *producers[MANY];
@@ -132,7 +132,8 @@ RUNNING_TEST(a_new_connection_takes_them_again)
     close_queues();
 }
 
-/* Somebody tests one of the locks just when they are taken: what could not be had is asked for again. */
+/* Somebody tests one of the locks just when they are taken: what could not be had is asked for
+ * again. */
 RUNNING_TEST(a_lock_that_was_refused_is_asked_for_again)
 {
     struct story *s = *state;
@@ -166,9 +167,8 @@ RUNNING_TEST(others_that_share_the_locks_take_no_wake_up_away)
     worker = start_on(s, MANY);
     for (int i = 0; i < OTHERS; i++) {
         others[i] = ts_connect(s->dsn);
-        ts_sql(others[i],
-               "SELECT pg_advisory_lock_shared(hashtextextended('pgqrs wake public many ' || n, 0)) "
-               "FROM generate_series(0, 7) AS n");
+        ts_sql(others[i], "SELECT pg_advisory_lock_shared(hashtextextended('pgqrs wake public many "
+                          "' || n, 0)) FROM generate_series(0, 7) AS n");
     }
     for (int i = 0; i < 20; i++) {
         await_asleep(s, worker, SHARED_LOCKS * (1 + OTHERS));

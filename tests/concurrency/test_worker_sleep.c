@@ -1,6 +1,6 @@
 /*
- * A worker that sleeps is woken by whoever brings work. Its own poll is a minute away, and every test waits
- * for much less than that.
+ * A worker that sleeps is woken by whoever brings work. Its own poll is a minute away, and every
+ * test waits for much less than that.
  */
 #include "running.h"
 
@@ -10,9 +10,11 @@
 #define HOUR_MS INT64_C(3600000)
 
 /* Ends the sessions of those that sleep, which are known by their locks. */
-#define TERMINATE                                                                                            \
-    "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND granted AND "     \
-    "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+#define TERMINATE                                                                                  \
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND "       \
+    "granted AND "                                                                                 \
+    "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database WHERE datname = "              \
+    "current_database())"
 
 /* A worker that sleeps, beside as many others that do. */
 static pgqrs_worker *
@@ -39,8 +41,8 @@ start_dozing(struct story *s)
 static void
 await_done(struct story *s, int count)
 {
-    ts_wait_until(s->sql, WAKE_WAIT_MS, "SELECT count(*) = %d FROM pgqrs_archive WHERE outcome = 'done'",
-                  count);
+    ts_wait_until(s->sql, WAKE_WAIT_MS,
+                  "SELECT count(*) = %d FROM pgqrs_archive WHERE outcome = 'done'", count);
 }
 
 /* A producer of another client. */
@@ -133,7 +135,8 @@ RUNNING_TEST(what_another_consumer_gives_back_or_fails_wakes_it)
     TS_OK(pgqrs_consumer_fail(s->consumer, leases[2], &soon, NULL, s->err), s->err);
     await_done(s, 3);
     running_await_asleep(s, 1);
-    TS_OK(pgqrs_consumer_fail(s->consumer, leases[3], NULL, NULL, s->err), s->err); /* a second or less */
+    /* Due again in a second or less. */
+    TS_OK(pgqrs_consumer_fail(s->consumer, leases[3], NULL, NULL, s->err), s->err);
     await_done(s, 4);
     running_end(s, worker);
 }
@@ -171,7 +174,8 @@ RUNNING_TEST(plain_sql_wakes_it)
     await_done(s, 11);
     running_await_asleep(s, 1);
     /* In a transaction, with the commit. */
-    ts_sql(own, "BEGIN; INSERT INTO pgqrs_messages (queue_id, lane, payload) VALUES (1, 'h', '{}')");
+    ts_sql(own,
+           "BEGIN; INSERT INTO pgqrs_messages (queue_id, lane, payload) VALUES (1, 'h', '{}')");
     ts_sql(own, "COMMIT");
     await_done(s, 12);
     PQfinish(own);
@@ -220,8 +224,8 @@ RUNNING_TEST(through_a_pooler_it_looks_by_itself)
     await_done(s, 503);
     /* It leaves nothing on the sessions, which others are given. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND "
-                                    "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database "
-                                    "WHERE datname = current_database())"),
+                                    "mode = 'ShareLock' AND database = (SELECT oid FROM "
+                                    "pg_database WHERE datname = current_database())"),
                      0);
     running_end(s, worker);
     pgqrs_client_close(client);
@@ -246,8 +250,9 @@ RUNNING_TEST(a_worker_on_several_queues_is_woken_for_each)
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);
     for (int i = 1; i <= 6; i++) {
         running_await_asleep(s, 2);
-        TS_OK(pgqrs_producer_enqueue(i % 2 == 0 ? other : s->producer, text("1"), NULL, NULL, s->err),
-              s->err);
+        TS_OK(
+            pgqrs_producer_enqueue(i % 2 == 0 ? other : s->producer, text("1"), NULL, NULL, s->err),
+            s->err);
         await_done(s, i);
     }
     running_end(s, worker);

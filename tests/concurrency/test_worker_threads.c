@@ -1,7 +1,7 @@
 /*
- * Many threads and workers share one client: producers, handlers that end their jobs in every way, others
- * that finish them later, look at everything, and workers that come and go. Each message comes to one end. To
- * be run with -Db_sanitize=thread as well.
+ * Many threads and workers share one client: producers, handlers that end their jobs in every way,
+ * others that finish them later, look at everything, and workers that come and go. Each message
+ * comes to one end. To be run with -Db_sanitize=thread as well.
  */
 #include "running.h"
 
@@ -16,8 +16,9 @@ struct crowd {
     pthread_mutex_t lock; /* guards later and pending */
     pgqrs_job *later[LATER];
     int pending;
-    atomic_int over;                        /* nothing more will be pending */
-    atomic_int ended[EACH * PRODUCERS + 1]; /* by message id: how often its handler ended it as done */
+    atomic_int over; /* nothing more will be pending */
+    /* By message id: how often its handler ended it as done. */
+    atomic_int ended[EACH * PRODUCERS + 1];
     atomic_long started, events;
     pgqrs_worker *workers[WORKERS];
 };
@@ -71,8 +72,8 @@ finish(void *context)
     }
 }
 
-/* Ends each message in a way of its own: of ten, one is failed at first, one snoozed, one too slow, two
- * pending. */
+/* Ends each message in a way of its own: of ten, one is failed at first, one snoozed, one too slow,
+ * two pending. */
 static pgqrs_job_outcome
 handle(pgqrs_job *job, void *arg)
 {
@@ -211,8 +212,10 @@ RUNNING_TEST(every_message_comes_to_one_end)
     for (int id = 1; id <= EACH * PRODUCERS; id++)
         if (crowd.ended[id] != 1)
             ts_fail("message %d was done %d times", id, crowd.ended[id]);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome <> 'done'"), 0);
-    assert_int_equal(ts_int(s->sql, "SELECT sum(failed_ct) FROM pgqrs_archive"), EACH * PRODUCERS / 10);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome <> 'done'"),
+                     0);
+    assert_int_equal(ts_int(s->sql, "SELECT sum(failed_ct) FROM pgqrs_archive"),
+                     EACH * PRODUCERS / 10);
     assert_int_equal(ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive"), 0);
     assert_int_equal(story_stored(s), 0);
     assert_true(crowd.events > 2 * EACH * PRODUCERS);
@@ -247,9 +250,10 @@ RUNNING_TEST(many_stop_at_once)
         /* Whatever was not done is due at once and was charged nothing. */
         assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"),
                          20 * (round + 1));
-        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL "
-                                        "OR failed_ct + crash_ct > 0 OR vt > clock_timestamp()"),
-                         0);
+        assert_int_equal(
+            ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL OR "
+                           "failed_ct + crash_ct > 0 OR vt > clock_timestamp()"),
+            0);
     }
 }
 

@@ -1,6 +1,6 @@
 /*
- * No wake-up is lost: what a worker learned before it was woken is not its last look before it sleeps again,
- * and its last look covers what was committed late. Its own poll is a minute away.
+ * No wake-up is lost: what a worker learned before it was woken is not its last look before it
+ * sleeps again, and its last look covers what was committed late. Its own poll is a minute away.
  */
 #include "running.h"
 
@@ -11,7 +11,8 @@
 
 #define HOUR_MS INT64_C(3600000)
 
-/* A lost wake-up is made good by the worker's own poll, after a minute; a busy machine is not that late. */
+/* A lost wake-up is made good by the worker's own poll, after a minute; a busy machine is not that
+ * late. */
 #define LATE_MS 20000
 
 #define PAIRS_WORKERS 16
@@ -110,7 +111,8 @@ RUNNING_TEST(the_second_of_two_messages_a_few_milliseconds_apart_is_not_left)
             running_await_idle(pairs[i].worker);
         usleep(PAIRS_REST_MS * 1000);
         for (int i = 0; i < PAIRS_WORKERS; i++)
-            send_pair(s, &pairs[i], PAIRS_GAP_MIN_US + (round + i) % PAIRS_GAPS * PAIRS_GAP_STEP_US);
+            send_pair(s, &pairs[i],
+                      PAIRS_GAP_MIN_US + (round + i) % PAIRS_GAPS * PAIRS_GAP_STEP_US);
         await_done(s, 2 * PAIRS_WORKERS * round);
     }
     running_close_workers();
@@ -119,7 +121,8 @@ RUNNING_TEST(the_second_of_two_messages_a_few_milliseconds_apart_is_not_left)
     pgqrs_client_close(client);
 }
 
-/* Waits until the worker has done `count` messages, looked once more, and found nothing: as short as can be.
+/* Waits until the worker has done `count` messages, looked once more, and found nothing: as short
+ * as can be.
  */
 static void
 await_idle_after(pgqrs_worker *worker, int count)
@@ -134,8 +137,9 @@ await_idle_after(pgqrs_worker *worker, int count)
     } while (counts.done < count || !pgqrs_worker_is_idle(worker));
 }
 
-/* Stores a message in a transaction that takes so long that claims go past its id: two others are sent and
- * done meanwhile, one after the other. It is committed just after the worker has looked last. */
+/* Stores a message in a transaction that takes so long that claims go past its id: two others are
+ * sent and done meanwhile, one after the other. It is committed just after the worker has looked
+ * last. */
 static void
 commit_late(struct story *s, PGconn *own, pgqrs_producer *other, pgqrs_worker *worker, int done)
 {

@@ -1,10 +1,12 @@
 /*
- * Does pgqrsi_json_check accept exactly what a server's jsonb accepts, and is what jsonb prints never longer
- * than pgqrsi_json_check says? Generates texts, most of them damaged a little, and compares the two verdicts.
- * A difference is shrunk to the smallest text that still shows it.
+ * Does pgqrsi_json_check accept exactly what a server's jsonb accepts, and is what jsonb prints
+ * never longer than pgqrsi_json_check says? Generates texts, most of them damaged a little, and
+ * compares the two answers. A difference is shrunk to the smallest text that still shows it.
  *
- * Use: PGQRS_TEST_DSN=... json_differential [COUNT [SEED]]       (20000 texts, a seed from the clock)
- * The database's encoding must be UTF8. Exit: 0 no difference, 1 a difference, 2 could not be run.
+ * Use: PGQRS_TEST_DSN=... json_differential [COUNT [SEED]]
+ *
+ * The defaults are 20,000 texts and a seed from the clock. The database's encoding must be UTF8.
+ * Exit: 0 no difference, 1 a difference, 2 could not be run.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,14 +25,14 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* The SQLSTATE of the refusal, or "=" and how many bytes are printed. Bytes that are not UTF-8 are refused as
- * they would be on their way in. */
+/* The SQLSTATE of the refusal, or "=" and how many bytes are printed. Bytes that are not UTF-8 are
+ * refused as they would be on their way in. */
 static const char create_function[] =
     "CREATE FUNCTION pg_temp.json_refusal(bytes bytea) RETURNS text LANGUAGE plpgsql AS $$ "
     "BEGIN RETURN '=' || octet_length(convert_from(bytes, 'UTF8')::jsonb::text); "
     "EXCEPTION WHEN OTHERS THEN RETURN SQLSTATE; END $$";
-static const char ask_batch[] =
-    "SELECT pg_temp.json_refusal(bytes) FROM unnest($1::bytea[]) WITH ORDINALITY AS u (bytes, n) ORDER BY n";
+static const char ask_batch[] = "SELECT pg_temp.json_refusal(bytes) FROM unnest($1::bytea[]) WITH "
+                                "ORDINALITY AS u (bytes, n) ORDER BY n";
 
 static uint64_t random_state;
 
@@ -74,7 +76,8 @@ static void
 add_number(pgqrsi_buffer *text)
 {
     static const size_t lengths[] = { 1, 2, 5, 17, 16382, 16383, 16384, 131071, 131072, 147455 };
-    static const long exponents[] = { 0, 1, 5, 400, 16382, 16383, 16384, 131070, 131071, 131072, 1073741823 };
+    static const long exponents[] = { 0,     1,      5,      400,    16382,     16383,
+                                      16384, 131070, 131071, 131072, 1073741823 };
     int is_long = below(200) == 0;
     char exponent[32];
 
@@ -273,8 +276,9 @@ ask(PGconn *conn, const pgqrsi_buffer *texts, size_t count, uint64_t *answers)
     int length;
     PGresult *result;
 
-    pgqrsi_buffer_append_int32(&array,
-                               1); /* dimensions; then "may hold NULL", the type, and how many from 1 */
+    /* The number of dimensions, "may hold NULL", the type, the number of elements, the first
+     * index. */
+    pgqrsi_buffer_append_int32(&array, 1);
     pgqrsi_buffer_append_int32(&array, 0);
     pgqrsi_buffer_append_int32(&array, BYTEA_OID);
     pgqrsi_buffer_append_int32(&array, (int32_t)count);
@@ -302,7 +306,8 @@ ask(PGconn *conn, const pgqrsi_buffer *texts, size_t count, uint64_t *answers)
     PQclear(result);
 }
 
-/* The depth is the one bound of ours that the server does not have and that texts of this size reach. */
+/* The depth is the one bound of ours that the server does not have and that texts of this size
+ * reach. */
 static int
 differs(const pgqrsi_buffer *text, uint64_t printed)
 {
@@ -325,7 +330,8 @@ print_difference(const pgqrsi_buffer *text, uint64_t printed)
     printf("difference: the server %s and prints %" PRIu64
            " bytes, pgqrsi_json_check says \"%s\" at byte %zu "
            "and at most %" PRIu64 ", of %zu bytes:\n",
-           printed > 0 ? "accepts" : "refuses", printed, fault.problem, fault.offset, bound, text->size);
+           printed > 0 ? "accepts" : "refuses", printed, fault.problem, fault.offset, bound,
+           text->size);
     for (size_t i = 0; i < text->size; i++) {
         unsigned char byte = (unsigned char)text->data[i];
 
@@ -389,7 +395,8 @@ connect_to_server(void)
     PGresult *result;
 
     if (dsn == NULL || *dsn == '\0')
-        stop("connecting", "PGQRS_TEST_DSN is not set; give the connection string of a test database");
+        stop("connecting",
+             "PGQRS_TEST_DSN is not set; give the connection string of a test database");
     conn = PQconnectdb(dsn);
     if (PQstatus(conn) != CONNECTION_OK)
         stop("connecting", PQerrorMessage(conn));
@@ -453,12 +460,13 @@ main(int argc, char **argv)
     random_state = seed;
     for (size_t done = 0; done < count; done += BATCH)
         accepted += compare_batch(conn, count - done < BATCH ? count - done : BATCH);
-    printf("no difference; the server accepts %zu of them and prints %" PRIu64 " bytes, of at most %" PRIu64
-           "\n",
+    printf("no difference; the server accepts %zu of them and prints %" PRIu64
+           " bytes, of at most %" PRIu64 "\n",
            accepted, all_printed, all_bounds);
     PQfinish(conn);
     if (all_bounds > all_printed + all_printed / 20)
-        stop("comparing lengths", "what is printed at most was overestimated by more than a twentieth");
+        stop("comparing lengths",
+             "what is printed at most was overestimated by more than a twentieth");
     if (count >= 1000 && (accepted < count / 10 || accepted > count / 10 * 9))
         stop("generating a mixture",
              "nearly all texts got the same verdict, so the comparison proves little");

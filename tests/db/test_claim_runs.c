@@ -1,10 +1,11 @@
 /*
- * The claim that locks no rows before it updates them, in every order in which other transactions can come
- * between its snapshot, its search and its update. Each test is named after what must come of it.
+ * The claim that locks no rows before it updates them, in every order in which other transactions
+ * can come between its snapshot, its search and its update. Each test is named after what must come
+ * of it.
  *
- * A claim is stopped in the middle by functions that hide those of pg_catalog behind the search path of its
- * session: set_config() is called before the search, clock_timestamp() between search and update. The
- * statement's text is the library's own.
+ * A claim is stopped in the middle by functions that hide those of pg_catalog behind the search
+ * path of its session: set_config() is called before the search, clock_timestamp() between search
+ * and update. The statement's text is the library's own.
  */
 #include "support.h"
 
@@ -33,9 +34,9 @@ replace(char *text, const char *old, const char *new)
     memcpy(at, new, strlen(new));
 }
 
-/* A server that finds a row changed while it waited tests the conditions again. Whether the row still lies
- * where the search has seen it is among them on newer servers only; on older ones what is said of the lease
- * decides alone. By ids it does so everywhere. */
+/* A server that finds a row changed while it waited tests the conditions again. Whether the row
+ * still lies where the search has seen it is among them on newer servers only; on older ones what
+ * is said of the lease decides alone. By ids it does so everywhere. */
 static void
 look_for_ids(char *text)
 {
@@ -52,7 +53,8 @@ prepare(PGconn *connection, const char *name, pgqrsi_sql which)
 
     TS_OK(pgqrsi_scope_statement(&queue, which, PGQRSI_LANE_READY, &rendered, NULL), NULL);
     text = ts_format("%s", rendered->text);
-    /* The library names the schema of functions; here they are looked up, so that a claim can be stopped. */
+    /* The library names the schema of functions; here they are looked up, so that a claim can be
+     * stopped. */
     for (char *at; (at = strstr(text, "pg_catalog.")) != NULL;)
         memmove(at, at + 11, strlen(at + 11) + 1);
     if (strcmp(name, "by_id") == 0)
@@ -77,8 +79,9 @@ connect_with(const char *search_path)
     prepare(connection, "by_id", PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS);
     prepare(connection, "locked", PGQRSI_SQL_CONSUMER_CLAIM_READY);
     prepare(connection, "sweep", PGQRSI_SQL_CONSUMER_SWEEP);
-    ts_sql(connection, "PREPARE finish(bigint, bigint, bigint) AS DELETE FROM pgqrs_messages_1_ready "
-                       "WHERE id BETWEEN $1 AND $2 AND lease_token = $3 RETURNING id");
+    ts_sql(connection,
+           "PREPARE finish(bigint, bigint, bigint) AS DELETE FROM pgqrs_messages_1_ready WHERE id "
+           "BETWEEN $1 AND $2 AND lease_token = $3 RETURNING id");
     return connection;
 }
 
@@ -98,13 +101,14 @@ open_queue(void **state)
     sql = ts_connect(dsn);
     ts_sql(sql, "CREATE SCHEMA before_search; CREATE SCHEMA before_update");
     ts_sql(sql,
-           "CREATE FUNCTION before_search.set_config(text, text, boolean) RETURNS text LANGUAGE plpgsql AS "
-           "'BEGIN PERFORM pg_advisory_lock_shared(%d); PERFORM pg_advisory_unlock_shared(%d); "
+           "CREATE FUNCTION before_search.set_config(text, text, boolean) RETURNS text LANGUAGE "
+           "plpgsql AS 'BEGIN PERFORM pg_advisory_lock_shared(%d); PERFORM "
+           "pg_advisory_unlock_shared(%d); "
            "RETURN pg_catalog.set_config($1, $2, $3); END'",
            GATE, GATE);
     ts_sql(sql,
-           "CREATE FUNCTION before_update.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql AS "
-           "'BEGIN PERFORM pg_advisory_lock_shared(%d); PERFORM pg_advisory_unlock_shared(%d); "
+           "CREATE FUNCTION before_update.clock_timestamp() RETURNS timestamptz LANGUAGE plpgsql "
+           "AS 'BEGIN PERFORM pg_advisory_lock_shared(%d); PERFORM pg_advisory_unlock_shared(%d); "
            "RETURN pg_catalog.clock_timestamp(); END'",
            GATE, GATE);
     ts_sql(sql, "ALTER TABLE pgqrs_messages_1_ready SET (autovacuum_enabled = off)");
@@ -128,7 +132,8 @@ fill(int count)
 {
     ts_sql(sql, "TRUNCATE pgqrs_messages_1_ready, pgqrs_messages_1_held");
     ts_sql(sql,
-           "INSERT INTO pgqrs_messages_1_ready (id, payload) SELECT n, '1' FROM generate_series(1, %d) AS n",
+           "INSERT INTO pgqrs_messages_1_ready (id, payload) SELECT n, '1' FROM generate_series(1, "
+           "%d) AS n",
            count);
 }
 
@@ -144,11 +149,10 @@ stopped_claim_by(const char *statement, const char *where)
     ts_sql(sql, "SELECT pg_advisory_lock(%d)", GATE);
     assert_int_equal(PQsendQuery(claimer, execute), 1);
     free(execute);
-    ts_wait_until(
-        sql, WAIT_MS,
-        "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %d AND pid = %d "
-        "AND NOT granted)",
-        GATE, PQbackendPID(claimer));
+    ts_wait_until(sql, WAIT_MS,
+                  "SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = %d "
+                  "AND pid = %d AND NOT granted)",
+                  GATE, PQbackendPID(claimer));
     return claimer;
 }
 
@@ -168,7 +172,8 @@ let_go_on(void)
 static void
 expect_waiting(PGconn *claimer)
 {
-    ts_wait_until(sql, WAIT_MS, "SELECT cardinality(pg_blocking_pids(%d)) > 0", PQbackendPID(claimer));
+    ts_wait_until(sql, WAIT_MS, "SELECT cardinality(pg_blocking_pids(%d)) > 0",
+                  PQbackendPID(claimer));
 }
 
 /* How many messages the claim that was stopped got in the end; ends its session. */
@@ -315,7 +320,8 @@ TEST(what_the_sweep_moved_is_not_claimed_as_well)
     let_go_on();
     assert_int_equal(outcome(claimer), 6);
     expect_held(1, "5,6,7,8,9,10");
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token IS NULL"), 4);
+    assert_int_equal(
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token IS NULL"), 4);
     assert_int_equal(ts_int(sql, "SELECT count(DISTINCT id) FROM pgqrs_messages"), 300);
     expect_each_at_most_once();
 }
@@ -370,7 +376,8 @@ TEST(a_finish_that_does_not_end_is_waited_for_no_longer_than_lock_timeout)
     PQfinish(claimer);
     ts_sql(other, "COMMIT");
     expect_held(1, "");
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 0"), 296);
+    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 0"),
+                     296);
 }
 
 TEST(what_a_claim_left_behind_is_found_by_the_others)
@@ -383,7 +390,8 @@ TEST(what_a_claim_left_behind_is_found_by_the_others)
     ts_sql(other, "EXECUTE locked(0, 4, 60000, 4, NULL, 1)");
     expect_held(4, "1,2,3,4");
     ts_sql(other, "EXECUTE sweep(0, 300, 10, 5000, 1000, 1, 0)");
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE id BETWEEN 5 AND 10"), 6);
+    assert_int_equal(
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE id BETWEEN 5 AND 10"), 6);
 }
 
 TEST(a_claim_takes_no_more_than_64_advisory_locks)
@@ -391,11 +399,14 @@ TEST(a_claim_takes_no_more_than_64_advisory_locks)
     (void)state;
     fill(20000);
     ts_sql(other, "BEGIN; EXECUTE runs(0, 10000, 60000, 2, NULL, 1)");
-    assert_int_equal(ts_int(other, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = "
-                                   "pg_backend_pid()"),
-                     64);
+    assert_int_equal(
+        ts_int(
+            other,
+            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"),
+        64);
     ts_sql(other, "COMMIT");
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE lease_token = 2"), 10000);
+    assert_int_equal(
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE lease_token = 2"), 10000);
 }
 
 enum { SESSIONS = 6, ASKED = 40, MESSAGES = 12000, BELOW = 3000 };
@@ -408,7 +419,8 @@ struct session {
     int number, failed;
 };
 
-/* Claims and finishes until nothing is left; every other session with the one statement or the other. */
+/* Claims and finishes until nothing is left; every other session with the one statement or the
+ * other. */
 static void *
 claim_all(void *argument)
 {
@@ -484,7 +496,8 @@ TEST(among_claimers_of_both_kinds_and_a_sweep_each_message_goes_to_one)
     }
     /* Nothing is lost either: what was not handed out was moved. */
     assert_int_equal(claimed + ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held"), MESSAGES);
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE lease_token IS NULL"), 0);
+    assert_int_equal(
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE lease_token IS NULL"), 0);
 }
 
 TEST_MAIN(open_queue, close_queue)

@@ -1,7 +1,7 @@
 /*
- * How much is read in the held lane, counted and not timed: by claims while somebody pins the horizon, so
- * that what was finished stays in the indexes, and by looks at many priorities. What lies before a client's
- * bound is found all the same.
+ * How much is read in the held lane, counted and not timed: by claims while somebody pins the
+ * horizon, so that what was finished stays in the indexes, and by looks at many priorities. What
+ * lies before a client's bound is found all the same.
  */
 #include "../api/story.h"
 
@@ -12,17 +12,18 @@ static long long
 read_now(const struct story *s)
 {
     return ts_int(
-        s->sql, "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = '" HELD "'");
+        s->sql,
+        "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = '" HELD
+        "'");
 }
 
 /* Sessions report at the latest when they end. */
 static long long
 read_so_far(const struct story *s)
 {
-    ts_wait_until(
-        s->sql, STORY_WAIT_MS,
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' AND datname = "
-        "current_database()");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' "
+                  "AND datname = current_database()");
     return read_now(s);
 }
 
@@ -55,9 +56,9 @@ flow(struct story *s, pgqrs_consumer *consumer, int count, int at_once)
         list = story_take(s, consumer, (size_t)at_once);
         got = pgqrs_message_list_count(list);
         for (size_t i = 0; i < got; i++)
-            TS_OK(
-                pgqrs_consumer_delete(consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)), s->err),
-                s->err);
+            TS_OK(pgqrs_consumer_delete(
+                      consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)), s->err),
+                  s->err);
         pgqrs_message_list_free(list);
         done += (int)got;
     }
@@ -72,7 +73,8 @@ read_from_the_beginning(const struct story *s)
     PGconn *own = ts_connect(dsn);
 
     ts_sql(own, "SET enable_seqscan = off; SET enable_bitmapscan = off");
-    ts_sql(own, "SELECT id FROM " HELD " WHERE priority = 5 AND vt <= clock_timestamp() ORDER BY vt LIMIT 1");
+    ts_sql(own, "SELECT id FROM " HELD
+                " WHERE priority = 5 AND vt <= clock_timestamp() ORDER BY vt LIMIT 1");
     PQfinish(own);
     free(dsn);
     return read_so_far(s) - before;
@@ -124,7 +126,8 @@ STORY_TEST(what_lies_before_the_bound_is_handed_out_soon)
         id = story_send_priority(s, priority);
         lease = story_take_one(s, others);
         ts_sql(s->sql,
-               "UPDATE pgqrs_messages SET enqueued_at = enqueued_at - interval '1 hour' WHERE id = %lld",
+               "UPDATE pgqrs_messages SET enqueued_at = enqueued_at - interval '1 hour' WHERE id = "
+               "%lld",
                (long long)id);
         /* The bound comes near to now. */
         for (int i = 0; i < 3; i++) {
@@ -149,13 +152,14 @@ STORY_TEST(priorities_are_bounded_by_the_library_and_by_the_table)
 
     for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
         options.priority = refused[i];
-        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err), s->err);
+        TS_IS(PGQRS_EINVAL, pgqrs_producer_enqueue(s->producer, text("1"), &options, NULL, s->err),
+              s->err);
     }
     for (int sign = -1; sign <= 1; sign += 2) {
         PGresult *result;
-        char *insert = ts_format(
-            "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority) VALUES (1, 'h', '1', %d)",
-            sign * 101);
+        char *insert = ts_format("INSERT INTO pgqrs_messages (queue_id, lane, payload, priority) "
+                                 "VALUES (1, 'h', '1', %d)",
+                                 sign * 101);
 
         story_send_priority(s, sign * 100);
         result = PQexec(s->sql, insert);
@@ -176,7 +180,8 @@ STORY_TEST(delayed_messages_of_all_priorities_cost_an_empty_dequeue_little)
     ts_sql(
         s->sql,
         "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, vt) SELECT 1, 'h', '1', p, "
-        "clock_timestamp() + interval '1 hour' FROM generate_series(-100, 100) AS p, generate_series(1, 50)");
+        "clock_timestamp() + interval '1 hour' FROM generate_series(-100, 100) AS p, "
+        "generate_series(1, 50)");
     client = measured_client(s);
     consumer = story_consumer(s, client, STORY_LEASE_MS);
     before = read_now(s);

@@ -1,6 +1,6 @@
 /*
- * The low-water mark of a queue: where a new client begins to claim. It is a hint in a sequence, which leaves
- * no remains behind, and which anybody who may can set to anything.
+ * The low-water mark of a queue: where a new client begins to claim. It is a hint in a sequence,
+ * which leaves no remains behind, and which anybody who may can set to anything.
  */
 #include "../api/story.h"
 
@@ -12,9 +12,10 @@ enum { MANY = 20000, CLAIMS = 20 };
 static long long
 read_now(const struct story *s)
 {
-    return ts_int(s->sql,
-                  "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = '" READY
-                  "'");
+    return ts_int(
+        s->sql,
+        "SELECT coalesce(sum(idx_tup_read), 0) FROM pg_stat_user_indexes WHERE relname = '" READY
+        "'");
 }
 
 /* What a new client walks over for some claims. Sessions report at the latest when they end. */
@@ -32,10 +33,9 @@ read_by_a_newcomer(struct story *s)
     }
     pgqrs_consumer_close(consumer);
     pgqrs_client_close(client);
-    ts_wait_until(
-        s->sql, STORY_WAIT_MS,
-        "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' AND datname = "
-        "current_database()");
+    ts_wait_until(s->sql, STORY_WAIT_MS,
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE application_name = 'measured' "
+                  "AND datname = current_database()");
     free(dsn);
     return read_now(s) - before;
 }
@@ -66,8 +66,8 @@ STORY_TEST(a_new_client_begins_near_the_mark)
 /* By hand, by a restore, by a failover: too high, and higher than any id. */
 STORY_TEST(a_mark_that_is_too_high_hides_nothing)
 {
-    static const char *const marks[] = { "(SELECT last_value FROM pgqrs_message_id_seq)", "1000000000000",
-                                         "9223372036854775807" };
+    static const char *const marks[] = { "(SELECT last_value FROM pgqrs_message_id_seq)",
+                                         "1000000000000", "9223372036854775807" };
     struct story *s = *state;
 
     for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
@@ -122,10 +122,10 @@ STORY_TEST(a_client_that_works_moves_the_mark)
         if (story_now_ms() > until_ms)
             ts_fail("the mark was not moved");
     }
-    assert_true(ts_int(
-        s->sql, "SELECT f.last_value <= m.last_value FROM pgqrs_frontier_1 AS f, pgqrs_message_id_seq AS m"));
-    assert_int_equal(ts_int(s->sql, "SELECT relkind = 'S' FROM pg_class WHERE relname = 'pgqrs_frontier_1'"),
-                     1);
+    assert_true(ts_int(s->sql, "SELECT f.last_value <= m.last_value FROM pgqrs_frontier_1 AS f, "
+                               "pgqrs_message_id_seq AS m"));
+    assert_int_equal(
+        ts_int(s->sql, "SELECT relkind = 'S' FROM pg_class WHERE relname = 'pgqrs_frontier_1'"), 1);
 }
 
 TEST_MAIN(NULL, NULL)

@@ -1,6 +1,7 @@
 /*
- * The plans of the hot statements, as the library prepares them: whatever the statistics say, and however
- * full the tables are. A plan made while a table was empty must still do when it holds 200,000 rows.
+ * The plans of the hot statements, as the library prepares them: whatever the statistics say, and
+ * however full the tables are. A plan made while a table was empty must still do when it holds
+ * 200,000 rows.
  *
  * The order of the tests matters: each begins with the tables that the one before has left.
  */
@@ -43,8 +44,9 @@ connect_as_the_library_does(void)
     PGresult *result;
 
     snprintf(pid, sizeof(pid), "%d", PQbackendPID(connection));
-    result = PQexecParams(connection, statement(&schema, PGQRSI_SQL_CONNECTION_PROBE, PGQRSI_LANE_READY), 3,
-                          NULL, values, NULL, NULL, 0);
+    result =
+        PQexecParams(connection, statement(&schema, PGQRSI_SQL_CONNECTION_PROBE, PGQRSI_LANE_READY),
+                     3, NULL, values, NULL, NULL, 0);
     if (PQresultStatus(result) != PGRES_TUPLES_OK || strcmp(PQgetvalue(result, 0, 0), "t") != 0)
         ts_fail("the probe failed: %s", PQerrorMessage(connection));
     PQclear(result);
@@ -115,15 +117,19 @@ plan_of(PGconn *connection, const char *text, const char *arguments)
 static void
 expect_plan(PGconn *connection, const struct probe *probe, pgqrsi_lane lane)
 {
-    static const char *const forbidden[] = {
-        "Seq Scan on pgqrs_messages_1", "Bitmap", "Hash", "Merge Join", "Sort\n", "Sort Key", "Materialize"
-    };
+    static const char *const forbidden[] = { "Seq Scan on pgqrs_messages_1",
+                                             "Bitmap",
+                                             "Hash",
+                                             "Merge Join",
+                                             "Sort\n",
+                                             "Sort Key",
+                                             "Materialize" };
     char *plan = plan_of(connection, statement(&queue, probe->sql, lane), probe->arguments);
 
     for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++)
         if (strstr(plan, forbidden[i]) != NULL)
-            ts_fail("\"%s\" stands in the plan of %s:\n%s", forbidden[i], pgqrsi_sql_texts[probe->sql].name,
-                    plan);
+            ts_fail("\"%s\" stands in the plan of %s:\n%s", forbidden[i],
+                    pgqrsi_sql_texts[probe->sql].name, plan);
     for (size_t i = 0; i < 4 && probe->expected[i] != NULL; i++)
         if (strstr(plan, probe->expected[i]) == NULL)
             ts_fail("\"%s\" does not stand in the plan of %s:\n%s", probe->expected[i],
@@ -136,12 +142,12 @@ expect_plan(PGconn *connection, const struct probe *probe, pgqrsi_lane lane)
 static const struct probe ready_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_READY,
       "0, 1, 1000, 1, NULL, 1",
-      { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
-        "Index Cond: (id > $1)" } },
+      { "Tid Scan on pgqrs_messages_1_ready", "InitPlan",
+        "Index Scan using pgqrs_messages_1_ready_id_idx", "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS,
       "0, 1, 1000, 1, NULL, 1",
-      { "Tid Scan on pgqrs_messages_1_ready", "InitPlan", "Index Scan using pgqrs_messages_1_ready_id_idx",
-        "Index Cond: (id > $1)" } },
+      { "Tid Scan on pgqrs_messages_1_ready", "InitPlan",
+        "Index Scan using pgqrs_messages_1_ready_id_idx", "Index Cond: (id > $1)" } },
     { PGQRSI_SQL_CONSUMER_CLAIM_READY_TYPE,
       "0, 1, 1000, 1, NULL, 'a', 1",
       { "Tid Scan on pgqrs_messages_1_ready", "Index Cond: (id > $1)" } },
@@ -154,11 +160,12 @@ static const struct probe held_probes[] = {
     { PGQRSI_SQL_CONSUMER_CLAIM_HELD,
       "1, 100, 1, 1000, 1, NULL, NULL, NULL, 0, 1",
       { "Tid Scan on pgqrs_messages_1_held", "pgqrs_messages_1_held_priority_vt_id_idx",
-        ".priority) AND (vt <= statement_timestamp()) AND (vt >= $", "Function Scan on generate_series" } },
+        ".priority) AND (vt <= statement_timestamp()) AND (vt >= $",
+        "Function Scan on generate_series" } },
     { PGQRSI_SQL_CONSUMER_PEEK,
       "0, 0, 1000, 5000, NULL, NULL, NULL, 1",
-      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: ((priority = p", "Index Cond: (id > $1)",
-        "Index Cond: ((id > $2) AND (id <= $" } },
+      { "pgqrs_messages_1_held_priority_vt_id_idx", "Index Cond: ((priority = p",
+        "Index Cond: (id > $1)", "Index Cond: ((id > $2) AND (id <= $" } },
 };
 
 /* Those of both lanes. */
@@ -190,7 +197,9 @@ static const struct probe ending_probes[] = {
     { PGQRSI_SQL_CONSUMER_FAIL,
       "1, 1, 0, 0, '', 1, 1",
       { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
-    { PGQRSI_SQL_CONSUMER_CLAIM_ONE, "1, 1, 1, 0", { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
+    { PGQRSI_SQL_CONSUMER_CLAIM_ONE,
+      "1, 1, 1, 0",
+      { "Index Scan", "_id_idx", "Index Cond: (id = $1)" } },
 };
 
 #define LENGTH(array) (sizeof(array) / sizeof((array)[0]))
@@ -229,11 +238,11 @@ fill(void)
            "INSERT INTO pgqrs_messages_1_ready (payload) SELECT to_jsonb(repeat('x', 100)) FROM "
            "generate_series(1, %d)",
            ROWS);
-    ts_sql(
-        sql,
-        "INSERT INTO pgqrs_messages_1_held (payload, priority, vt) "
-        "SELECT '{}', n %% 5 - 2, now() + (n %% 100 - 50) * interval '1 h' FROM generate_series(1, %d) AS n",
-        ROWS);
+    ts_sql(sql,
+           "INSERT INTO pgqrs_messages_1_held (payload, priority, vt) "
+           "SELECT '{}', n %% 5 - 2, now() + (n %% 100 - 50) * interval '1 h' FROM "
+           "generate_series(1, %d) AS n",
+           ROWS);
 }
 
 TEST(on_full_tables_that_were_never_analysed)
@@ -272,12 +281,12 @@ static long long
 index_rows_read(void)
 {
     ts_sql(sql, "SELECT pg_stat_force_next_flush()");
-    return ts_int(
-        sql, "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = 'pgqrs_messages_1_held'");
+    return ts_int(sql, "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes WHERE relname = "
+                       "'pgqrs_messages_1_held'");
 }
 
-/* Of four priorities only the lowest has anything due. The plan does not show how one leads to the next, so
- * this counts what is read. */
+/* Of four priorities only the lowest has anything due. The plan does not show how one leads to the
+ * next, so this counts what is read. */
 TEST(the_held_lane_is_probed_and_not_read)
 {
     long long before;
@@ -285,20 +294,24 @@ TEST(the_held_lane_is_probed_and_not_read)
     (void)state;
     ts_sql(sql, "UPDATE pgqrs_messages_1_held SET vt = now() + interval '1 h' WHERE priority > -2");
     ts_sql(sql, "VACUUM ANALYZE pgqrs_messages_1_held");
-    PQclear(PQprepare(sql, "claim", statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_HELD, PGQRSI_LANE_READY), 0,
+    PQclear(PQprepare(sql, "claim",
+                      statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_HELD, PGQRSI_LANE_READY), 0,
                       NULL));
-    PQclear(PQprepare(sql, "peek", statement(&queue, PGQRSI_SQL_CONSUMER_PEEK, PGQRSI_LANE_READY), 0, NULL));
+    PQclear(PQprepare(sql, "peek", statement(&queue, PGQRSI_SQL_CONSUMER_PEEK, PGQRSI_LANE_READY),
+                      0, NULL));
     before = index_rows_read();
     ts_sql(sql, "EXECUTE claim(-100, 100, 10, 1000, 1, NULL, NULL, NULL, 0, 1)");
     assert_in_range(index_rows_read() - before, 10, 100);
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
+    assert_int_equal(
+        ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE lease_token = 1"), 10);
     before = index_rows_read();
     ts_sql(sql, "EXECUTE peek(0, 0, 0, 5000, NULL, NULL, NULL, 1)");
     assert_in_range(index_rows_read() - before, 5, 100);
     ts_sql(sql, "DEALLOCATE ALL");
 }
 
-/* The ready lane was filled to half of each page: each new row version finds room beside the old one. */
+/* The ready lane was filled to half of each page: each new row version finds room beside the old
+ * one. */
 TEST(claims_are_hot_updates)
 {
     enum { CLAIMED = 20000 };
@@ -307,19 +320,21 @@ TEST(claims_are_hot_updates)
 
     (void)state;
     ts_sql(sql, "SELECT pg_stat_reset_single_table_counters('pgqrs_messages_1_ready'::regclass)");
-    PQclear(PQprepare(other, "claim", statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_READY, PGQRSI_LANE_READY),
-                      0, NULL));
-    PQclear(PQprepare(other, "extend", statement(&queue, PGQRSI_SQL_CONSUMER_EXTEND, PGQRSI_LANE_READY), 0,
+    PQclear(PQprepare(other, "claim",
+                      statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_READY, PGQRSI_LANE_READY), 0,
                       NULL));
+    PQclear(PQprepare(other, "extend",
+                      statement(&queue, PGQRSI_SQL_CONSUMER_EXTEND, PGQRSI_LANE_READY), 0, NULL));
     for (int i = 0; i < CLAIMED / 100; i++)
         ts_sql(other, "EXECUTE claim(%d, 100, 60000, 7, NULL, 1)", i * 100);
     ids = ts_text(other, "SELECT array_agg(n) FROM generate_series(1, 100) AS n");
     ts_sql(other, "EXECUTE extend('%s', array_fill(7::bigint, ARRAY[100]), 60000)", ids);
     free(ids);
     PQfinish(other); /* which reports its statistics */
-    ts_wait_until(sql, WAIT_MS,
-                  "SELECT n_tup_upd = %d FROM pg_stat_user_tables WHERE relname = 'pgqrs_messages_1_ready'",
-                  CLAIMED + 100);
+    ts_wait_until(
+        sql, WAIT_MS,
+        "SELECT n_tup_upd = %d FROM pg_stat_user_tables WHERE relname = 'pgqrs_messages_1_ready'",
+        CLAIMED + 100);
     assert_true(ts_int(sql, "SELECT n_tup_hot_upd >= 0.95 * n_tup_upd FROM pg_stat_user_tables "
                             "WHERE relname = 'pgqrs_messages_1_ready'"));
 }
@@ -361,12 +376,15 @@ TEST(no_claim_is_handed_more_than_it_asked_for)
 
     (void)state;
     ts_sql(sql, "TRUNCATE pgqrs_messages_1_ready");
-    ts_sql(sql, "INSERT INTO pgqrs_messages_1_ready (payload) SELECT '{}' FROM generate_series(1, %d)",
+    ts_sql(sql,
+           "INSERT INTO pgqrs_messages_1_ready (payload) SELECT '{}' FROM generate_series(1, %d)",
            TO_CLAIM);
     for (int i = 0; i < SESSIONS; i++) {
-        sessions[i] = (struct session){ .connection = connect_as_the_library_does(), .token = i + 1 };
+        sessions[i] =
+            (struct session){ .connection = connect_as_the_library_does(), .token = i + 1 };
         PQclear(PQprepare(sessions[i].connection, "claim",
-                          statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_READY, PGQRSI_LANE_READY), 0, NULL));
+                          statement(&queue, PGQRSI_SQL_CONSUMER_CLAIM_READY, PGQRSI_LANE_READY), 0,
+                          NULL));
     }
     for (int i = 0; i < SESSIONS; i++)
         pthread_create(&threads[i], NULL, claim_all, &sessions[i]);
@@ -378,7 +396,8 @@ TEST(no_claim_is_handed_more_than_it_asked_for)
         PQfinish(sessions[i].connection);
     }
     assert_int_equal(claimed, TO_CLAIM);
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 1"), TO_CLAIM);
+    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE read_ct = 1"),
+                     TO_CLAIM);
 }
 
 TEST_MAIN(open_queue, close_queue)

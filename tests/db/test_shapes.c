@@ -1,6 +1,6 @@
 /*
- * What each statement returns is what the head of its file declares: the server is asked. An answer that does
- * not keep to that is refused (fault/test_fake_server).
+ * What each statement returns is what the head of its file declares: the server is asked. An answer
+ * that does not keep to that is refused (fault/test_fake_server).
  */
 #include "support.h"
 
@@ -24,9 +24,9 @@ columns_of(PGconn *sql, const PGresult *result)
 
     for (int i = 0; i < PQnfields(result); i++) {
         char *name = ts_text(sql,
-                             "SELECT CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN e.typname || '[]' ELSE "
-                             "t.typname END FROM pg_type AS t LEFT JOIN pg_type AS e ON e.oid = t.typelem "
-                             "WHERE t.oid = %u",
+                             "SELECT CASE WHEN t.typelem <> 0 AND t.typlen = -1 THEN e.typname || "
+                             "'[]' ELSE t.typname END FROM pg_type AS t LEFT JOIN pg_type AS e ON "
+                             "e.oid = t.typelem WHERE t.oid = %u",
                              PQftype(result, i));
         char *longer = ts_format("%s%s%s", columns, i > 0 ? " " : "", name);
 
@@ -81,7 +81,9 @@ TEST(every_statement_returns_what_its_head_declares)
         for (int lane = PGQRSI_LANE_READY; lane <= PGQRSI_LANE_HELD; lane++) {
             const pgqrsi_statement *statement = NULL;
 
-            TS_OK(pgqrsi_scope_statement(&queue, (pgqrsi_sql)i, (pgqrsi_lane)lane, &statement, NULL), NULL);
+            TS_OK(
+                pgqrsi_scope_statement(&queue, (pgqrsi_sql)i, (pgqrsi_lane)lane, &statement, NULL),
+                NULL);
             if (!is_script((pgqrsi_sql)i))
                 expect_shape(sql, statement);
         }

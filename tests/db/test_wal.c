@@ -1,6 +1,6 @@
 /*
- * What keeps the write-ahead log small: appending by COPY, which stores what an INSERT would have stored, and
- * the claim that locks no rows. On a server of its own, for the log is the server's.
+ * What keeps the write-ahead log small: appending by COPY, which stores what an INSERT would have
+ * stored, and the claim that locks no rows. On a server of its own, for the log is the server's.
  */
 #include "support.h"
 
@@ -72,12 +72,13 @@ TEST(what_was_copied_is_what_an_insert_stores)
     (void)state;
     copy(out);
     ts_sql(sql, "INSERT INTO pgqrs_messages_1_ready (payload) VALUES ('42')");
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE id BETWEEN %lld AND %lld",
+    assert_int_equal(ts_int(sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE id BETWEEN %lld AND %lld",
                             (long long)out[0].id, (long long)out[MESSAGES - 1].id),
                      MESSAGES);
     /* All but id and times alike. */
-    assert_int_equal(ts_int(sql, "SELECT count(DISTINCT to_jsonb(m) - '{id,vt,enqueued_at}'::text[]) "
-                                 "FROM pgqrs_messages AS m"),
+    assert_int_equal(ts_int(sql, "SELECT count(DISTINCT to_jsonb(m) - "
+                                 "'{id,vt,enqueued_at}'::text[]) FROM pgqrs_messages AS m"),
                      1);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE vt <> enqueued_at"), 0);
 }
@@ -120,8 +121,9 @@ records_of_a_claim(pgqrsi_sql which)
            "SELECT '42' FROM generate_series(1, %d)",
            MESSAGES);
     PQclear(PQprepare(sql, "claim", statement(which), 0, NULL));
-    result =
-        PQexec(sql, "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF) EXECUTE claim(0, 1000, 60000, 1, NULL, 1)");
+    result = PQexec(
+        sql,
+        "EXPLAIN (ANALYZE, WAL, COSTS OFF, TIMING OFF) EXECUTE claim(0, 1000, 60000, 1, NULL, 1)");
     if (PQresultStatus(result) != PGRES_TUPLES_OK)
         ts_fail("the claim failed: %s", PQerrorMessage(sql));
     for (int row = 0; row < PQntuples(result) && records < 0; row++) {
@@ -138,8 +140,10 @@ records_of_a_claim(pgqrsi_sql which)
 TEST(a_claim_by_runs_writes_one_record_a_message)
 {
     (void)state;
-    assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS), MESSAGES, MESSAGES * 11 / 10);
-    assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY), MESSAGES * 2, MESSAGES * 21 / 10);
+    assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY_RUNS), MESSAGES,
+                    MESSAGES * 11 / 10);
+    assert_in_range(records_of_a_claim(PGQRSI_SQL_CONSUMER_CLAIM_READY), MESSAGES * 2,
+                    MESSAGES * 21 / 10);
 }
 
 TEST_MAIN(open_queue, close_queue)

@@ -1,6 +1,6 @@
 /*
- * Calls whose connection is cut, after any number of bytes, in both directions: whether what the caller is
- * told agrees with what the server did. Included by one file of an executable.
+ * Calls whose connection is cut, after any number of bytes, in both directions: whether what the
+ * caller is told agrees with what the server did. Included by one file of an executable.
  */
 #ifndef TESTS_FAULT_CUTTING_H
 #define TESTS_FAULT_CUTTING_H
@@ -10,8 +10,7 @@
 
 #define CUTS_EACH crowd_scale(10) /* for each operation, direction and state of the connection */
 #define DEADLINE_MS 3000
-#define GRACE_MS                                                                                             \
-    10000 /* generous, for a busy machine: without a deadline a silent connection never ends a call */
+#define GRACE_MS 10000 /* generous: without a deadline a silent connection never ends a call */
 #define SHORT_LEASE_MS 40
 #define LONG_LEASE_MS 600000
 #define WAIT_MS 20000
@@ -85,8 +84,8 @@ check_agreement(const struct story *story, pgqrs_status status, int stored)
         ts_fail("case %d: %s says that nothing was stored, and it was", story->number,
                 pgqrs_status_name(status));
     if (status != PGQRS_OK && status != PGQRS_EUNKNOWN && !means_nothing_stored(status))
-        ts_fail("case %d: a lost connection was reported as %s: %s", story->number, pgqrs_status_name(status),
-                pgqrs_error_message(story->cut.err));
+        ts_fail("case %d: a lost connection was reported as %s: %s", story->number,
+                pgqrs_status_name(status), pgqrs_error_message(story->cut.err));
 }
 
 static inline void
@@ -105,9 +104,11 @@ open_through_proxy(struct story *story, const struct operation *operation, const
     options.lease_ms = operation->lease_ms;
     hands->client = ts_client(dsn, "operation_timeout_ms", deadline_ms, NULL);
     hands->err = pgqrs_error_new();
-    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer, hands->err),
+    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer,
+                              hands->err),
           hands->err);
-    TS_OK(pgqrs_consumer_open(hands->client, pgqrs_slice_of("jobs"), &options, &hands->consumer, hands->err),
+    TS_OK(pgqrs_consumer_open(hands->client, pgqrs_slice_of("jobs"), &options, &hands->consumer,
+                              hands->err),
           hands->err);
     free(dsn);
 }
@@ -121,8 +122,8 @@ close_through_proxy(struct story *story)
     pgqrs_producer_close(story->cut.producer);
     pgqrs_client_close(story->cut.client);
     ts_wait_until(story->sql, WAIT_MS,
-                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() AND "
-                  "application_name = 'cut'");
+                  "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
+                  "AND application_name = 'cut'");
 }
 
 static inline void
@@ -133,7 +134,8 @@ begin_case(struct story *story)
     snprintf(story->payload, sizeof(story->payload), "\"%s\"", story->key);
 }
 
-/* Runs the operation undisturbed a few times, so that its statements are prepared on the connection. */
+/* Runs the operation undisturbed a few times, so that its statements are prepared on the
+ * connection. */
 static inline void
 warm_up(struct story *story, const struct operation *operation, int rounds)
 {
@@ -153,8 +155,8 @@ struct fault {
 
 /* One case. Returns whether the fault came about; `fault` may be NULL to count the bytes. */
 static inline int
-run_case(struct story *story, const struct operation *operation, int warm, const struct fault *fault,
-         const char *deadline_ms, long passed[2])
+run_case(struct story *story, const struct operation *operation, int warm,
+         const struct fault *fault, const char *deadline_ms, long passed[2])
 {
     int64_t began;
     pgqrs_status status;
@@ -186,7 +188,8 @@ run_case(struct story *story, const struct operation *operation, int warm, const
 
 /* Cuts spread over the whole exchange, its very ends included. */
 static inline int
-cut_everywhere(struct story *story, const struct operation *operation, int warm, ts_proxy_direction direction)
+cut_everywhere(struct story *story, const struct operation *operation, int warm,
+               ts_proxy_direction direction)
 {
     char deadline[16];
     long passed[2];

@@ -1,11 +1,12 @@
 /*
  * What the tests with a fake server share.
  *
- * A server that answers wrongly: whatever it says, and whenever, no call crashes, none outlasts its deadline,
- * each failure says what happened, and the client goes on when the server tells the truth again.
+ * A server that answers wrongly: whatever it says, and whenever, no call crashes, none outlasts its
+ * deadline, each failure says what happened, and the client goes on when the server tells the truth
+ * again.
  *
- * Each lie of the fake server is told at the first place of a call where it can be, then at the second, and
- * so on until the call ends without it.
+ * Each lie of the fake server is told at the first place of a call where it can be, then at the
+ * second, and so on until the call ends without it.
  */
 #ifndef TESTS_FAULT_LYING_H
 #define TESTS_FAULT_LYING_H
@@ -126,7 +127,8 @@ dequeue(struct lied *l, pgqrs_error *err)
     pgqrs_message_list *list = NULL;
     pgqrs_status status;
 
-    ts_sql(l->s->sql, "INSERT INTO " READY " (payload) SELECT '{\"a\": 1}' FROM generate_series(1, 3)");
+    ts_sql(l->s->sql,
+           "INSERT INTO " READY " (payload) SELECT '{\"a\": 1}' FROM generate_series(1, 3)");
     status = pgqrs_consumer_dequeue_batch(l->consumer, 2, NULL, &list, err);
     pgqrs_message_list_free(list);
     return status;
@@ -161,8 +163,8 @@ look(struct lied *l, pgqrs_error *err)
     return status;
 }
 
-/* A client, a producer and a consumer that are told the truth so far. On a busy machine their short deadlines
- * may pass all the same. */
+/* A client, a producer and a consumer that are told the truth so far. On a busy machine their short
+ * deadlines may pass all the same. */
 static inline struct lied
 begin(struct story *s)
 {
@@ -230,8 +232,10 @@ lie_once(struct story *s, const char *name, call *function, int lie, int place)
     lied = ts_fake_server_has_lied(fake);
     if (!lied && status != PGQRS_OK && strstr(pgqrs_error_message(err), "deadline") == NULL)
         ts_fail("%s without a lie: %s", name, pgqrs_error_message(err));
-    if (status != PGQRS_OK && (strlen(pgqrs_error_message(err)) < 20 || status != pgqrs_error_status(err)))
-        ts_fail("%s, lie %s, place %d: \"%s\"", name, ts_lie_at(lie)->name, place, pgqrs_error_message(err));
+    if (status != PGQRS_OK &&
+        (strlen(pgqrs_error_message(err)) < 20 || status != pgqrs_error_status(err)))
+        ts_fail("%s, lie %s, place %d: \"%s\"", name, ts_lie_at(lie)->name, place,
+                pgqrs_error_message(err));
     ts_fake_server_disarm(fake);
     expect_truth(&l, err);
     pgqrs_error_free(err);
@@ -255,8 +259,8 @@ tell_all_lies(struct story *s, const char *name, call *function)
     TS_TRUE(told >= 40);
 }
 
-/* libpq drops the result that it is making when the server begins a COPY or another result in the middle of
- * it. What this library does with whole results is looked at by the memory suite. */
+/* libpq drops the result that it is making when the server begins a COPY or another result in the
+ * middle of it. What this library does with whole results is looked at by the memory suite. */
 const char *__lsan_default_suppressions(void);
 
 const char *

@@ -1,7 +1,7 @@
 /*
- * The connection ends in the middle of a call: the status that the caller gets agrees with what the server
- * did, and repeating the call does the work exactly once. The cut is made after any number of bytes, in both
- * directions.
+ * The connection ends in the middle of a call: the status that the caller gets agrees with what the
+ * server did, and repeating the call does the work exactly once. The cut is made after any number
+ * of bytes, in both directions.
  */
 #include "cutting.h"
 
@@ -21,20 +21,22 @@ static void
 check_enqueue(struct story *story, pgqrs_status status)
 {
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
-    int stored =
-        (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'", story->payload);
+    int stored = (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'",
+                             story->payload);
     pgqrs_enqueued repeated = { 0, 0 };
 
     check_agreement(story, status, stored);
     options.idempotency_key = pgqrs_slice_of(story->key);
-    TS_OK(pgqrs_producer_enqueue(story->direct.producer, pgqrs_slice_of(story->payload), &options, &repeated,
-                                 story->direct.err),
+    TS_OK(pgqrs_producer_enqueue(story->direct.producer, pgqrs_slice_of(story->payload), &options,
+                                 &repeated, story->direct.err),
           story->direct.err);
     assert_int_equal(repeated.duplicate, stored);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'",
+                            story->payload),
+                     1);
     assert_int_equal(
-        ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'", story->payload), 1);
-    assert_int_equal(ts_int(story->sql, "SELECT id FROM pgqrs_messages WHERE payload = '%s'", story->payload),
-                     repeated.id);
+        ts_int(story->sql, "SELECT id FROM pgqrs_messages WHERE payload = '%s'", story->payload),
+        repeated.id);
 }
 
 static void
@@ -51,7 +53,8 @@ take_one(struct story *story)
     pgqrs_message_list *list = NULL;
 
     send_one(story);
-    TS_OK(pgqrs_consumer_dequeue(story->direct.consumer, &list, story->direct.err), story->direct.err);
+    TS_OK(pgqrs_consumer_dequeue(story->direct.consumer, &list, story->direct.err),
+          story->direct.err);
     assert_int_equal(pgqrs_message_list_count(list), 1);
     story->lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
     pgqrs_message_list_free(list);
@@ -70,10 +73,12 @@ check_archive(struct story *story, pgqrs_status status)
     long long id = story->lease.id;
     int stored = (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", id);
 
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", id), !stored);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE id = %lld", id),
+                     !stored);
     check_agreement(story, status, stored);
     TS_OK(archive(story, &story->direct), story->direct.err);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", id), 1);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE id = %lld", id),
+                     1);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 0);
 }
 
@@ -90,7 +95,8 @@ check_delete(struct story *story, pgqrs_status status)
                          (long long)story->lease.id) == 0;
 
     check_agreement(story, status, deleted);
-    TS_IS(deleted ? PGQRS_ELEASELOST : PGQRS_OK, delete_one(story, &story->direct), story->direct.err);
+    TS_IS(deleted ? PGQRS_ELEASELOST : PGQRS_OK, delete_one(story, &story->direct),
+          story->direct.err);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 0);
 }
 
@@ -104,7 +110,8 @@ claim(struct story *story, struct hands *hands)
 static void
 check_claim(struct story *story, pgqrs_status status)
 {
-    int leased = (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL");
+    int leased = (int)ts_int(story->sql,
+                             "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL");
     int64_t deadline = crowd_now_us() + WAIT_MS * 1000;
     pgqrs_message_list *list = NULL;
 
@@ -118,12 +125,14 @@ check_claim(struct story *story, pgqrs_status status)
     story->claimed = NULL;
     while (pgqrs_message_list_count(list) == 0) {
         pgqrs_message_list_free(list);
-        TS_OK(pgqrs_consumer_dequeue(story->direct.consumer, &list, story->direct.err), story->direct.err);
+        TS_OK(pgqrs_consumer_dequeue(story->direct.consumer, &list, story->direct.err),
+              story->direct.err);
         if (crowd_now_us() > deadline)
             ts_fail("case %d: the message was not handed out again", story->number);
     }
     assert_int_equal(pgqrs_message_list_at(list, 0)->read_ct, 1 + leased);
-    TS_OK(pgqrs_consumer_delete(story->direct.consumer, pgqrs_message_lease(pgqrs_message_list_at(list, 0)),
+    TS_OK(pgqrs_consumer_delete(story->direct.consumer,
+                                pgqrs_message_lease(pgqrs_message_list_at(list, 0)),
                                 story->direct.err),
           story->direct.err);
     pgqrs_message_list_free(list);
@@ -168,7 +177,8 @@ STORY_TEST(no_call_outlasts_its_deadline_on_a_silent_connection)
         ts_sql(((struct story *)*state)->sql, "TRUNCATE pgqrs_messages");
         for (int direction = 0; direction < 2; direction++) {
             for (int late = 0; late < 2; late++) {
-                struct fault fault = { (ts_proxy_direction)direction, TS_PROXY_MUTE, late ? 60 : 0 };
+                struct fault fault = { (ts_proxy_direction)direction, TS_PROXY_MUTE,
+                                       late ? 60 : 0 };
 
                 assert_true(run_case(*state, &operations[i], late, &fault, deadline, NULL));
             }
@@ -191,12 +201,15 @@ STORY_TEST(a_large_payload_that_nobody_reads_does_not_outlast_its_deadline)
     memset(payload, 'x', size);
     payload[0] = payload[size - 1] = '"';
     *hands = (struct hands){ .err = pgqrs_error_new() };
-    hands->client = ts_client(dsn, "operation_timeout_ms", "2000", "max_payload_bytes", "67108864", NULL);
-    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer, hands->err),
+    hands->client =
+        ts_client(dsn, "operation_timeout_ms", "2000", "max_payload_bytes", "67108864", NULL);
+    TS_OK(pgqrs_producer_open(hands->client, pgqrs_slice_of("jobs"), NULL, &hands->producer,
+                              hands->err),
           hands->err);
     ts_proxy_arm(story->proxy, TS_PROXY_TO_SERVER, 1000, TS_PROXY_STALL);
     began = crowd_now_us();
-    status = pgqrs_producer_enqueue(hands->producer, (pgqrs_slice){ payload, size }, NULL, NULL, hands->err);
+    status = pgqrs_producer_enqueue(hands->producer, (pgqrs_slice){ payload, size }, NULL, NULL,
+                                    hands->err);
     TS_TRUE(crowd_now_us() - began < (2000 + GRACE_MS) * 1000);
     assert_int_not_equal(status, PGQRS_OK);
     began = crowd_now_us();
@@ -220,11 +233,11 @@ STORY_TEST(opening_a_client_on_a_silent_server_ends_in_time)
             pgqrs_status status;
 
             TS_OK(pgqrs_config_new(&config, NULL), NULL);
-            TS_OK(pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(ts_proxy_dsn(story->proxy)),
-                                   NULL),
+            TS_OK(pgqrs_config_set(config, pgqrs_slice_of("dsn"),
+                                   pgqrs_slice_of(ts_proxy_dsn(story->proxy)), NULL),
                   NULL);
-            TS_OK(pgqrs_config_set(config, pgqrs_slice_of("connection_timeout_seconds"), pgqrs_slice_of("1"),
-                                   NULL),
+            TS_OK(pgqrs_config_set(config, pgqrs_slice_of("connection_timeout_seconds"),
+                                   pgqrs_slice_of("1"), NULL),
                   NULL);
             ts_proxy_arm(story->proxy, (ts_proxy_direction)direction, bytes, TS_PROXY_MUTE);
             status = pgqrs_client_open(config, &client, NULL);

@@ -1,6 +1,6 @@
 /*
- * A batch needs a second question when one of its keys was taken by another transaction meanwhile: losing the
- * connection just then does not make the batch unstored.
+ * A batch needs a second question when one of its keys was taken by another transaction meanwhile:
+ * losing the connection just then does not make the batch unstored.
  */
 #include "../concurrency/crowd.h"
 #include "proxy.h"
@@ -50,21 +50,22 @@ TEST(a_stored_batch_is_not_called_unstored_when_a_raced_key_cannot_be_looked_up)
     /* Given a batch that waits for a transaction with one of its keys */
     options.idempotency_key = pgqrs_slice_of("raced");
     ts_sql(own, "BEGIN");
-    TS_OK(pgqrs_producer_enqueue_on(hands.producer, own, pgqrs_slice_of("\"raced\""), &options, NULL,
-                                    hands.err),
+    TS_OK(pgqrs_producer_enqueue_on(hands.producer, own, pgqrs_slice_of("\"raced\""), &options,
+                                    NULL, hands.err),
           hands.err);
     child = crowd_spawn(enqueue_two, &story, 0);
-    ts_wait_until(
-        sql, WAIT_MS,
-        "SELECT count(*) = 1 FROM pg_stat_activity "
-        "WHERE datname = current_database() AND application_name = 'cut' AND wait_event_type = 'Lock'");
+    ts_wait_until(sql, WAIT_MS,
+                  "SELECT count(*) = 1 FROM pg_stat_activity "
+                  "WHERE datname = current_database() AND application_name = 'cut' AND "
+                  "wait_event_type = 'Lock'");
     /* when that commits, and the batch with it, and the server is out of reach from then on */
     ts_proxy_arm(story.proxy, TS_PROXY_TO_SERVER, 0, TS_PROXY_REFUSE);
     ts_sql(own, "COMMIT");
     crowd_join(&child, 1, WAIT_MS);
     ts_proxy_pass(story.proxy);
     /* then the caller is not told that nothing was stored. */
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"fresh\"'"), 1);
+    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '\"fresh\"'"),
+                     1);
     if (*story.said != PGQRS_OK && *story.said != PGQRS_EUNKNOWN)
         ts_fail("%s says that nothing was stored, and it was", pgqrs_status_name(*story.said));
     PQfinish(own);

@@ -1,6 +1,6 @@
 /*
- * The connection ends in the middle of a COPY: nothing was stored before the end of the rows was sent, and
- * after it all or nothing was, as the status says.
+ * The connection ends in the middle of a COPY: nothing was stored before the end of the rows was
+ * sent, and after it all or nothing was, as the status says.
  */
 #include "cutting.h"
 
@@ -20,8 +20,8 @@ enqueue_many(struct story *story, struct hands *hands)
 static void
 check_enqueue_many(struct story *story, pgqrs_status status)
 {
-    int stored =
-        (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'", story->payload);
+    int stored = (int)ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%s'",
+                             story->payload);
 
     if (stored != 0 && stored != MANY)
         ts_fail("case %d: %d of %d messages were stored", story->number, stored, MANY);
@@ -47,7 +47,8 @@ STORY_TEST(a_batch_does_not_outlast_its_deadline_on_a_silent_connection)
     }
 }
 
-/* Longer than what the kernel takes on its own, so that the connection fails while rows are being sent. */
+/* Longer than what the kernel takes on its own, so that the connection fails while rows are being
+ * sent. */
 static pgqrs_status
 copy_large(struct story *story, ts_proxy_fault fault, long bytes)
 {
@@ -66,7 +67,8 @@ copy_large(struct story *story, ts_proxy_fault fault, long bytes)
     open_through_proxy(story, &copying, fault == TS_PROXY_STALL ? "2000" : "20000");
     ts_proxy_arm(story->proxy, TS_PROXY_TO_SERVER, bytes, fault);
     began = crowd_now_us();
-    status = pgqrs_producer_enqueue_batch(story->cut.producer, payloads, NULL, MANY, NULL, story->cut.err);
+    status = pgqrs_producer_enqueue_batch(story->cut.producer, payloads, NULL, MANY, NULL,
+                                          story->cut.err);
     TS_TRUE(fault != TS_PROXY_STALL || crowd_now_us() - began < (2000 + GRACE_MS) * 1000);
     TS_TRUE(ts_proxy_has_failed(story->proxy));
     close_through_proxy(story);

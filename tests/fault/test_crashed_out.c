@@ -1,6 +1,6 @@
 /*
- * A message whose leases ran out too often is buried and not handed out again, also when burying it does not
- * succeed at once.
+ * A message whose leases ran out too often is buried and not handed out again, also when burying it
+ * does not succeed at once.
  */
 #include "support.h"
 
@@ -19,7 +19,8 @@ static int
 story_begin(void **state)
 {
     static struct story story;
-    const pgqrs_slice payloads[3] = { pgqrs_slice_of("1"), pgqrs_slice_of("2"), pgqrs_slice_of("3") };
+    const pgqrs_slice payloads[3] = { pgqrs_slice_of("1"), pgqrs_slice_of("2"),
+                                      pgqrs_slice_of("3") };
     pgqrs_queue_options options = PGQRS_QUEUE_OPTIONS_INIT;
     pgqrs_consumer_options brief = PGQRS_CONSUMER_OPTIONS_INIT;
     pgqrs_producer *producer = NULL;
@@ -31,16 +32,20 @@ story_begin(void **state)
     story.err = pgqrs_error_new();
     options.max_crashes = 1;
     brief.lease_ms = 20;
-    TS_OK(pgqrs_queue_create(story.client, pgqrs_slice_of("jobs"), &options, NULL, story.err), story.err);
-    TS_OK(pgqrs_producer_open(story.client, pgqrs_slice_of("jobs"), NULL, &producer, story.err), story.err);
+    TS_OK(pgqrs_queue_create(story.client, pgqrs_slice_of("jobs"), &options, NULL, story.err),
+          story.err);
+    TS_OK(pgqrs_producer_open(story.client, pgqrs_slice_of("jobs"), NULL, &producer, story.err),
+          story.err);
     TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, 3, NULL, story.err), story.err);
     pgqrs_producer_close(producer);
-    TS_OK(pgqrs_consumer_open(story.client, pgqrs_slice_of("jobs"), &brief, &story.consumer, story.err),
+    TS_OK(pgqrs_consumer_open(story.client, pgqrs_slice_of("jobs"), &brief, &story.consumer,
+                              story.err),
           story.err);
     TS_OK(pgqrs_consumer_dequeue_batch(story.consumer, 3, NULL, &list, story.err), story.err);
     assert_int_equal(pgqrs_message_list_count(list), 3);
     pgqrs_message_list_free(list);
-    ts_wait_until(story.sql, WAIT_MS, "SELECT count(*) = 3 FROM pgqrs_messages WHERE vt < clock_timestamp()");
+    ts_wait_until(story.sql, WAIT_MS,
+                  "SELECT count(*) = 3 FROM pgqrs_messages WHERE vt < clock_timestamp()");
     *state = &story;
     return 0;
 }
@@ -60,18 +65,21 @@ story_end(void **state)
 
 #define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
 
-/* Asks again and again, whatever is answered, until the condition holds; nothing may be handed out meanwhile.
+/* Asks again and again, whatever is answered, until the condition holds; nothing may be handed out
+ * meanwhile.
  */
 static void
 ask_until(struct story *story, const char *condition)
 {
     for (int i = 0; i < 1000 && ts_int(story->sql, "%s", condition) == 0; i++) {
         pgqrs_message_list *list = NULL;
-        pgqrs_status status = pgqrs_consumer_dequeue_batch(story->consumer, 3, NULL, &list, story->err);
+        pgqrs_status status =
+            pgqrs_consumer_dequeue_batch(story->consumer, 3, NULL, &list, story->err);
 
         if (status == PGQRS_OK && pgqrs_message_list_count(list) > 0)
             ts_fail("message %lld was handed out again after %d crashes",
-                    (long long)pgqrs_message_list_at(list, 0)->id, pgqrs_message_list_at(list, 0)->crash_ct);
+                    (long long)pgqrs_message_list_at(list, 0)->id,
+                    pgqrs_message_list_at(list, 0)->crash_ct);
         pgqrs_message_list_free(list);
         ts_sql(story->sql, "SELECT pg_sleep(0.01)");
     }

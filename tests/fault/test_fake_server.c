@@ -26,8 +26,8 @@ done(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-/* The worker's own connections are told each lie, at one place after the other, while messages go through it.
- * Whatever it makes of that, it goes on afterwards. */
+/* The worker's own connections are told each lie, at one place after the other, while messages go
+ * through it. Whatever it makes of that, it goes on afterwards. */
 RUNNING_TEST(no_lie_harms_a_worker)
 {
     struct story *s = *state;

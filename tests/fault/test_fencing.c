@@ -1,9 +1,9 @@
 /*
- * A process that was frozen beyond its lease changes nothing once another consumer has the message; and as
- * long as no other consumer has it, its late call still counts.
+ * A process that was frozen beyond its lease changes nothing once another consumer has the message;
+ * and as long as no other consumer has it, its late call still counts.
  *
- * A batch whose ids lie close together is ended by other statements than one whose ids lie far apart, so both
- * are tried, in both lanes.
+ * A batch whose ids lie close together is ended by other statements than one whose ids lie far
+ * apart, so both are tried, in both lanes.
  */
 #include "../concurrency/crowd.h"
 
@@ -78,7 +78,8 @@ end_in_transaction(struct story *story, struct hands *hands, enum way way, pgqrs
 
     ts_sql(own, "BEGIN");
     if (way == WAY_ARCHIVE_ON)
-        status = pgqrs_consumer_archive_on(hands->consumer, own, lease, (pgqrs_slice){ NULL, 0 }, hands->err);
+        status = pgqrs_consumer_archive_on(hands->consumer, own, lease, (pgqrs_slice){ NULL, 0 },
+                                           hands->err);
     else
         status = pgqrs_consumer_delete_on(hands->consumer, own, lease, hands->err);
     ts_sql(own, "COMMIT");
@@ -93,14 +94,15 @@ end_batch(struct hands *hands, enum way way, pgqrs_lease lease)
 
     switch (way) {
     case WAY_ARCHIVE_BATCH:
-        status = pgqrs_consumer_archive_batch(hands->consumer, &lease, NULL, 1, &result, hands->err);
+        status =
+            pgqrs_consumer_archive_batch(hands->consumer, &lease, NULL, 1, &result, hands->err);
         break;
     case WAY_DELETE_BATCH:
         status = pgqrs_consumer_delete_batch(hands->consumer, &lease, 1, &result, hands->err);
         break;
     case WAY_EXTEND_BATCH:
-        status =
-            pgqrs_consumer_extend_visibility_batch(hands->consumer, &lease, 1, 1000, &result, hands->err);
+        status = pgqrs_consumer_extend_visibility_batch(hands->consumer, &lease, 1, 1000, &result,
+                                                        hands->err);
         break;
     default:
         status = pgqrs_consumer_release_batch(hands->consumer, &lease, 1, 0, &result, hands->err);
@@ -186,8 +188,8 @@ send_one(struct story *story, int32_t priority)
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
 
     options.priority = priority;
-    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("{\"n\": 1}"), &options, NULL,
-                                 story->hands.err),
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("{\"n\": 1}"), &options,
+                                 NULL, story->hands.err),
           story->hands.err);
 }
 
@@ -201,7 +203,8 @@ replace(struct story *story)
     while (lease.id == 0) {
         pgqrs_message_list *list = NULL;
 
-        TS_OK(pgqrs_consumer_dequeue(story->hands.consumer, &list, story->hands.err), story->hands.err);
+        TS_OK(pgqrs_consumer_dequeue(story->hands.consumer, &list, story->hands.err),
+              story->hands.err);
         if (pgqrs_message_list_count(list) > 0)
             lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
         pgqrs_message_list_free(list);
@@ -225,7 +228,8 @@ replaced_holder_changes_nothing(struct story *story, int32_t priority)
     char *before, *after;
     pid_t holder;
 
-    /* Given a holder that was frozen past its lease, and another consumer who has the message since */
+    /* Given a holder that was frozen past its lease, and another consumer who has the message
+     * since */
     send_one(story, priority);
     holder = frozen_holder(story, 0, WAY_COUNT - 1);
     replacement = replace(story);
@@ -286,8 +290,8 @@ STORY_TEST(an_administrator_who_takes_over_fences_the_holder)
 
     send_one(story, 0);
     holder = frozen_holder(story, 0, WAY_COUNT - 1);
-    TS_OK(pgqrs_consumer_lease(story->hands.consumer, story->shared->lease.id, PGQRS_LEASE_TAKE_OVER, &list,
-                               story->hands.err),
+    TS_OK(pgqrs_consumer_lease(story->hands.consumer, story->shared->lease.id,
+                               PGQRS_LEASE_TAKE_OVER, &list, story->hands.err),
           story->hands.err);
     before = fingerprint(story);
     wake_up(holder);
@@ -317,8 +321,10 @@ STORY_TEST(a_late_holder_that_nobody_replaced_is_accepted)
             ts_sql(story->sql, "TRUNCATE pgqrs_messages");
         }
     }
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 6);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 6);
+    assert_int_equal(
+        ts_int(story->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead'"), 2);
 }
 
 /* Messages of one claim. Ids that lie further apart than this by far are looked up one by one. */
@@ -337,7 +343,8 @@ static void
 send_batch(struct story *story, int32_t priority, int distance)
 {
     for (int i = 0; i < BATCH; i++) {
-        ts_sql(story->sql, "SELECT nextval('pgqrs_message_id_seq') FROM generate_series(2, %d)", distance);
+        ts_sql(story->sql, "SELECT nextval('pgqrs_message_id_seq') FROM generate_series(2, %d)",
+               distance);
         send_one(story, priority);
     }
 }
@@ -363,8 +370,8 @@ take_batch(struct story *story, struct batch *batch)
 static void
 take_over(struct story *story, struct batch *batch, int64_t id)
 {
-    TS_OK(pgqrs_consumer_lease(story->hands.consumer, id, PGQRS_LEASE_TAKE_OVER, &batch->replacement,
-                               story->hands.err),
+    TS_OK(pgqrs_consumer_lease(story->hands.consumer, id, PGQRS_LEASE_TAKE_OVER,
+                               &batch->replacement, story->hands.err),
           story->hands.err);
 }
 
@@ -383,19 +390,20 @@ end_all(struct batch *batch, enum way way, const pgqrs_lease *leases)
 
     switch (way) {
     case WAY_ARCHIVE_BATCH:
-        status =
-            pgqrs_consumer_archive_batch(holder->consumer, leases, NULL, BATCH, batch->said, holder->err);
+        status = pgqrs_consumer_archive_batch(holder->consumer, leases, NULL, BATCH, batch->said,
+                                              holder->err);
         break;
     case WAY_DELETE_BATCH:
-        status = pgqrs_consumer_delete_batch(holder->consumer, leases, BATCH, batch->said, holder->err);
+        status =
+            pgqrs_consumer_delete_batch(holder->consumer, leases, BATCH, batch->said, holder->err);
         break;
     case WAY_EXTEND_BATCH:
-        status = pgqrs_consumer_extend_visibility_batch(holder->consumer, leases, BATCH, 1000, batch->said,
-                                                        holder->err);
+        status = pgqrs_consumer_extend_visibility_batch(holder->consumer, leases, BATCH, 1000,
+                                                        batch->said, holder->err);
         break;
     default:
-        status =
-            pgqrs_consumer_release_batch(holder->consumer, leases, BATCH, 60000, batch->said, holder->err);
+        status = pgqrs_consumer_release_batch(holder->consumer, leases, BATCH, 60000, batch->said,
+                                              holder->err);
         break;
     }
     TS_OK(status, holder->err);
@@ -404,14 +412,16 @@ end_all(struct batch *batch, enum way way, const pgqrs_lease *leases)
 static char *
 fingerprint_of(struct story *story, int64_t id)
 {
-    return ts_text(story->sql,
-                   "SELECT coalesce((SELECT m::text || m.tableoid || m.ctid || m.xmin FROM pgqrs_messages AS "
-                   "m WHERE id = %lld), 'gone') || (SELECT count(*) FROM pgqrs_archive WHERE id = %lld)",
-                   (long long)id, (long long)id);
+    return ts_text(
+        story->sql,
+        "SELECT coalesce((SELECT m::text || m.tableoid || m.ctid || m.xmin FROM pgqrs_messages AS "
+        "m WHERE id = %lld), 'gone') || (SELECT count(*) FROM pgqrs_archive WHERE id = %lld)",
+        (long long)id, (long long)id);
 }
 
-/* Given a holder of three messages of which another consumer has taken the second, when the holder ends all
- * three by one call, then the second is refused and untouched, and the others are ended. */
+/* Given a holder of three messages of which another consumer has taken the second, when the holder
+ * ends all three by one call, then the second is refused and untouched, and the others are
+ * ended. */
 static void
 only_what_is_held_is_ended(struct story *story, enum way way, int32_t priority, int distance)
 {
@@ -426,11 +436,11 @@ only_what_is_held_is_ended(struct story *story, enum way way, int32_t priority, 
     after = fingerprint_of(story, batch.leases[1].id);
     for (int i = 0; i < BATCH; i++)
         if (batch.said[i] != (i == 1 ? PGQRS_ELEASELOST : PGQRS_OK))
-            ts_fail("way %d, priority %d, %d ids apart: message %d was answered %s", way, priority, distance,
-                    i, pgqrs_status_name(batch.said[i]));
+            ts_fail("way %d, priority %d, %d ids apart: message %d was answered %s", way, priority,
+                    distance, i, pgqrs_status_name(batch.said[i]));
     if (strcmp(before, after) != 0)
-        ts_fail("way %d, priority %d, %d ids apart: a message of another consumer was changed", way, priority,
-                distance);
+        ts_fail("way %d, priority %d, %d ids apart: a message of another consumer was changed", way,
+                priority, distance);
     ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
     free(before);
     free(after);
@@ -445,8 +455,8 @@ STORY_TEST(a_batch_ends_only_what_its_caller_still_holds_whether_ids_are_near_or
                 only_what_is_held_is_ended(*state, (enum way)way, priority, distance);
 }
 
-/* Given a holder whose three leases have tokens of their own, when it names each message with the token of
- * the next one, then nothing is ended. */
+/* Given a holder whose three leases have tokens of their own, when it names each message with the
+ * token of the next one, then nothing is ended. */
 static void
 only_its_own_token_ends_a_message(struct story *story, enum way way, int32_t priority, int distance)
 {
@@ -472,8 +482,9 @@ only_its_own_token_ends_a_message(struct story *story, enum way way, int32_t pri
     after = fingerprint(story);
     for (int i = 0; i < BATCH; i++)
         if (batch.said[i] != PGQRS_ELEASELOST)
-            ts_fail("way %d, priority %d, %d ids apart: message %d was ended by the token of another", way,
-                    priority, distance, i);
+            ts_fail(
+                "way %d, priority %d, %d ids apart: message %d was ended by the token of another",
+                way, priority, distance, i);
     assert_string_equal(before, after);
     ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
     free(before);
@@ -506,13 +517,16 @@ STORY_TEST(what_lies_between_the_ids_of_a_batch_stays)
             ends[0] = batch.leases[0];
             ends[1] = batch.leases[2];
             if (way == WAY_ARCHIVE_BATCH)
-                TS_OK(pgqrs_consumer_archive_batch(holder->consumer, ends, NULL, 2, said, holder->err),
+                TS_OK(pgqrs_consumer_archive_batch(holder->consumer, ends, NULL, 2, said,
+                                                   holder->err),
                       holder->err);
             else
-                TS_OK(pgqrs_consumer_delete_batch(holder->consumer, ends, 2, said, holder->err), holder->err);
+                TS_OK(pgqrs_consumer_delete_batch(holder->consumer, ends, 2, said, holder->err),
+                      holder->err);
             assert_int_equal(said[0], PGQRS_OK);
             assert_int_equal(said[1], PGQRS_OK);
-            assert_int_equal(ts_int(story->sql, "SELECT id FROM pgqrs_messages"), batch.leases[1].id);
+            assert_int_equal(ts_int(story->sql, "SELECT id FROM pgqrs_messages"),
+                             batch.leases[1].id);
             ts_sql(story->sql, "TRUNCATE pgqrs_messages, pgqrs_archive");
             drop_batch(&batch);
         }

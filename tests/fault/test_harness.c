@@ -51,7 +51,8 @@ TEST(the_pooler_gives_a_session_away_between_transactions)
 {
     char *dsn = ts_empty_database();
     ts_pgbouncer *pooler = ts_pgbouncer_start(dsn);
-    PGconn *one = ts_connect(ts_pgbouncer_dsn(pooler)), *other = ts_connect(ts_pgbouncer_dsn(pooler));
+    PGconn *one = ts_connect(ts_pgbouncer_dsn(pooler)),
+           *other = ts_connect(ts_pgbouncer_dsn(pooler));
     long long backend = ts_int(one, "SELECT pg_backend_pid()");
 
     (void)state;
@@ -91,7 +92,8 @@ TEST(a_program_can_be_watched_and_killed)
     ts_result_release(&result);
 }
 
-/* A fork, since what the test executable leaves to the kernel can only be seen from outside of it. */
+/* A fork, since what the test executable leaves to the kernel can only be seen from outside of
+ * it. */
 TEST(a_killed_test_leaves_no_process_behind)
 {
     int told[2];

@@ -1,6 +1,6 @@
 /*
- * The proxy, the session that holds locks and the trigger that refuses rows, which other tests rely on,
- * really do what they say.
+ * The proxy, the session that holds locks and the trigger that refuses rows, which other tests rely
+ * on, really do what they say.
  */
 #include "support.h"
 
@@ -47,7 +47,8 @@ TEST(a_slow_network_takes_its_time_in_both_directions)
     for (int i = 0; i < 10; i++)
         ts_sql(sql, "SELECT 1");
     assert_true(now_ms() - began_ms >= 10LL * 2 * DELAY_MS);
-    /* What is large comes in order, and an end of the session's is preceded by what was said last. */
+    /* What is large comes in order, and an end of the session's is preceded by what was said
+     * last. */
     assert_int_equal(ts_int(sql, "SELECT length(repeat('x', 1000000))"), 1000000);
     PQclear(PQexec(sql, "SELECT pg_terminate_backend(pg_backend_pid())"));
     assert_non_null(strstr(PQerrorMessage(sql), "administrator command"));
@@ -74,9 +75,10 @@ TEST(a_network_that_forgot_its_connections_takes_new_ones)
     PQfinish(old);
     /* The server does not know that the old one is gone. */
     new = ts_connect(dsn);
-    assert_int_equal(ts_int(new, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() "
-                                 "AND pid <> pg_backend_pid() AND backend_type = 'client backend'"),
-                     1);
+    assert_int_equal(
+        ts_int(new, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND "
+                    "pid <> pg_backend_pid() AND backend_type = 'client backend'"),
+        1);
     PQfinish(new);
     ts_proxy_stop(proxy);
     free(dsn);

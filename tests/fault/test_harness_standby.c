@@ -1,5 +1,6 @@
 /*
- * The standby that other tests rely on really replicates, is really waited for, and can be promoted.
+ * The standby that other tests rely on really replicates, is really waited for, and can be
+ * promoted.
  */
 #include "support.h"
 

@@ -1,6 +1,6 @@
 /*
- * Processes die by SIGKILL at random moments: nothing that was enqueued is lost, nothing is archived twice,
- * and what a dead consumer held is handed out again.
+ * Processes die by SIGKILL at random moments: nothing that was enqueued is lost, nothing is
+ * archived twice, and what a dead consumer held is handed out again.
  */
 #include "../concurrency/crowd.h"
 
@@ -54,8 +54,9 @@ consume(void *context, int number)
         pgqrs_message_list *list = NULL;
         size_t count;
 
-        TS_OK(pgqrs_consumer_dequeue_batch(hands.consumer, (size_t)crowd_random(&random, 1, MAX_BATCH), NULL,
-                                           &list, hands.err),
+        TS_OK(pgqrs_consumer_dequeue_batch(hands.consumer,
+                                           (size_t)crowd_random(&random, 1, MAX_BATCH), NULL, &list,
+                                           hands.err),
               hands.err);
         count = pgqrs_message_list_count(list);
         for (size_t i = 0; i < count; i++)
@@ -110,16 +111,17 @@ TEST(messages_survive_the_death_of_their_consumers)
     for (int i = 0; i < kills; i++)
         kill_one(&story, consume, children, CONSUMERS, i, &random);
     /* then what the last of them held is handed out again as soon as its lease has run out, */
-    ts_wait_until(sql, CROWD_TIMEOUT_MS, "SELECT count(*) = 0 FROM pgqrs_messages WHERE dequeued_at IS NULL");
+    ts_wait_until(sql, CROWD_TIMEOUT_MS,
+                  "SELECT count(*) = 0 FROM pgqrs_messages WHERE dequeued_at IS NULL");
     ts_wait_until(sql, REDELIVERY_MS, "SELECT count(*) = 0 FROM pgqrs_messages");
     atomic_store(&story.shared->stop, 1);
     crowd_join(children, CONSUMERS, CROWD_TIMEOUT_MS);
     /* all are archived once, and no more crashes are counted than leases were lost. */
     crowd_check_archive(sql, total);
     assert_int_equal(ts_int(sql, "SELECT count(DISTINCT payload) FROM pgqrs_archive"), total);
-    print_message("%d kills, %lld crashes counted, %ld leases lost to slowness, %ld starts\n", kills,
-                  ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive"), atomic_load(&story.shared->refused),
-                  atomic_load(&story.shared->started));
+    print_message("%d kills, %lld crashes counted, %ld leases lost to slowness, %ld starts\n",
+                  kills, ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive"),
+                  atomic_load(&story.shared->refused), atomic_load(&story.shared->started));
     assert_true(ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive") <=
                 kills * MAX_BATCH + atomic_load(&story.shared->refused));
     assert_true(ts_int(sql, "SELECT sum(crash_ct) FROM pgqrs_archive") > 0);
@@ -127,7 +129,8 @@ TEST(messages_survive_the_death_of_their_consumers)
     story_end(&story);
 }
 
-/* Each message under its own key; what it did not see confirmed before it died its successor sends again. */
+/* Each message under its own key; what it did not see confirmed before it died its successor sends
+ * again. */
 static void
 produce(void *context, int number)
 {
@@ -144,7 +147,8 @@ produce(void *context, int number)
         pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
 
         options.idempotency_key = pgqrs_slice_of(key);
-        TS_OK(pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of(payload), &options, NULL, hands.err),
+        TS_OK(pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of(payload), &options, NULL,
+                                     hands.err),
               hands.err);
         atomic_fetch_add(next, 1);
         free(key);
@@ -179,8 +183,9 @@ TEST(a_producer_that_died_repeats_its_keys_without_doubling_a_message)
     assert_true(sent > PRODUCERS);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_messages"), sent);
     assert_int_equal(ts_int(sql, "SELECT count(DISTINCT payload) FROM pgqrs_messages"), sent);
-    assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_keys AS k JOIN pgqrs_messages AS m "
-                                 "ON m.id = k.message_id AND m.payload #>> '{}' = k.idempotency_key"),
+    assert_int_equal(ts_int(sql,
+                            "SELECT count(*) FROM pgqrs_keys AS k JOIN pgqrs_messages AS m "
+                            "ON m.id = k.message_id AND m.payload #>> '{}' = k.idempotency_key"),
                      sent);
     PQfinish(sql);
     story_end(&story);

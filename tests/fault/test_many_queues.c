@@ -1,6 +1,6 @@
 /*
- * A thousand queues on a server with the settings that it has when nobody changed any, from the first to the
- * last: the lock table of such a server is what limits them.
+ * A thousand queues on a server with the settings that it has when nobody changed any, from the
+ * first to the last: the lock table of such a server is what limits them.
  */
 #include "support.h"
 
@@ -28,7 +28,8 @@ set_up(void **state)
 
     if (m == NULL)
         ts_fail("out of memory");
-    m->cluster = ts_cluster_start("max_connections = 100\nmax_locks_per_transaction = 64\nfsync = off\n");
+    m->cluster =
+        ts_cluster_start("max_connections = 100\nmax_locks_per_transaction = 64\nfsync = off\n");
     m->dsn = ts_cluster_dsn(m->cluster);
     m->err = pgqrs_error_new();
     m->sql = ts_connect(m->dsn);
@@ -72,7 +73,8 @@ send_to_all(struct many *m)
         char name[16];
 
         snprintf(name, sizeof(name), "queue %d", i);
-        TS_OK(pgqrs_producer_open(m->client, pgqrs_slice_of(name), NULL, &producer, m->err), m->err);
+        TS_OK(pgqrs_producer_open(m->client, pgqrs_slice_of(name), NULL, &producer, m->err),
+              m->err);
         TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, m->err), m->err);
         pgqrs_producer_close(producer);
     }
@@ -100,7 +102,8 @@ work_off_all(struct many *m)
 
         snprintf(name, sizeof(name), "queue %d", i);
         TS_OK(pgqrs_worker_add_queue(worker, pgqrs_slice_of(name), NULL, m->err), m->err);
-        TS_OK(pgqrs_worker_handle(worker, pgqrs_slice_of(name), any_type, count_job, &done, m->err), m->err);
+        TS_OK(pgqrs_worker_handle(worker, pgqrs_slice_of(name), any_type, count_job, &done, m->err),
+              m->err);
     }
     TS_OK(pgqrs_worker_start(worker, m->err), m->err);
     for (int waited = 0; atomic_load(&done) < QUEUES; waited++) {
@@ -126,9 +129,11 @@ warnings_of_locks(struct many *m)
         const pgqrs_finding *finding = pgqrs_report_at(report, i);
 
         if (finding->severity == PGQRS_SEVERITY_PROBLEM)
-            ts_fail("verify found a problem: %.*s", (int)finding->problem.size, finding->problem.data);
-        count += finding->object.size == strlen("max_locks_per_transaction") &&
-                 memcmp(finding->object.data, "max_locks_per_transaction", finding->object.size) == 0;
+            ts_fail("verify found a problem: %.*s", (int)finding->problem.size,
+                    finding->problem.data);
+        count +=
+            finding->object.size == strlen("max_locks_per_transaction") &&
+            memcmp(finding->object.data, "max_locks_per_transaction", finding->object.size) == 0;
     }
     pgqrs_report_free(report);
     return count;
@@ -140,7 +145,8 @@ dump(const struct many *m)
     char *folder = ts_tmpdir(), *file = ts_format("%s/dump.sql", folder);
     ts_result result;
 
-    ts_run_args(&result, NULL, "pg_dump", "--schema-only", "--dbname", m->dsn, "--file", file, NULL);
+    ts_run_args(&result, NULL, "pg_dump", "--schema-only", "--dbname", m->dsn, "--file", file,
+                NULL);
     if (result.exit_code != 0)
         ts_fail("the dump failed: %s", result.err);
     ts_result_release(&result);
@@ -154,9 +160,8 @@ MANY_TEST(a_queue_costs_so_many_relations)
     long long before = ts_int(m->sql, "SELECT count(*) FROM pg_class"), months;
 
     TS_OK(pgqrs_queue_create(m->client, pgqrs_slice_of("one"), NULL, NULL, m->err), m->err);
-    months =
-        ts_int(m->sql, "SELECT count(*) FROM pg_class WHERE relname ~ '^pgqrs_archive_[0-9]+_[0-9]{6}$' AND "
-                       "relkind = 'r'");
+    months = ts_int(m->sql, "SELECT count(*) FROM pg_class WHERE relname ~ "
+                            "'^pgqrs_archive_[0-9]+_[0-9]{6}$' AND relkind = 'r'");
     assert_in_range(months, 1, 2);
     assert_int_equal(ts_int(m->sql, "SELECT count(*) FROM pg_class") - before,
                      RELATIONS + RELATIONS_MONTH * months);
@@ -178,8 +183,9 @@ MANY_TEST(a_thousand_queues_live_on_default_settings)
     work_off_all(m);
     assert_int_equal(ts_int(m->sql, "SELECT count(*) FROM pgqrs_archive"), QUEUES);
     /* More months make it too many to read at once, and verify says so before that. */
-    ts_sql(m->sql, "DO $d$ DECLARE q record; BEGIN FOR q IN SELECT id FROM pgqrs_queues LIMIT 700 LOOP "
-                   "PERFORM pgqrs_prepare_archive(q.id, interval '100 days'); COMMIT; END LOOP; END $d$");
+    ts_sql(m->sql,
+           "DO $d$ DECLARE q record; BEGIN FOR q IN SELECT id FROM pgqrs_queues LIMIT 700 LOOP "
+           "PERFORM pgqrs_prepare_archive(q.id, interval '100 days'); COMMIT; END LOOP; END $d$");
     assert_int_equal(warnings_of_locks(m), 1);
     TS_OK(pgqrs_admin_uninstall(m->client, m->err), m->err);
     TS_OK(pgqrs_admin_install(m->client, NULL, m->err), m->err);

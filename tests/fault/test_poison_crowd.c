@@ -1,6 +1,6 @@
 /*
- * Several workers meet a message that cannot be read at the same time: each narrows down to it, and none
- * takes another message for it.
+ * Several workers meet a message that cannot be read at the same time: each narrows down to it, and
+ * none takes another message for it.
  */
 #include "running.h"
 
@@ -11,15 +11,16 @@
 #define ROUNDS 20
 #define GOOD 10 /* in each round, before and after the bad one */
 
-/* From now on the server refuses to send {"bad": ...}, as it refuses what is too large, and at once. */
+/* From now on the server refuses to send {"bad": ...}, as it refuses what is too large, and at
+ * once. */
 static void
 make_unreadable(struct story *s, const char *table)
 {
     ts_sql(s->sql,
            "CREATE OR REPLACE FUNCTION too_large() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
            "RAISE EXCEPTION 'too large' USING ERRCODE = 'program_limit_exceeded'; END $$;"
-           "CREATE TRIGGER too_large BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.payload ? 'bad' AND "
-           "current_query() LIKE '%%RETURNING m.id, m.payload%%') EXECUTE FUNCTION too_large()",
+           "CREATE TRIGGER too_large BEFORE UPDATE ON %s FOR EACH ROW WHEN (NEW.payload ? 'bad' "
+           "AND current_query() LIKE '%%RETURNING m.id, m.payload%%') EXECUTE FUNCTION too_large()",
            table);
 }
 
@@ -46,8 +47,10 @@ expect_only_the_bad_dead(struct story *s)
 {
     ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 0 FROM pgqrs_messages");
     ts_outcome_expect(s->sql, 0, "outcome = 'dead' AND NOT payload ? 'bad'");
-    ts_outcome_expect(s->sql, ROUNDS, "outcome = 'dead' AND payload ? 'bad' AND error LIKE '%too large%'");
-    ts_outcome_expect(s->sql, 2 * GOOD * ROUNDS, "outcome = 'done' AND failed_ct = 0 AND crash_ct = 0");
+    ts_outcome_expect(s->sql, ROUNDS,
+                      "outcome = 'dead' AND payload ? 'bad' AND error LIKE '%too large%'");
+    ts_outcome_expect(s->sql, 2 * GOOD * ROUNDS,
+                      "outcome = 'done' AND failed_ct = 0 AND crash_ct = 0");
 }
 
 static void
@@ -83,7 +86,8 @@ consume(void *arg)
         pgqrs_message_list *list = story_take(&own, own.consumer, 3);
 
         for (size_t i = 0; i < pgqrs_message_list_count(list); i++)
-            TS_OK(pgqrs_consumer_archive(own.consumer, pgqrs_message_lease(pgqrs_message_list_at(list, i)),
+            TS_OK(pgqrs_consumer_archive(own.consumer,
+                                         pgqrs_message_lease(pgqrs_message_list_at(list, i)),
                                          (pgqrs_slice){ NULL, 0 }, own.err),
                   own.err);
         pgqrs_message_list_free(list);
@@ -128,9 +132,9 @@ ask_again(struct story *s, pgqrsi_scope *scope, int64_t id, int64_t token)
     PGresult *result;
     int count;
 
-    TS_OK(
-        pgqrsi_scope_statement(scope, PGQRSI_SQL_CONSUMER_CLAIM_AGAIN, PGQRSI_LANE_READY, &statement, s->err),
-        s->err);
+    TS_OK(pgqrsi_scope_statement(scope, PGQRSI_SQL_CONSUMER_CLAIM_AGAIN, PGQRSI_LANE_READY,
+                                 &statement, s->err),
+          s->err);
     result = PQexecParams(s->sql, statement->text, 3, NULL, values, NULL, NULL, 0);
     TS_TRUE(PQresultStatus(result) == PGRES_TUPLES_OK);
     count = PQntuples(result);

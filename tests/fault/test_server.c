@@ -1,6 +1,7 @@
 /*
- * The server crashes under load, on a durable cluster of its own: every enqueue that was confirmed is still
- * there, every effect that was written beside a deletion is there once, and the clients go on by themselves.
+ * The server crashes under load, on a durable cluster of its own: every enqueue that was confirmed
+ * is still there, every effect that was written beside a deletion is there once, and the clients go
+ * on by themselves.
  */
 #include "../concurrency/crowd.h"
 
@@ -61,9 +62,9 @@ produce(void *context, int number)
         pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
 
         options.idempotency_key = pgqrs_slice_of(key);
-        while (!went_well(
-            story, &hands,
-            pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of(payload), &options, NULL, hands.err)))
+        while (!went_well(story, &hands,
+                          pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of(payload), &options,
+                                                 NULL, hands.err)))
             ;
         atomic_fetch_add(confirmed, 1);
         atomic_fetch_add(&story->shared->done[number], 1);
@@ -78,7 +79,8 @@ static int
 run_sql(PGconn *own, const char *sql)
 {
     PGresult *result = PQexec(own, sql);
-    int fine = PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
+    int fine =
+        PQresultStatus(result) == PGRES_COMMAND_OK || PQresultStatus(result) == PGRES_TUPLES_OK;
 
     PQclear(result);
     return fine;
@@ -100,18 +102,21 @@ connect_own(struct story *story, PGconn **own)
     PQsetNoticeReceiver(*own, ignore_notice, NULL);
 }
 
-/* The effect and the deletion, in one transaction of our own. Whether it was committed may stay unknown. */
+/* The effect and the deletion, in one transaction of our own. Whether it was committed may stay
+ * unknown. */
 static void
-finish_one(struct story *story, struct hands *hands, PGconn **own, const pgqrs_message *message, int number)
+finish_one(struct story *story, struct hands *hands, PGconn **own, const pgqrs_message *message,
+           int number)
 {
-    char *effect = ts_format("INSERT INTO ledger VALUES (%lld, '%.*s'::jsonb)", (long long)message->id,
-                             (int)message->payload.size, message->payload.data);
+    char *effect =
+        ts_format("INSERT INTO ledger VALUES (%lld, '%.*s'::jsonb)", (long long)message->id,
+                  (int)message->payload.size, message->payload.data);
 
     if (PQstatus(*own) != CONNECTION_OK)
         connect_own(story, own);
     if (run_sql(*own, "BEGIN") && run_sql(*own, effect)) {
-        pgqrs_status status =
-            pgqrs_consumer_delete_on(hands->consumer, *own, pgqrs_message_lease(message), hands->err);
+        pgqrs_status status = pgqrs_consumer_delete_on(hands->consumer, *own,
+                                                       pgqrs_message_lease(message), hands->err);
 
         if (status != PGQRS_OK && status != PGQRS_ELEASELOST && !is_outage(hands, status))
             TS_OK(status, hands->err);
@@ -137,8 +142,9 @@ consume(void *context, int number)
         pgqrs_message_list *list = NULL;
 
         if (!went_well(story, &hands,
-                       pgqrs_consumer_dequeue_batch(hands.consumer, (size_t)crowd_random(&random, 1, 10),
-                                                    NULL, &list, hands.err)))
+                       pgqrs_consumer_dequeue_batch(hands.consumer,
+                                                    (size_t)crowd_random(&random, 1, 10), NULL,
+                                                    &list, hands.err)))
             continue;
         for (size_t i = 0; i < pgqrs_message_list_count(list); i++)
             finish_one(story, &hands, &own, pgqrs_message_list_at(list, i), number);
@@ -227,7 +233,8 @@ connect_again(struct story *story)
     return sql;
 }
 
-/* When the last message has been worked on: what was confirmed is there, and everything is there once. */
+/* When the last message has been worked on: what was confirmed is there, and everything is there
+ * once. */
 static void
 settle(struct story *story)
 {
@@ -243,17 +250,19 @@ settle(struct story *story)
         long keys = atomic_load(&story->shared->confirmed[i]);
 
         confirmed += keys;
-        /* A key that was not confirmed was tried again until it was, so none is missing and none is too many.
+        /* A key that was not confirmed was tried again until it was, so none is missing and none is
+         * too many.
          */
         assert_int_equal(ts_int(sql,
-                                "SELECT count(*) FROM generate_series(0, %ld) AS n WHERE NOT EXISTS "
-                                "(SELECT FROM ledger WHERE payload = to_jsonb('%d-' || n))",
+                                "SELECT count(*) FROM generate_series(0, %ld) AS n WHERE NOT "
+                                "EXISTS (SELECT FROM ledger WHERE payload = to_jsonb('%d-' || n))",
                                 keys - 1, i),
                          0);
     }
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM ledger"), confirmed);
     assert_int_equal(ts_int(sql, "SELECT count(*) FROM pgqrs_archive"), 0);
-    print_message("%ld messages; %ld calls were repeated\n", confirmed, atomic_load(&story->shared->failed));
+    print_message("%ld messages; %ld calls were repeated\n", confirmed,
+                  atomic_load(&story->shared->failed));
     PQfinish(sql);
 }
 
@@ -273,8 +282,9 @@ STORY_TEST(an_immediate_stop_loses_nothing_that_was_confirmed)
 }
 
 /* Any of the clients' backends. */
-#define VICTIM                                                                                               \
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "       \
+#define VICTIM                                                                                     \
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> "              \
+    "pg_backend_pid() "                                                                            \
     "AND backend_type = 'client backend' ORDER BY random() LIMIT 1"
 
 STORY_TEST(a_killed_server_process_loses_nothing_that_was_confirmed)
@@ -311,8 +321,9 @@ STORY_TEST(sessions_that_are_ended_again_and_again_lose_nothing)
 
     await_progress(story);
     for (int64_t deadline = crowd_now_us() + WAIT_MS * INT64_C(1000); ended < crowd_scale(100);) {
-        ended += (int)ts_int(sql, "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM (" VICTIM
-                                  ") AS victim");
+        ended += (int)ts_int(
+            sql, "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM (" VICTIM
+                 ") AS victim");
         TS_TRUE(crowd_now_us() < deadline);
         usleep((useconds_t)crowd_random(&random, 0, 30000));
     }

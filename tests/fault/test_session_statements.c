@@ -1,5 +1,6 @@
 /*
- * Statements that a connection prepares: in a pipe, with the preparation under way; and not without bound.
+ * Statements that a connection prepares: in a pipe, with the preparation under way; and not without
+ * bound.
  */
 #include "tests/api/story.h"
 
@@ -100,8 +101,8 @@ STORY_TEST(a_statement_is_prepared_while_others_are_met_for_the_first_time)
     pgqrsi_pipe_free(p.pipe);
 }
 
-/* Its preparation follows a failure of its segment, so the server skips it. Those sent meanwhile must not
- * count on it. */
+/* Its preparation follows a failure of its segment, so the server skips it. Those sent meanwhile
+ * must not count on it. */
 STORY_TEST(a_preparation_that_the_server_skipped_costs_nobody_else)
 {
     struct story *s = *state;
@@ -198,12 +199,14 @@ STORY_TEST(a_connection_keeps_a_bounded_number_of_prepared_statements)
     pgqrsi_pool_release(s->client->pool, conn);
 }
 
-/* More statements in turn than are kept: those that are kept stay, instead of each driving out another. */
+/* More statements in turn than are kept: those that are kept stay, instead of each driving out
+ * another. */
 STORY_TEST(statements_in_turn_do_not_drive_each_other_out)
 {
     struct story *s = *state;
-    pgqrsi_statement look = statement(OURS + MANY, "SELECT count(*) FROM pg_prepared_statements WHERE "
-                                                   "generic_plans + custom_plans >= 5");
+    pgqrsi_statement look = statement(
+        OURS + MANY,
+        "SELECT count(*) FROM pg_prepared_statements WHERE generic_plans + custom_plans >= 5");
     pgqrsi_conn *conn = NULL;
 
     TS_OK(pgqrsi_pool_acquire(s->client->pool, INT64_MAX, &conn, s->err), s->err);

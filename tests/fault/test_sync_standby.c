@@ -1,7 +1,7 @@
 /*
- * Told done, known everywhere: with a standby that commits wait for, a report whose wait was cancelled is
- * confirmed by a look at the primary. That look must wait for the standby as well, or the caller is told of
- * success that a failover forgets.
+ * Told done, known everywhere: with a standby that commits wait for, a report whose wait was
+ * cancelled is confirmed by a look at the primary. That look must wait for the standby as well, or
+ * the caller is told of success that a failover forgets.
  */
 #include "running.h"
 
@@ -31,7 +31,8 @@ archive(void *arg)
 TEST(nothing_is_called_archived_that_only_the_primary_knows)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n"), *standby;
-    struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)), .err = pgqrs_error_new() };
+    struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)),
+                           .err = pgqrs_error_new() };
     struct story *s = &story;
     struct archiving archiving = { 0 };
     pthread_t thread;

@@ -1,6 +1,6 @@
 /*
- * `pgqrs work` under fire: killed, told to stop, frozen, and cut off from its server. No message is lost,
- * none is done twice, and no child works on a message that may be somebody else's.
+ * `pgqrs work` under fire: killed, told to stop, frozen, and cut off from its server. No message is
+ * lost, none is done twice, and no child works on a message that may be somebody else's.
  */
 #include "work_fixture.h"
 
@@ -39,9 +39,11 @@ TEST(workers_killed_at_random_moments_lose_nothing)
         ts_result_release(&result);
     }
     assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND result = payload"),
+        ts_int(f.sql,
+               "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND result = payload"),
         KILLED_MESSAGES);
-    assert_int_equal(ts_int(f.sql, "SELECT count(DISTINCT payload) FROM pgqrs_archive"), KILLED_MESSAGES);
+    assert_int_equal(ts_int(f.sql, "SELECT count(DISTINCT payload) FROM pgqrs_archive"),
+                     KILLED_MESSAGES);
     assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive"), KILLED_MESSAGES);
     assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages"), 0);
     assert_true(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE crash_ct > 0") > 0);
@@ -74,8 +76,8 @@ TEST(sigterm_finishes_what_runs_and_claims_no_more)
     (void)state;
     fixture_open(&f);
     fixture_send_numbers(&f, 70);
-    worker =
-        fixture_work(&f, "50", "5", 0, "while [ ! -e \"$FOLDER/go\" ]; do sleep 0.1; done; echo \"$WHO\"");
+    worker = fixture_work(&f, "50", "5", 0,
+                          "while [ ! -e \"$FOLDER/go\" ]; do sleep 0.1; done; echo \"$WHO\"");
     ts_wait_until(f.sql, WORK_WAIT_MS,
                   "SELECT count(*) = 50 FROM pgqrs_messages WHERE lease_token IS NOT NULL");
     ts_kill(worker, SIGTERM);
@@ -85,9 +87,12 @@ TEST(sigterm_finishes_what_runs_and_claims_no_more)
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
     assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND read_ct = 1"), 50);
+        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND read_ct = 1"),
+        50);
     assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages WHERE read_ct = 0 AND lease_token IS NULL"), 20);
+        ts_int(f.sql,
+               "SELECT count(*) FROM pgqrs_messages WHERE read_ct = 0 AND lease_token IS NULL"),
+        20);
     assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_workers"), 0);
     ts_result_release(&result);
     fixture_close(&f);
@@ -115,10 +120,10 @@ stop_twice(int first, int second, int wanted_code)
     assert_int_equal(result.exit_code, wanted_code);
     assert_false(ts_is_running(child));
     /* Given back: due at once, and no attempt is charged. */
-    assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND failed_ct = 0 "
-                      "AND crash_ct = 0 AND lease_token IS NULL"),
-        1);
+    assert_int_equal(ts_int(f.sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND "
+                            "failed_ct = 0 AND crash_ct = 0 AND lease_token IS NULL"),
+                     1);
     ts_result_release(&result);
     fixture_close(&f);
 }
@@ -188,12 +193,13 @@ TEST(a_long_job_outlives_its_lease_by_extensions)
     fixture_open(&f);
     fixture_send_numbers(&f, 1);
     ts_wait(fixture_work(&f, "1", "1", 1, "sleep 3; echo 1"), WORK_WAIT_MS, NULL);
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE read_ct = 1 AND crash_ct = 0"),
-                     1);
+    assert_int_equal(
+        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE read_ct = 1 AND crash_ct = 0"), 1);
     fixture_close(&f);
 }
 
-/* A claim's commit does not wait for the disk, so a crash of the server can forget it; not after this. */
+/* A claim's commit does not wait for the disk, so a crash of the server can forget it; not after
+ * this. */
 static void
 crash_server(struct fixture *f, ts_cluster *cluster)
 {
@@ -221,9 +227,10 @@ TEST(an_outcome_is_kept_until_the_server_is_back)
     (void)state;
     fixture_open_on(&f, ts_database_on(ts_cluster_server(cluster)), 20);
     fixture_send_numbers(&f, 1);
-    worker = fixture_work(&f, "1", "60", 1,
-                          "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.1; done; "
-                          "echo '{\"kept\": true}'");
+    worker = fixture_work(
+        &f, "1", "60", 1,
+        "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.1; done; "
+        "echo '{\"kept\": true}'");
     child = await_pid(&f, "pid");
     crash_server(&f, cluster);
     fixture_touch(&f, "go");
@@ -233,7 +240,8 @@ TEST(an_outcome_is_kept_until_the_server_is_back)
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
     assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE read_ct = 1 AND result ? 'kept'"), 1);
+        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE read_ct = 1 AND result ? 'kept'"),
+        1);
     ts_result_release(&result);
     fixture_close(&f);
     ts_cluster_free(cluster);
@@ -258,7 +266,8 @@ TEST(a_child_is_stopped_before_a_lease_ends_that_cannot_be_extended)
     restart_server(&f, cluster);
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"), 1);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"),
+                     1);
     ts_result_release(&result);
     fixture_close(&f);
     ts_cluster_free(cluster);
@@ -275,7 +284,8 @@ struct backends {
 static void
 find_backends(struct fixture *f, const ts_cluster *cluster, struct backends *out)
 {
-    PGresult *rows = PQexec(f->sql, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'");
+    PGresult *rows =
+        PQexec(f->sql, "SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend'");
 
     TS_TRUE(PQresultStatus(rows) == PGRES_TUPLES_OK && PQntuples(rows) < MAX_BACKENDS);
     out->pids[0] = ts_cluster_pid(cluster);
@@ -312,7 +322,8 @@ TEST(a_server_that_hangs_does_not_keep_a_child_from_being_ended)
     signal_backends(&backends, SIGCONT);
     ts_wait(worker, 60000, &result);
     assert_int_equal(result.exit_code, 0);
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"), 1);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"again\"'"),
+                     1);
     ts_result_release(&result);
     fixture_close(&f);
     ts_cluster_free(cluster);

@@ -1,6 +1,6 @@
 /*
- * `pgqrs work`: how it comes to its end, when nothing is left to do, when it is told to, when the server is
- * away meanwhile, and when the system gives it too little.
+ * `pgqrs work`: how it comes to its end, when nothing is left to do, when it is told to, when the
+ * server is away meanwhile, and when the system gives it too little.
  */
 #include "work_fixture.h"
 
@@ -10,15 +10,17 @@
 #define STUBBORN "trap '' TERM; echo $$ > \"$FOLDER/pid\"; while :; do sleep 0.1; done"
 
 /* Ends when it is allowed to. */
-#define PATIENT                                                                                              \
-    "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.05; done; echo '\"allowed\"'"
+#define PATIENT                                                                                    \
+    "echo $$ > \"$FOLDER/pid\"; while [ ! -e \"$FOLDER/go\" ]; do sleep 0.05; done; echo "         \
+    "'\"allowed\"'"
 
 /* One child at a time, a minute's lease. */
 static ts_process *
 work_with_grace(struct fixture *f, const char *grace, const char *script)
 {
-    const char *const argv[] = { ts_command(), "--log-level", "info", "work", "jobs", "--lease", "60",
-                                 "--grace",    grace,         "--",   "sh",   "-c",   script,    NULL };
+    const char *const argv[] = { ts_command(), "--log-level", "info",    "work", "jobs",
+                                 "--lease",    "60",          "--grace", grace,  "--",
+                                 "sh",         "-c",          script,    NULL };
     const char *const env[] = { f->dsn_variable, f->folder_variable, NULL };
 
     return ts_spawn(&(ts_invocation){ .argv = argv, .env = env });
@@ -44,10 +46,10 @@ expect_end(ts_process *worker, int wanted_code, int within_ms, const char *wante
 static void
 expect_given_back(struct fixture *f, int count)
 {
-    assert_int_equal(
-        ts_int(f->sql, "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND failed_ct = 0 "
-                       "AND crash_ct = 0 AND lease_token IS NULL"),
-        count);
+    assert_int_equal(ts_int(f->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND "
+                            "failed_ct = 0 AND crash_ct = 0 AND lease_token IS NULL"),
+                     count);
 }
 
 TEST(what_has_not_ended_after_the_grace_is_stopped_and_given_back)
@@ -77,8 +79,8 @@ TEST(a_child_that_was_stopped_is_ended_as_well)
     (void)state;
     fixture_open(&f);
     fixture_send_numbers(&f, 1);
-    worker =
-        work_with_grace(&f, "0.2", "trap 'exit 0' TERM; echo $$ > \"$FOLDER/pid\"; kill -STOP $$; sleep 9");
+    worker = work_with_grace(
+        &f, "0.2", "trap 'exit 0' TERM; echo $$ > \"$FOLDER/pid\"; kill -STOP $$; sleep 9");
     child = await_pid(&f, "pid");
     pause_ms(100);
     ts_kill(worker, SIGTERM);
@@ -102,7 +104,8 @@ TEST(what_ends_within_the_grace_is_archived)
     ts_wait_output(worker, "claiming no more after SIGTERM: waiting for 1 program", WORK_WAIT_MS);
     fixture_touch(&f, "go");
     expect_end(worker, 0, 6000, "1 done, 0 failed, 0 dead, 0 lost");
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"allowed\"'"), 1);
+    assert_int_equal(
+        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"allowed\"'"), 1);
     expect_given_back(&f, 1);
     fixture_close(&f);
 }
@@ -217,11 +220,13 @@ TEST(what_became_of_messages_is_said)
     (void)state;
     fixture_open_on(&f, ts_database(), 2);
     fixture_send_numbers(&f, 1);
-    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 1,
-               WORK_WAIT_MS, "failed and will be tried again: exit status 3: no good\n");
+    expect_end(
+        fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"),
+        1, WORK_WAIT_MS, "failed and will be tried again: exit status 3: no good\n");
     fixture_send_numbers(&f, 1);
-    expect_end(fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"), 1,
-               WORK_WAIT_MS, "failed for the last time and is dead: exit status 4: no good\n");
+    expect_end(
+        fixture_work(&f, "1", "60", 1, "echo no >&2; echo good >&2; exit $((PGQRS_ATTEMPT + 2))"),
+        1, WORK_WAIT_MS, "failed for the last time and is dead: exit status 4: no good\n");
     fixture_close(&f);
 }
 
@@ -250,9 +255,9 @@ TEST(a_child_that_could_not_be_started_costs_no_attempt)
     ts_wait_output(worker, "could not start the program", WORK_WAIT_MS);
     ts_wait_until(f.sql, WORK_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive");
     set_file_limit(worker, 100);
-    ts_wait_until(
-        f.sql, WORK_WAIT_MS,
-        "SELECT count(*) = 2 FROM pgqrs_archive WHERE outcome = 'done' AND failed_ct + crash_ct = 0");
+    ts_wait_until(f.sql, WORK_WAIT_MS,
+                  "SELECT count(*) = 2 FROM pgqrs_archive WHERE outcome = 'done' AND failed_ct + "
+                  "crash_ct = 0");
     ts_kill(worker, SIGTERM);
     expect_end(worker, 0, 6000, "2 done, 0 failed, 0 dead, 0 lost");
     fixture_close(&f);
@@ -266,12 +271,14 @@ TEST(more_children_than_usual_run_at_once)
     (void)state;
     fixture_open(&f);
     fixture_send_numbers(&f, 256);
-    worker = fixture_work(&f, "256", "30", 1, "while [ ! -e \"$FOLDER/go\" ]; do sleep 0.5; done; cat");
+    worker =
+        fixture_work(&f, "256", "30", 1, "while [ ! -e \"$FOLDER/go\" ]; do sleep 0.5; done; cat");
     ts_wait_until(f.sql, WORK_WAIT_MS,
                   "SELECT count(*) = 256 FROM pgqrs_messages WHERE lease_token IS NOT NULL");
     fixture_touch(&f, "go");
     expect_end(worker, 0, WORK_WAIT_MS, "256 done");
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"), 256);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"),
+                     256);
     fixture_close(&f);
 }
 
@@ -288,9 +295,8 @@ TEST(a_lease_lasts_half_a_minute_if_nothing_else_is_said)
     worker = ts_spawn(&(ts_invocation){
         .argv = argv, .env = (const char *const[]){ f.dsn_variable, f.folder_variable, NULL } });
     await_pid(&f, "pid");
-    assert_int_equal(ts_int(f.sql,
-                            "SELECT count(*) FROM pgqrs_messages WHERE vt - dequeued_at = interval '30 s' "
-                            "OR vt > clock_timestamp() + interval '6 s'"),
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages WHERE vt - dequeued_at = "
+                                   "interval '30 s' OR vt > clock_timestamp() + interval '6 s'"),
                      1);
     fixture_touch(&f, "go");
     ts_kill(worker, SIGTERM);
@@ -310,7 +316,8 @@ refuse_one(const char *sqlstate)
     ts_sql(f.sql, "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
                   "RAISE EXCEPTION 'refused on purpose' USING ERRCODE = TG_ARGV[0]; END $$");
     ts_sql(f.sql,
-           "CREATE TRIGGER refuse BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION refuse('%s')",
+           "CREATE TRIGGER refuse BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION "
+           "refuse('%s')",
            sqlstate);
     fixture_send_numbers(&f, 1);
     worker = work_with_grace(&f, "60", "echo 1");

@@ -1,7 +1,7 @@
 /*
- * `pgqrs work` and the processes around it: what it has started does not outlive it, however it ends; a
- * signal for the whole service charges nobody; as the first process of a container it can be stopped and
- * waits for orphans.
+ * `pgqrs work` and the processes around it: what it has started does not outlive it, however it
+ * ends; a signal for the whole service charges nobody; as the first process of a container it can
+ * be stopped and waits for orphans.
  */
 #include "work_fixture.h"
 
@@ -16,10 +16,11 @@
 /* As GRANDCHILD, but the shell is told to end, too. */
 #define ENDED_BY_ALL "sh -c 'echo $$ > \"$FOLDER/pid\"; exec sleep 300'; exit $?"
 
-/* One more argument starts `pgqrs work` as what the kernel gives orphans to, and as first process. */
-#define AS_SUBREAPER                                                                                         \
-    "python3", "-c",                                                                                         \
-        "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execvp(sys.argv[1], "           \
+/* One more argument starts `pgqrs work` as what the kernel gives orphans to, and as first
+ * process. */
+#define AS_SUBREAPER                                                                               \
+    "python3", "-c",                                                                               \
+        "import ctypes, os, sys; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); os.execvp(sys.argv[1], " \
         "sys.argv[1:])"
 #define AS_FIRST_PROCESS "unshare", "--pid", "--fork", "--mount-proc", "--kill-child"
 
@@ -170,10 +171,10 @@ stop_service(const char *script, int number)
     ts_kill(worker, SIGCONT);
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
-    assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND failed_ct = 0 "
-                      "AND crash_ct = 0 AND lease_token IS NULL"),
-        1);
+    assert_int_equal(ts_int(f.sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE vt <= clock_timestamp() AND "
+                            "failed_ct = 0 AND crash_ct = 0 AND lease_token IS NULL"),
+                     1);
     ts_result_release(&result);
     fixture_close(&f);
 }
@@ -199,7 +200,8 @@ TEST(a_signal_for_the_program_alone_is_a_failure)
     kill(-getpgid(await_pid(&f, "pid")), SIGTERM);
     ts_wait(worker, WORK_WAIT_MS, &result);
     assert_int_equal(result.exit_code, 0);
-    assert_int_equal(ts_int(f.sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(f.sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
     ts_result_release(&result);
     fixture_close(&f);
 }
@@ -255,8 +257,8 @@ TEST(orphans_are_waited_for_and_no_program_is_taken_for_one)
         ts_process *worker = ts_spawn(&(ts_invocation){ .argv = argv, .env = env });
 
         ts_wait_until(f.sql, WORK_WAIT_MS,
-                      "SELECT count(*) = 50 FROM pgqrs_archive WHERE outcome = 'done' AND read_ct = 1 AND "
-                      "result = to_jsonb(id)");
+                      "SELECT count(*) = 50 FROM pgqrs_archive WHERE outcome = 'done' AND read_ct "
+                      "= 1 AND result = to_jsonb(id)");
         for (int i = 1; i <= 50; i++) {
             char *path = ts_format("%s/left-%d", f.folder, i);
             long long deadline = now_ms() + WORK_WAIT_MS;
@@ -275,7 +277,8 @@ TEST(orphans_are_waited_for_and_no_program_is_taken_for_one)
     fixture_close(&f);
 }
 
-/* A server that takes connections and never answers. Returns its socket; *dsn is a connection string for it.
+/* A server that takes connections and never answers. Returns its socket; *dsn is a connection
+ * string for it.
  */
 static int
 open_silent_server(char **dsn)
@@ -286,7 +289,8 @@ open_silent_server(char **dsn)
 
     TS_TRUE(fd >= 0 && bind(fd, (struct sockaddr *)&address, size) == 0 && listen(fd, 8) == 0 &&
             getsockname(fd, (struct sockaddr *)&address, &size) == 0);
-    *dsn = ts_format("PGQRS_DSN=host=127.0.0.1 port=%d user=nobody dbname=nothing", ntohs(address.sin_port));
+    *dsn = ts_format("PGQRS_DSN=host=127.0.0.1 port=%d user=nobody dbname=nothing",
+                     ntohs(address.sin_port));
     return fd;
 }
 
@@ -328,7 +332,9 @@ TEST(it_can_be_stopped_while_it_connects)
 
 TEST(the_first_process_of_a_container_can_be_stopped_at_once)
 {
-    const char *const argv[] = { AS_FIRST_PROCESS, ts_command(), "work", "jobs", "--", "cat", NULL };
+    const char *const argv[] = {
+        AS_FIRST_PROCESS, ts_command(), "work", "jobs", "--", "cat", NULL
+    };
     ts_result result;
 
     (void)state;

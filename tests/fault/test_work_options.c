@@ -1,5 +1,5 @@
-/* `pgqrs work` with several queues, a time for programs, --delete and --pass-dsn, when something is in the
- * way. */
+/* `pgqrs work` with several queues, a time for programs, --delete and --pass-dsn, when something is
+ * in the way. */
 #include "work_fixture.h"
 
 /* `pgqrs work` with `options`, ended by NULL, until its queues are empty. */
@@ -35,8 +35,8 @@ TEST(a_queue_that_goes_does_not_keep_the_work_from_the_others)
     fixture_send(&f, "1", NULL);
     /* The other message comes when the worker has found out. */
     script =
-        ts_format("read -r n; [ $n = 1 ] || exit 0; %s queue delete --yes gone && until grep -q 'a queue was "
-                  "deleted' $FOLDER/log; do sleep 0.05; done; %s message send jobs 2",
+        ts_format("read -r n; [ $n = 1 ] || exit 0; %s queue delete --yes gone && until grep -q 'a "
+                  "queue was deleted' $FOLDER/log; do sleep 0.05; done; %s message send jobs 2",
                   ts_command(), ts_command());
     work_off(&f, options, script, &result);
     if (result.exit_code != 0)
@@ -57,18 +57,19 @@ TEST(a_program_that_takes_too_long_is_stopped_and_its_attempt_has_failed)
     (void)state;
     fixture_open_on(&f, ts_database(), 2);
     fixture_send(&f, "1", NULL);
-    work_off(&f, options, "echo $$ > $FOLDER/pid; trap '' TERM; while :; do sleep 0.1; done", &result);
+    work_off(&f, options, "echo $$ > $FOLDER/pid; trap '' TERM; while :; do sleep 0.1; done",
+             &result);
     assert_int_equal(result.exit_code, 1);
     await_end(await_pid(&f, "pid"), WORK_WAIT_MS);
-    assert_int_equal(ts_int(f.sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 2 "
-                            "AND crash_ct = 0 AND error LIKE '%%timeout%%'"),
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND "
+                                   "failed_ct = 2 AND crash_ct = 0 AND error LIKE '%%timeout%%'"),
                      1);
     ts_result_release(&result);
     fixture_close(&f);
 }
 
-/* A variable of the environment holds 128 KiB; exec fails if one is longer, and that would end the work. */
+/* A variable of the environment holds 128 KiB; exec fails if one is longer, and that would end the
+ * work. */
 TEST(headers_that_no_variable_can_hold_do_not_end_the_work)
 {
     const char *const options[] = { "--concurrency", "1", NULL };
@@ -86,10 +87,10 @@ TEST(headers_that_no_variable_can_hold_do_not_end_the_work)
     work_off(&f, options, "printf %s \"${PGQRS_HEADERS-unset}\"", &result);
     if (result.exit_code != 0 || strstr(result.err, "without PGQRS_HEADERS: 200012 bytes") == NULL)
         ts_fail("pgqrs work ended with %d: %s", result.exit_code, result.err);
-    assert_int_equal(
-        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE payload = '1' AND result = '\"unset\"' OR "
-                      "payload = '2' AND result = '{\"a\": \"b c\"}'"),
-        2);
+    assert_int_equal(ts_int(f.sql,
+                            "SELECT count(*) FROM pgqrs_archive WHERE payload = '1' AND result = "
+                            "'\"unset\"' OR payload = '2' AND result = '{\"a\": \"b c\"}'"),
+                     2);
     ts_result_release(&result);
     free(headers);
     fixture_close(&f);
@@ -108,7 +109,9 @@ TEST(what_is_done_is_deleted_if_that_is_wanted)
     assert_int_equal(result.exit_code, 0);
     assert_non_null(strstr(result.err, "5 done, 0 failed"));
     assert_int_equal(
-        ts_int(f.sql, "SELECT (SELECT count(*) FROM pgqrs_archive) + (SELECT count(*) FROM pgqrs_messages)"),
+        ts_int(
+            f.sql,
+            "SELECT (SELECT count(*) FROM pgqrs_archive) + (SELECT count(*) FROM pgqrs_messages)"),
         0);
     ts_result_release(&result);
     fixture_close(&f);

@@ -14,7 +14,8 @@ result_of(struct fixture *f, const char *script)
     ts_sql(f->sql, "TRUNCATE pgqrs_archive");
     fixture_send(f, "{}", NULL);
     fixture_work_off(f, script);
-    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"), 1);
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
+                     1);
     return ts_text(f->sql, "SELECT result FROM pgqrs_archive");
 }
 
@@ -61,8 +62,10 @@ TEST(a_batch_with_one_bad_result_archives_all)
     fixture_open(&f);
     fixture_send_numbers(&f, 40);
     fixture_work_off(&f, "read -r n; case $n in *7) echo '{bad}';; *) echo $n;; esac");
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"{bad}\"'"), 4);
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"), 36);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '\"{bad}\"'"),
+                     4);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = payload"),
+                     36);
     fixture_close(&f);
 }
 
@@ -96,7 +99,9 @@ expect_error(struct fixture *f, const char *script, const char *wanted)
     fixture_send(f, "{}", NULL);
     fixture_work_off(f, script);
     assert_int_equal(
-        ts_int(f->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 2"), 1);
+        ts_int(f->sql,
+               "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 2"),
+        1);
     error = ts_text(f->sql, "SELECT error FROM pgqrs_archive");
     assert_string_equal(error, wanted);
     free(error);
@@ -110,7 +115,8 @@ TEST(a_failure_keeps_the_status_and_the_end_of_standard_error)
     (void)state;
     fixture_open_on(&f, ts_database(), 2);
     expect_error(&f, "exit 3", "exit status 3");
-    expect_error(&f, "echo no such thing >&2; echo not this; exit 1", "exit status 1: no such thing");
+    expect_error(&f, "echo no such thing >&2; echo not this; exit 1",
+                 "exit status 1: no such thing");
     expect_error(&f, "kill -9 $$", "killed by signal 9 (Killed)");
     expect_error(&f, "printf 'a\\377b\\000c' >&2; exit 255",
                  "exit status 255: a\xef\xbf\xbd"
@@ -136,9 +142,8 @@ TEST(a_failure_is_tried_again_until_it_succeeds)
     fixture_open(&f);
     fixture_send(&f, "{}", NULL);
     fixture_work_off(&f, "[ $PGQRS_ATTEMPT -ge 3 ] || exit 1; echo $PGQRS_ATTEMPT");
-    assert_int_equal(ts_int(f.sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND result = '3' AND "
-                            "failed_ct = 2"),
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
+                                   "result = '3' AND failed_ct = 2"),
                      1);
     fixture_close(&f);
 }
@@ -157,9 +162,10 @@ TEST(the_environment_says_which_message_it_is_and_holds_no_secret)
     fixture_work_off(&f, "env | grep -E '^(PGQRS_|PGPASSWORD)|canary' | grep -v TEST | sort");
     unsetenv("PGPASSWORD");
     result = ts_text(f.sql, "SELECT result #>> '{}' FROM pgqrs_archive");
-    wanted = ts_text(f.sql, "SELECT format(E'PGQRS_ATTEMPT=1\\nPGQRS_HEADERS=\\nPGQRS_LEASE_TOKEN=%%s\\n"
-                            "PGQRS_MESSAGE_ID=%%s\\nPGQRS_QUEUE=jobs\\nPGQRS_TYPE=a ''type''; $(x)', "
-                            "lease_token, id) FROM pgqrs_archive");
+    wanted =
+        ts_text(f.sql, "SELECT format(E'PGQRS_ATTEMPT=1\\nPGQRS_HEADERS=\\nPGQRS_LEASE_TOKEN=%%s\\n"
+                       "PGQRS_MESSAGE_ID=%%s\\nPGQRS_QUEUE=jobs\\nPGQRS_TYPE=a ''type''; $(x)', "
+                       "lease_token, id) FROM pgqrs_archive");
     assert_string_equal(result, wanted);
     free(result);
     free(wanted);
@@ -179,13 +185,15 @@ TEST(a_child_need_not_read_its_input)
     memcpy(payload + 900000, "\"", 2);
     for (int i = 0; i < 4; i++)
         fixture_send(&f, payload, NULL);
-    fixture_work_off(&f,
-                     "case $PGQRS_MESSAGE_ID in *[02468]) sleep 0.3;; *) exec <&-; sleep 0.3;; esac; echo 1");
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '1' AND read_ct = 1"),
-                     4);
+    fixture_work_off(
+        &f,
+        "case $PGQRS_MESSAGE_ID in *[02468]) sleep 0.3;; *) exec <&-; sleep 0.3;; esac; echo 1");
+    assert_int_equal(
+        ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '1' AND read_ct = 1"), 4);
     fixture_send(&f, payload, NULL);
     fixture_work_off(&f, "wc -c");
-    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '900001'"), 1);
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_archive WHERE result = '900001'"),
+                     1);
     free(payload);
     fixture_close(&f);
 }
@@ -211,7 +219,9 @@ TEST(a_grandchild_that_holds_the_pipes_delays_nobody)
 static void
 run_work(struct fixture *f, const char *queue, const char *program, ts_result *result)
 {
-    const char *const argv[] = { ts_command(), "work", queue, "--until-empty", "--", program, NULL };
+    const char *const argv[] = {
+        ts_command(), "work", queue, "--until-empty", "--", program, NULL
+    };
     const char *const env[] = { f->dsn_variable, NULL };
 
     ts_run(&(ts_invocation){ .argv = argv, .env = env }, result);
@@ -253,9 +263,8 @@ TEST(a_program_that_disappears_costs_no_attempt)
     run_work(&f, "jobs", program, &result);
     assert_int_equal(result.exit_code, 69);
     assert_non_null(strstr(result.err, "could not execute"));
-    assert_int_equal(ts_int(f.sql,
-                            "SELECT count(*) FROM pgqrs_messages WHERE failed_ct = 0 AND crash_ct = 0 AND "
-                            "lease_token IS NULL"),
+    assert_int_equal(ts_int(f.sql, "SELECT count(*) FROM pgqrs_messages WHERE failed_ct = 0 AND "
+                                   "crash_ct = 0 AND lease_token IS NULL"),
                      1);
     ts_result_release(&result);
     free(program);

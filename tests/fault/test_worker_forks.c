@@ -1,6 +1,6 @@
 /*
- * A handler forks a child that outlives the connections it got with it: their end does not keep the worker
- * busy.
+ * A handler forks a child that outlives the connections it got with it: their end does not keep the
+ * worker busy.
  */
 #include "running.h"
 
@@ -13,7 +13,8 @@
 
 #define WATCHED_MS 3000
 
-/* Far more turns than an idle worker takes in that time, and far fewer than one takes that never waits. */
+/* Far more turns than an idle worker takes in that time, and far fewer than one takes that never
+ * waits. */
 #define TURNS_MAX 1000
 
 static pid_t child;
@@ -93,8 +94,9 @@ FORK_TEST(a_lost_connection_that_a_child_holds_is_not_watched)
     story_send(s, "{}");
     turn_until_done(s, worker, 1);
     TS_TRUE(child > 0);
-    ts_sql(s->sql, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = "
-                   "current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
+    ts_sql(s->sql,
+           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = "
+           "current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
     while (pgqrs_producer_enqueue(s->producer, text("{}"), NULL, NULL, s->err) != PGQRS_OK)
         usleep(10000);
     turn_until_done(s, worker, 2);

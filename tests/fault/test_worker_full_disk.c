@@ -1,8 +1,8 @@
 /*
- * The archive lies in a tablespace whose disk is full: finished jobs are neither run again nor charged a
- * crash, their reports go through when there is room again, and other queues go on meanwhile. The disk is a
- * small one in memory, which only this executable and its server see; without the right to mount one, the
- * tests are skipped.
+ * The archive lies in a tablespace whose disk is full: finished jobs are neither run again nor
+ * charged a crash, their reports go through when there is room again, and other queues go on
+ * meanwhile. The disk is a small one in memory, which only this executable and its server see;
+ * without the right to mount one, the tests are skipped.
  */
 #include "outage.h"
 
@@ -96,10 +96,11 @@ move_archive(struct story *s)
 {
     if (ts_int(s->sql, "SELECT count(*) FROM pg_tablespace WHERE spcname = 'small'") == 0)
         ts_sql(s->sql, "CREATE TABLESPACE small LOCATION '%s/space'", disk);
-    ts_sql(s->sql,
-           "DO $$ DECLARE leaf regclass; BEGIN FOR leaf IN SELECT t.relid FROM pgqrs_queues AS q, "
-           "pg_partition_tree('pgqrs_archive_' || q.id) AS t WHERE q.queue_name = 'jobs' AND t.isleaf LOOP "
-           "EXECUTE format('ALTER TABLE %%s SET TABLESPACE small', leaf); END LOOP; END $$");
+    ts_sql(
+        s->sql,
+        "DO $$ DECLARE leaf regclass; BEGIN FOR leaf IN SELECT t.relid FROM pgqrs_queues AS q, "
+        "pg_partition_tree('pgqrs_archive_' || q.id) AS t WHERE q.queue_name = 'jobs' AND t.isleaf "
+        "LOOP EXECUTE format('ALTER TABLE %%s SET TABLESPACE small', leaf); END LOOP; END $$");
 }
 
 struct full {
@@ -117,8 +118,8 @@ note_event(const pgqrs_event *event, void *arg)
         ts_journal_add(full->words, "%s for want of space", ts_event_name(event->kind));
 }
 
-/* A worker of "jobs" and of "other". Each test has notes of its own: the worker that a failed test leaves behind
- * goes on writing. */
+/* A worker of "jobs" and of "other". Each test has notes of its own: the worker that a failed test
+ * leaves behind goes on writing. */
 static struct full *
 start(struct outage *outage, int64_t *other_id, pgqrs_producer **other)
 {
@@ -146,11 +147,12 @@ start(struct outage *outage, int64_t *other_id, pgqrs_producer **other)
 static void
 expect_other_goes_on(struct story *s, pgqrs_producer *other, int64_t other_id)
 {
-    long long before = ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive_%lld", (long long)other_id);
+    long long before =
+        ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive_%lld", (long long)other_id);
 
     TS_OK(pgqrs_producer_enqueue(other, text("{}"), NULL, NULL, s->err), s->err);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = %lld FROM pgqrs_archive_%lld", before + 1,
-                  (long long)other_id);
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = %lld FROM pgqrs_archive_%lld",
+                  before + 1, (long long)other_id);
 }
 
 static int
@@ -181,7 +183,8 @@ OUTAGE_TEST(what_is_finished_waits_for_room_and_others_go_on)
     expect_other_goes_on(s, other, other_id);
     ts_outcome_expect_no_crash(s->sql);
     clear_disk();
-    ts_outcome_await(s->sql, JOBS + 2, "outcome = 'done' AND read_ct = 1 AND failed_ct = 0 AND crash_ct = 0");
+    ts_outcome_await(s->sql, JOBS + 2,
+                     "outcome = 'done' AND read_ct = 1 AND failed_ct = 0 AND crash_ct = 0");
     ts_tally_expect_once(full->tally, JOBS + 2);
     pgqrs_producer_close(other);
 }
@@ -203,7 +206,8 @@ OUTAGE_TEST(what_finds_no_room_for_long_becomes_a_failure_that_says_why)
     story_send(s, "{}");
     ts_journal_await(full->words, "TROUBLE for want of space", 1);
     expect_other_goes_on(s, other, other_id);
-    ts_wait_until(s->sql, 4 * TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM " HELD " WHERE failed_ct >= 1");
+    ts_wait_until(s->sql, 4 * TS_OUTCOME_WAIT_MS,
+                  "SELECT count(*) = 1 FROM " HELD " WHERE failed_ct >= 1");
     ts_journal_await(full->words, "FAILED for want of space", 1);
     ts_outcome_expect_no_crash(s->sql);
     expect_other_goes_on(s, other, other_id);

@@ -1,6 +1,7 @@
 /*
- * A network that forgot the connections that are open, without telling either end, and takes new ones: what
- * waits for an answer waits for a share of the lease, however long an operation may take.
+ * A network that forgot the connections that are open, without telling either end, and takes new
+ * ones: what waits for an answer waits for a share of the lease, however long an operation may
+ * take.
  */
 #include "running.h"
 
@@ -96,7 +97,8 @@ RUNNING_TEST(what_is_finished_is_reported)
     n.options.prefetch_max = -1;
     story_send(s, "{}");
     start(s, &n);
-    for (int64_t until = story_now_ms() + TS_OUTCOME_WAIT_MS; ts_tally_started(n.tally) < 1; usleep(2000))
+    for (int64_t until = story_now_ms() + TS_OUTCOME_WAIT_MS; ts_tally_started(n.tally) < 1;
+         usleep(2000))
         TS_TRUE(story_now_ms() < until);
     ts_proxy_forget(n.proxy);
     ts_outcome_await(s->sql, 1, "outcome = 'done' AND read_ct = 1 AND crash_ct = 0");

@@ -1,6 +1,6 @@
 /*
- * Handlers that do what no handler should: end the process, hang, fork, take all memory. Each harms its own
- * message, and no other.
+ * Handlers that do what no handler should: end the process, hang, fork, take all memory. Each harms
+ * its own message, and no other.
  */
 #include "running.h"
 
@@ -55,8 +55,8 @@ dismiss(ts_process *process)
     ts_kill(process, SIGTERM);
     ts_wait(process, RUNNING_WAIT_MS, &result);
     if (result.exit_code != 0)
-        ts_fail("the worker ended with %d (signal %d):\n%s\n%s", result.exit_code, result.signal, result.out,
-                result.err);
+        ts_fail("the worker ended with %d (signal %d):\n%s\n%s", result.exit_code, result.signal,
+                result.out, result.err);
     ts_result_release(&result);
 }
 
@@ -64,8 +64,8 @@ static long long
 archived(struct story *s, const char *queue)
 {
     return ts_int(s->sql,
-                  "SELECT count(*) FROM pgqrs_archive JOIN pgqrs_queues AS q ON q.id = queue_id WHERE "
-                  "queue_name = '%s'",
+                  "SELECT count(*) FROM pgqrs_archive JOIN pgqrs_queues AS q ON q.id = queue_id "
+                  "WHERE queue_name = '%s'",
                   queue);
 }
 
@@ -74,8 +74,8 @@ expect_one_death(struct story *s, const struct ward *ward)
 {
     /* The poison is dead after exactly three deliveries, */
     assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM ledger AS l JOIN pgqrs_archive AS a USING (id) WHERE "
-                            "a.payload = '\"%s\"' AND what = 'began'",
+                            "SELECT count(*) FROM ledger AS l JOIN pgqrs_archive AS a USING (id) "
+                            "WHERE a.payload = '\"%s\"' AND what = 'began'",
                             ward->poison),
                      3);
     assert_int_equal(ts_int(s->sql,
@@ -89,7 +89,8 @@ expect_one_death(struct story *s, const struct ward *ward)
 static long long
 innocent_deaths(struct story *s)
 {
-    return ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND payload = '2'");
+    return ts_int(s->sql,
+                  "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND payload = '2'");
 }
 
 /* Lets each kind of poison loose among others, in a queue of its own. */
@@ -124,7 +125,8 @@ poison_all(struct story *s, int concurrency, int prefetch_max)
             over += archived(s, wards[i].poison) == INNOCENT + 1;
         }
         if (story_now_ms() > until)
-            ts_fail("after a minute %lld messages are not at their end, of them\n%s", story_stored(s),
+            ts_fail("after a minute %lld messages are not at their end, of them\n%s",
+                    story_stored(s),
                     ts_text(s->sql, "SELECT string_agg(m::text, E'\\n') FROM pgqrs_messages AS m"));
         usleep(20000);
     }
@@ -153,18 +155,20 @@ WARD_TEST(a_handler_that_ends_the_process_harms_only_its_own_message)
 
     poison_all(s, 1, -1);
     assert_int_equal(innocent_deaths(s), 0);
-    assert_int_equal(ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 0);
+    assert_int_equal(
+        ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 0);
 }
 
 WARD_TEST(what_was_in_flight_beside_it_does_not_die_with_it)
 {
     struct story *s = *state;
 
-    /* Those beside it are charged with the crash as well, since nobody can tell whose it was. But the last
-     * one that they would survive they are run alone. */
+    /* Those beside it are charged with the crash as well, since nobody can tell whose it was. But
+     * the last one that they would survive they are run alone. */
     poison_all(s, 4, 0);
     assert_int_equal(innocent_deaths(s), 0);
-    assert_in_range(ts_int(s->sql, "SELECT max(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 1, 2);
+    assert_in_range(
+        ts_int(s->sql, "SELECT max(crash_ct) FROM pgqrs_archive WHERE outcome = 'done'"), 1, 2);
 }
 
 WARD_TEST(a_handler_that_hangs_costs_its_thread_and_nothing_else)
@@ -179,8 +183,8 @@ WARD_TEST(a_handler_that_hangs_costs_its_thread_and_nothing_else)
     process = ts_worker_spawn(
         &(ts_worker_setup){ .dsn = s->dsn, .timeout_ms = 500, .max_attempts = 2, .grace_ms = 300 });
     running_await(s, INNOCENT + 1);
-    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'dead' AND "
-                                    "payload = '\"hang\"' AND crash_ct = 0"),
+    assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'dead' "
+                                    "AND payload = '\"hang\"' AND crash_ct = 0"),
                      2);
     /* Two of the four threads are left. */
     story_send(s, "5");

@@ -1,6 +1,6 @@
 /*
- * A worker that was cut off from the server leaves the leases that ran out meanwhile to their holders for a
- * while: whoever was cut off with it comes back and extends them.
+ * A worker that was cut off from the server leaves the leases that ran out meanwhile to their
+ * holders for a while: whoever was cut off with it comes back and extends them.
  */
 #include "running.h"
 
@@ -29,20 +29,20 @@ start_behind(struct story *s, pgqrs_client *client, ts_journal *events)
     return worker;
 }
 
-/* No new connection is let through, and the old ones end: the one that is used, and then all others. */
+/* No new connection is let through, and the old ones end: the one that is used, and then all
+ * others. */
 static void
 cut_off(struct story *s, ts_proxy *proxy, ts_journal *events)
 {
     ts_proxy_arm(proxy, TS_PROXY_TO_SERVER, 0, TS_PROXY_REFUSE);
     ts_journal_await(events, "TROUBLE", 1);
-    ts_sql(s->sql,
-           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE application_name = '" NAME
-           "'");
+    ts_sql(s->sql, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE "
+                   "application_name = '" NAME "'");
     ts_journal_await(events, "DISCONNECTED", 1);
 }
 
-/* Two of each lane. After the outage the worker works, but takes none of them. One of each is extended and
- * finished by its holder; the other one is taken at last. */
+/* Two of each lane. After the outage the worker works, but takes none of them. One of each is
+ * extended and finished by its holder; the other one is taken at last. */
 RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders)
 {
     struct story *s = *state;
@@ -84,19 +84,20 @@ RUNNING_TEST(leases_that_ran_out_in_an_outage_are_left_to_their_holders)
     free(dsn);
 }
 
-/* From now on the server refuses to send {"bad": ...} of the held lane, as it refuses what is too large, and
- * at once. */
+/* From now on the server refuses to send {"bad": ...} of the held lane, as it refuses what is too
+ * large, and at once. */
 static void
 make_unreadable(struct story *s)
 {
-    ts_sql(s->sql,
-           "CREATE FUNCTION too_large() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-           "RAISE EXCEPTION 'too large' USING ERRCODE = 'program_limit_exceeded'; END $$;"
-           "CREATE TRIGGER too_large BEFORE UPDATE ON " HELD " FOR EACH ROW WHEN (NEW.payload ? 'bad' AND "
-           "current_query() LIKE '%%RETURNING m.id, m.payload%%') EXECUTE FUNCTION too_large()");
+    ts_sql(s->sql, "CREATE FUNCTION too_large() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+                   "RAISE EXCEPTION 'too large' USING ERRCODE = 'program_limit_exceeded'; END $$;"
+                   "CREATE TRIGGER too_large BEFORE UPDATE ON " HELD
+                   " FOR EACH ROW WHEN (NEW.payload ? 'bad' AND current_query() LIKE '%%RETURNING "
+                   "m.id, m.payload%%') EXECUTE FUNCTION too_large()");
 }
 
-/* It is claimed without being read, and that is no way to a lease either: one that would come first. */
+/* It is claimed without being read, and that is no way to a lease either: one that would come
+ * first. */
 RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out)
 {
     struct story *s = *state;
@@ -112,11 +113,13 @@ RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out)
     cut_off(s, proxy, events);
     story_send_priority(s, 5);
     lease = story_take_one(s, holder);
-    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 1 FROM " HELD " WHERE vt < clock_timestamp()");
+    ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                  "SELECT count(*) = 1 FROM " HELD " WHERE vt < clock_timestamp()");
     ts_sql(s->sql, "INSERT INTO " HELD " (payload, priority) VALUES ('{\"bad\": 1}', 5)");
     ts_proxy_pass(proxy);
     ts_outcome_await(s->sql, 1, "outcome = 'dead'");
-    ts_outcome_expect(s->sql, 1, "outcome = 'dead' AND payload ? 'bad' AND error LIKE '%too large%'");
+    ts_outcome_expect(s->sql, 1,
+                      "outcome = 'dead' AND payload ? 'bad' AND error LIKE '%too large%'");
     TS_OK(pgqrs_consumer_archive(holder, lease, (pgqrs_slice){ NULL, 0 }, s->err), s->err);
     ts_outcome_expect(s->sql, 1, "outcome = 'done' AND crash_ct = 0 AND read_ct = 1");
     running_end(s, worker);

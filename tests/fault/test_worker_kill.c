@@ -1,6 +1,6 @@
 /*
- * Worker processes die by SIGKILL at random moments: nothing is lost, nothing is archived twice, and what a
- * dead one held is at work again within a second and a half of the end of its lease.
+ * Worker processes die by SIGKILL at random moments: nothing is lost, nothing is archived twice,
+ * and what a dead one held is at work again within a second and a half of the end of its lease.
  *
  * 40 kills; PGQRS_TEST_SCALE=5 makes it 200. PGQRS_TEST_SEED repeats the choices of a run.
  */
@@ -15,17 +15,21 @@
 #define RECOVERY_MS 1500
 
 /* Leases as they are just after a kill: those of the dead end at that time. */
-#define SNAPSHOT                                                                                             \
-    "INSERT INTO snapshots SELECT id, lease_token, vt, clock_timestamp() FROM pgqrs_messages "               \
+#define SNAPSHOT                                                                                   \
+    "INSERT INTO snapshots SELECT id, lease_token, vt, clock_timestamp() FROM pgqrs_messages "     \
     "WHERE lease_token IS NOT NULL"
 
-/* For each lease under which the message was not finished: from its last end that was seen to the next time
- * that the message was begun under another one. Negative where it was given back earlier. */
-#define WORST_RECOVERY                                                                                       \
-    "SELECT coalesce(max(extract(epoch FROM began - ends) * 1000)::bigint, 0) FROM ("                        \
-    "SELECT s.ends, (SELECT min(l.at) FROM ledger AS l WHERE l.id = s.id AND l.token <> s.token AND "        \
-    "l.what = 'began' AND l.at > s.seen) AS began FROM (SELECT id, token, max(ends) AS ends, min(at) AS "    \
-    "seen FROM snapshots GROUP BY id, token) AS s WHERE NOT EXISTS (SELECT FROM pgqrs_archive AS a WHERE "   \
+/* For each lease under which the message was not finished: from its last end that was seen to the
+ * next time that the message was begun under another one. Negative where it was given back
+ * earlier. */
+#define WORST_RECOVERY                                                                             \
+    "SELECT coalesce(max(extract(epoch FROM began - ends) * 1000)::bigint, 0) FROM ("              \
+    "SELECT s.ends, (SELECT min(l.at) FROM ledger AS l WHERE l.id = s.id AND l.token <> s.token "  \
+    "AND "                                                                                         \
+    "l.what = 'began' AND l.at > s.seen) AS began FROM (SELECT id, token, max(ends) AS ends, "     \
+    "min(at) AS "                                                                                  \
+    "seen FROM snapshots GROUP BY id, token) AS s WHERE NOT EXISTS (SELECT FROM pgqrs_archive AS " \
+    "a WHERE "                                                                                     \
     "a.id = s.id AND a.lease_token = s.token)) AS r"
 
 static int
@@ -38,8 +42,9 @@ open_for_kills(void **state)
     options.max_crashes = 1000;
     result = story_open_with(state, &options);
     s = *state;
-    ts_sql(s->sql, "DROP TABLE IF EXISTS ledger, snapshots; "
-                   "CREATE TABLE snapshots (id bigint, token bigint, ends timestamptz, at timestamptz)");
+    ts_sql(s->sql,
+           "DROP TABLE IF EXISTS ledger, snapshots; "
+           "CREATE TABLE snapshots (id bigint, token bigint, ends timestamptz, at timestamptz)");
     ts_ledger_create(s->sql);
     return result;
 }
@@ -52,7 +57,8 @@ spawn(const struct story *s)
     return ts_worker_spawn(&(ts_worker_setup){ .dsn = s->dsn, .lease_ms = LEASE_MS });
 }
 
-/* Work for about a third of the threads, until the time is over. Returns how many messages were sent. */
+/* Work for about a third of the threads, until the time is over. Returns how many messages were
+ * sent. */
 static int
 feed(struct story *s, int64_t ms, uint64_t *random)
 {
@@ -78,14 +84,15 @@ kill_and_replace(struct story *s, ts_process **victim)
     ts_kill(*victim, SIGKILL);
     ts_wait(*victim, RUNNING_WAIT_MS, &result);
     if (result.signal != SIGKILL)
-        ts_fail("a worker had ended with %d before it was killed:\n%s\n%s", result.exit_code, result.out,
-                result.err);
+        ts_fail("a worker had ended with %d before it was killed:\n%s\n%s", result.exit_code,
+                result.out, result.err);
     ts_result_release(&result);
     ts_sql(s->sql, SNAPSHOT);
     *victim = spawn(s);
 }
 
-/* Returns the longest time in milliseconds from the end of a dead worker's lease to the next attempt. */
+/* Returns the longest time in milliseconds from the end of a dead worker's lease to the next
+ * attempt. */
 static long long
 kill_again_and_again(struct story *s)
 {
@@ -117,11 +124,11 @@ kill_again_and_again(struct story *s)
     crowd_check_archive(s->sql, sent);
     assert_int_equal(ts_int(s->sql, "SELECT count(DISTINCT id) FROM ledger"), sent);
     worst = ts_int(s->sql, WORST_RECOVERY);
-    print_message("%d kills, %d messages, %lld begun more than once, crashes counted %lld, worst recovery "
-                  "%lld ms after the lease\n",
+    print_message("%d kills, %d messages, %lld begun more than once, crashes counted %lld, worst "
+                  "recovery %lld ms after the lease\n",
                   kills, sent,
-                  ts_int(s->sql, "SELECT count(*) FROM (SELECT FROM ledger WHERE what = 'began' GROUP BY id "
-                                 "HAVING count(*) > 1) AS repeated"),
+                  ts_int(s->sql, "SELECT count(*) FROM (SELECT FROM ledger WHERE what = 'began' "
+                                 "GROUP BY id HAVING count(*) > 1) AS repeated"),
                   ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive"), worst);
     assert_true(ts_int(s->sql, "SELECT sum(crash_ct) FROM pgqrs_archive") > 0);
     return worst;

@@ -1,6 +1,6 @@
 /*
- * Somebody locks a table or a row of one queue: the leases and the messages that have nothing to do with it
- * go on.
+ * Somebody locks a table or a row of one queue: the leases and the messages that have nothing to do
+ * with it go on.
  */
 #include "running.h"
 
@@ -46,15 +46,16 @@ add_locked_queue(struct story *s, struct locked *l, int number)
     TS_OK(pgqrs_producer_open(s->client, text(name), NULL, &producer, s->err), s->err);
     TS_OK(pgqrs_producer_enqueue(producer, text("{}"), NULL, NULL, s->err), s->err);
     for (int i = 0; i < DELAYED; i++)
-        TS_OK(pgqrs_producer_enqueue_delayed(producer, text("{}"), LEASE_MS / 2, NULL, s->err), s->err);
+        TS_OK(pgqrs_producer_enqueue_delayed(producer, text("{}"), LEASE_MS / 2, NULL, s->err),
+              s->err);
     running_add(s, l->worker, name, &l->queue, running_at_gate, l->gate);
     pgqrs_producer_close(producer);
     free(name);
     return id;
 }
 
-/* Waits until the lease of message `id`, in the table `messages`, has been extended for so long that it would
- * have run out twice, and asserts that its handler was not told to give up. */
+/* Waits until the lease of message `id`, in the table `messages`, has been extended for so long
+ * that it would have run out twice, and asserts that its handler was not told to give up. */
 static void
 await_extended(struct story *s, const struct locked *l, const char *messages, int64_t id)
 {
@@ -63,7 +64,8 @@ await_extended(struct story *s, const struct locked *l, const char *messages, in
 
     do {
         if (ts_journal_count(l->journal, told) > 0)
-            ts_fail("the handler of message %lld, which is not locked, was told to give up", (long long)id);
+            ts_fail("the handler of message %lld, which is not locked, was told to give up",
+                    (long long)id);
         if (story_now_ms() > until)
             ts_fail("the lease of message %lld was not extended within %d ms", (long long)id,
                     TS_OUTCOME_WAIT_MS);
@@ -73,7 +75,8 @@ await_extended(struct story *s, const struct locked *l, const char *messages, in
     free(told);
 }
 
-/* One table each, as VACUUM FULL and REINDEX do: with several at once one might deadlock with the worker. */
+/* One table each, as VACUUM FULL and REINDEX do: with several at once one might deadlock with the
+ * worker. */
 RUNNING_TEST(a_locked_queue_does_not_stop_the_others)
 {
     struct story *s = *state;
@@ -90,8 +93,9 @@ RUNNING_TEST(a_locked_queue_does_not_stop_the_others)
     held = story_send(s, "{}");
     ts_gate_await(l.gate, 1 + LOCKED_QUEUES);
     for (int i = 0; i < LOCKED_QUEUES; i++)
-        holders[i] = ts_hold(s->dsn, "LOCK TABLE pgqrs_messages_%lld_ready IN ACCESS EXCLUSIVE MODE",
-                             (long long)ids[i]);
+        holders[i] =
+            ts_hold(s->dsn, "LOCK TABLE pgqrs_messages_%lld_ready IN ACCESS EXCLUSIVE MODE",
+                    (long long)ids[i]);
     await_extended(s, &l, messages, held);
     ts_gate_open(l.gate);
     for (int i = 2; i <= 4; i++) {
@@ -118,8 +122,8 @@ RUNNING_TEST(a_locked_message_costs_no_other_lease)
     TS_OK(pgqrs_worker_start(l.worker, s->err), s->err);
     story_send_many(s, JOBS, ids);
     ts_gate_await(l.gate, JOBS);
-    holder =
-        ts_hold(s->dsn, "UPDATE pgqrs_messages SET priority = priority WHERE id = %lld", (long long)ids[0]);
+    holder = ts_hold(s->dsn, "UPDATE pgqrs_messages SET priority = priority WHERE id = %lld",
+                     (long long)ids[0]);
     for (int i = 1; i < JOBS; i++)
         await_extended(s, &l, "pgqrs_messages", ids[i]);
     /* Nor does it keep them from being reported, and new ones from coming. */

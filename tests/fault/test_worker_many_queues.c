@@ -1,6 +1,6 @@
 /*
- * Many queues in one worker, over a network whose round trips take long: what has a deadline goes first, and
- * each queue gets its turn.
+ * Many queues in one worker, over a network whose round trips take long: what has a deadline goes
+ * first, and each queue gets its turn.
  */
 #include "running.h"
 
@@ -46,7 +46,8 @@ fill(struct story *s, int queues, size_t count, int32_t priority)
 
         TS_OK(pgqrs_queue_create(s->client, text(name), NULL, NULL, s->err), s->err);
         TS_OK(pgqrs_producer_open(s->client, text(name), NULL, &producer, s->err), s->err);
-        TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, options, count, NULL, s->err), s->err);
+        TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, options, count, NULL, s->err),
+              s->err);
         pgqrs_producer_close(producer);
         free(name);
     }

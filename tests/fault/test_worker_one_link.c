@@ -1,6 +1,7 @@
 /*
- * The server grants a worker fewer connections than it would like, or not all that it asks there: it works
- * with what it has, says what is missing, and does not take what it does not know for nothing to do.
+ * The server grants a worker fewer connections than it would like, or not all that it asks there:
+ * it works with what it has, says what is missing, and does not take what it does not know for
+ * nothing to do.
  */
 #include "running.h"
 
@@ -99,7 +100,8 @@ RUNNING_TEST(it_is_not_idle_before_it_knows)
     do {
         idle = pgqrs_worker_is_idle(worker);
         usleep(2000);
-    } while (!idle && story_now_ms() < until && ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive") == 0);
+    } while (!idle && story_now_ms() < until &&
+             ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive") == 0);
     ts_outcome_expect(s->sql, 1, "outcome = 'done'");
     end(s, &l, worker);
 }
@@ -116,8 +118,9 @@ RUNNING_TEST(it_goes_on_when_it_loses_the_second_connection)
     running_await_asleep(s, 1);
     limit_connections(s, 1);
     ts_sql(s->sql,
-           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" ROLE "' AND "
-           "pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock')");
+           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" ROLE
+           "' AND pid NOT IN (SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND mode = "
+           "'ShareLock')");
     ts_journal_await(l.words, "told the limit", 1);
     story_send_priority(s, 7);
     send_later(s);

@@ -1,6 +1,6 @@
 /*
- * The server is away for longer than a lease: those who worked meanwhile are there, and are not charged a
- * crash.
+ * The server is away for longer than a lease: those who worked meanwhile are there, and are not
+ * charged a crash.
  */
 #include "outage.h"
 
@@ -26,8 +26,8 @@ start_two(struct outage *outage, ts_gate *gate)
     ts_sql(outage->story.sql, "CHECKPOINT");
 }
 
-/* The server is there again. Nothing is started elsewhere in a time in which each lease would have run out
- * again. */
+/* The server is there again. Nothing is started elsewhere in a time in which each lease would have
+ * run out again. */
 static void
 expect_no_harm(struct outage *outage, ts_gate *gate)
 {

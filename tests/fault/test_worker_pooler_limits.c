@@ -1,7 +1,7 @@
 /*
- * A pooler in front of the server has fewer sessions than a worker would like, or takes fewer clients: the
- * worker works with what it gets, says what is missing, and is not idle before it knows that there is nothing
- * to do.
+ * A pooler in front of the server has fewer sessions than a worker would like, or takes fewer
+ * clients: the worker works with what it gets, says what is missing, and is not idle before it
+ * knows that there is nothing to do.
  */
 #include "running.h"
 
@@ -48,7 +48,8 @@ start_pooler(const char *dsn, const char *mode, const char *sessions, const char
 static struct pooled
 begin(struct story *s, const char *mode, const char *sessions, const char *clients)
 {
-    struct pooled p = { .pooler = start_pooler(s->dsn, mode, sessions, clients), .words = ts_journal_new() };
+    struct pooled p = { .pooler = start_pooler(s->dsn, mode, sessions, clients),
+                        .words = ts_journal_new() };
 
     p.client = ts_client(ts_pgbouncer_dsn(p.pooler), "connection_timeout_seconds", "2", NULL);
     return p;
@@ -101,9 +102,11 @@ expect_not_idle_before(struct story *s, pgqrs_worker *worker, int done)
     assert_int_equal(count, done);
 }
 
-/* A worker whose second connection cannot be had does everything over the first one, and says why. */
+/* A worker whose second connection cannot be had does everything over the first one, and says
+ * why. */
 static void
-expect_all_done_with_one(struct story *s, const char *sessions, const char *clients, const char *words)
+expect_all_done_with_one(struct story *s, const char *sessions, const char *clients,
+                         const char *words)
 {
     struct pooled p = begin(s, "session", sessions, clients);
     pgqrs_worker *worker;
@@ -119,7 +122,8 @@ expect_all_done_with_one(struct story *s, const char *sessions, const char *clie
 
 RUNNING_TEST(a_session_that_is_waited_for_keeps_no_message)
 {
-    expect_all_done_with_one(*state, "2", "300", "told that it waits"); /* one session is the client's */
+    /* One session is the client's. */
+    expect_all_done_with_one(*state, "2", "300", "told that it waits");
 }
 
 RUNNING_TEST(a_connection_that_is_refused_keeps_no_message)

@@ -1,6 +1,6 @@
 /*
- * A database that is read-only for a while, as managed services make it when the disk is nearly full:
- * sessions that began in that time stay read-only when it is over, so they are not kept.
+ * A database that is read-only for a while, as managed services make it when the disk is nearly
+ * full: sessions that began in that time stay read-only when it is over, so they are not kept.
  */
 #include "running.h"
 
@@ -10,17 +10,18 @@
 static void
 make_read_only(struct story *s)
 {
-    ts_sql(s->sql, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET default_transaction_read_only = on', "
-                   "current_database()); END $$");
-    ts_sql(s->sql, "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = "
-                   "current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
+    ts_sql(s->sql, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I SET "
+                   "default_transaction_read_only = on', current_database()); END $$");
+    ts_sql(s->sql,
+           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = "
+           "current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()");
 }
 
 static void
 make_writable(struct story *s)
 {
-    ts_sql(s->sql, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I RESET default_transaction_read_only', "
-                   "current_database()); END $$");
+    ts_sql(s->sql, "DO $$ BEGIN EXECUTE format('ALTER DATABASE %%I RESET "
+                   "default_transaction_read_only', current_database()); END $$");
 }
 
 static int
@@ -67,8 +68,8 @@ READ_ONLY_TEST(a_worker_works_again_when_it_is_over)
     worker = running_start(s, &options, NULL, running_done, NULL);
     ts_outcome_await(s->sql, 1, "outcome = 'done'");
     make_read_only(s);
-    ts_sql(s->sql,
-           "INSERT INTO pgqrs_messages (queue_id, lane, payload) SELECT id, 'r', '{}' FROM pgqrs_queues");
+    ts_sql(s->sql, "INSERT INTO pgqrs_messages (queue_id, lane, payload) SELECT id, 'r', '{}' FROM "
+                   "pgqrs_queues");
     ts_journal_await(journal, "told why", 1);
     make_writable(s);
     ts_outcome_await(s->sql, 2, "outcome = 'done'");
@@ -85,7 +86,8 @@ READ_ONLY_TEST(a_producer_stores_again_when_it_is_over)
 
     make_read_only(s);
     for (int i = 0; i < 3; i++) {
-        assert_int_not_equal(pgqrs_producer_enqueue(s->producer, text("{}"), NULL, NULL, s->err), PGQRS_OK);
+        assert_int_not_equal(pgqrs_producer_enqueue(s->producer, text("{}"), NULL, NULL, s->err),
+                             PGQRS_OK);
         story_expect_message(s, "read-only");
     }
     make_writable(s);
@@ -105,11 +107,12 @@ READ_ONLY_TEST(a_producer_copies_again_when_it_is_over)
         payloads[i] = text("{}");
     make_read_only(s);
     for (int i = 0; i < 3; i++)
-        assert_int_not_equal(pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 200, NULL, s->err),
-                             PGQRS_OK);
+        assert_int_not_equal(
+            pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 200, NULL, s->err), PGQRS_OK);
     make_writable(s);
     until = story_now_ms() + TS_OUTCOME_WAIT_MS;
-    while (pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 200, NULL, s->err) != PGQRS_OK) {
+    while (pgqrs_producer_enqueue_batch(s->producer, payloads, NULL, 200, NULL, s->err) !=
+           PGQRS_OK) {
         if (story_now_ms() > until)
             ts_fail("a batch was still refused: %s", pgqrs_error_message(s->err));
         usleep(50000);
@@ -126,7 +129,8 @@ READ_ONLY_TEST(a_consumer_takes_again_when_it_is_over)
     story_send(s, "{}");
     make_read_only(s);
     for (int i = 0; i < 3; i++)
-        assert_int_not_equal(pgqrs_consumer_dequeue_batch(s->consumer, 1, NULL, &list, s->err), PGQRS_OK);
+        assert_int_not_equal(pgqrs_consumer_dequeue_batch(s->consumer, 1, NULL, &list, s->err),
+                             PGQRS_OK);
     make_writable(s);
     until = story_now_ms() + TS_OUTCOME_WAIT_MS;
     while (pgqrs_consumer_dequeue_batch(s->consumer, 1, NULL, &list, s->err) != PGQRS_OK) {

@@ -27,7 +27,8 @@ static void
 end_sessions(struct story *s)
 {
     ts_sql(s->sql,
-           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" ROLE "'");
+           "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE usename = '" ROLE
+           "'");
 }
 
 RUNNING_TEST(each_new_reason_is_told)

@@ -1,7 +1,7 @@
 /*
- * The server does not take the report of a finished job: the job is not run again while its report is
- * repeated, nobody is charged a crash, and other messages go on. What is refused again and again becomes a
- * failure that says why.
+ * The server does not take the report of a finished job: the job is not run again while its report
+ * is repeated, nobody is charged a crash, and other messages go on. What is refused again and again
+ * becomes a failure that says why.
  */
 #include "running.h"
 
@@ -45,7 +45,8 @@ refused_begin(struct story *s)
 
     TS_TRUE(count++ < TESTS_MAX);
     *r = (struct refused){ .story = s, .tally = ts_tally_new(0), .words = ts_journal_new() };
-    r->archive = ts_text(s->sql, "SELECT 'pgqrs_archive_' || id FROM pgqrs_queues WHERE queue_name = 'jobs'");
+    r->archive = ts_text(
+        s->sql, "SELECT 'pgqrs_archive_' || id FROM pgqrs_queues WHERE queue_name = 'jobs'");
     r->options = (pgqrs_worker_options)PGQRS_WORKER_OPTIONS_INIT;
     r->queue = (pgqrs_worker_queue_options)PGQRS_WORKER_QUEUE_OPTIONS_INIT;
     r->options.on_event = note_event;
@@ -98,7 +99,8 @@ RUNNING_TEST(what_is_always_refused_becomes_a_failure_that_says_why)
     ts_outcome_await(s->sql, 1, "outcome = 'dead'");
     ts_outcome_await(s->sql, 5, "outcome = 'done'");
     ts_outcome_expect(
-        s->sql, 1, "outcome = 'dead' AND crash_ct = 0 AND failed_ct = 2 AND error LIKE '%" TS_REFUSAL "%'");
+        s->sql, 1,
+        "outcome = 'dead' AND crash_ct = 0 AND failed_ct = 2 AND error LIKE '%" TS_REFUSAL "%'");
     assert_int_equal(atomic_load(&r->tally->starts[bad]), 2);
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
 }
@@ -138,10 +140,12 @@ RUNNING_TEST(a_locked_archive_does_not_stop_another_queue)
     story_send_many(s, 4, NULL);
     ts_hold_await(holder, 1);
     TS_OK(pgqrs_producer_enqueue(other, text("{}"), NULL, NULL, s->err), s->err);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive_%d", (int)other_id);
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM pgqrs_archive_%d",
+                  (int)other_id);
     ts_sql(s->sql, "SELECT pg_sleep(%d)", LOCKED_SECONDS);
     TS_OK(pgqrs_producer_enqueue(other, text("{}"), NULL, NULL, s->err), s->err);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 2 FROM pgqrs_archive_%d", (int)other_id);
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 2 FROM pgqrs_archive_%d",
+                  (int)other_id);
     ts_hold_end(holder);
     ts_outcome_await(s->sql, 6, "outcome = 'done' AND read_ct = 1 AND crash_ct = 0");
     ts_tally_expect_once(r->tally, 6);

@@ -1,6 +1,6 @@
 /*
- * A queue that is deleted and made again under the same name is another one, which those that are open take
- * up.
+ * A queue that is deleted and made again under the same name is another one, which those that are
+ * open take up.
  */
 #include "running.h"
 
@@ -111,7 +111,8 @@ RUNNING_TEST(a_producer_of_a_deleted_queue_says_that_there_is_none)
     story_send(s, "{}");
     TS_OK(pgqrs_queue_delete(s->client, text("jobs"), s->err), s->err);
     for (int i = 0; i < 3; i++)
-        TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("{}"), NULL, NULL, s->err), s->err);
+        TS_IS(PGQRS_ENOQUEUE, pgqrs_producer_enqueue(s->producer, text("{}"), NULL, NULL, s->err),
+              s->err);
     TS_OK(pgqrs_queue_create(s->client, text("jobs"), NULL, NULL, s->err), s->err);
     story_send(s, "{}");
     assert_int_equal(story_stored(s), 1);

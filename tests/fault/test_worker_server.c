@@ -1,6 +1,7 @@
 /*
- * The server crashes, and ends sessions, under a worker with much to do: nothing that was confirmed is lost,
- * each message is reported as done once, and none is done twice but under a lease that the server had lost.
+ * The server crashes, and ends sessions, under a worker with much to do: nothing that was confirmed
+ * is lost, each message is reported as done once, and none is done twice but under a lease that the
+ * server had lost.
  *
  * PGQRS_TEST_SEED repeats the choices of a run.
  */
@@ -114,13 +115,14 @@ load_end(struct load *load)
     ts_wait_until(s->sql, 60000, "SELECT count(*) = 0 FROM pgqrs_messages");
     running_end(s, load->worker);
     crowd_check_archive(s->sql, confirmed);
-    assert_int_equal(ts_int(s->sql, "SELECT count(DISTINCT payload) FROM pgqrs_archive"), confirmed);
+    assert_int_equal(ts_int(s->sql, "SELECT count(DISTINCT payload) FROM pgqrs_archive"),
+                     confirmed);
     for (int id = 0; id < MAX_ID; id++) {
         if (load->done[id] > 1)
             ts_fail("message %d was reported as done %d times", id, load->done[id]);
         if (load->worked[id] - load->done[id] > load->lost[id])
-            ts_fail("message %d was worked on %d times, and only %d leases were lost", id, load->worked[id],
-                    load->lost[id]);
+            ts_fail("message %d was worked on %d times, and only %d leases were lost", id,
+                    load->worked[id], load->lost[id]);
         again += load->worked[id] > 1;
     }
     print_message("%d messages, %d of them worked on again\n", confirmed, again);
@@ -146,8 +148,9 @@ OUTAGE_TEST(it_goes_on_after_crashes_of_the_server)
 }
 
 /* Any of the clients' backends, but the one that looks. */
-#define VICTIM                                                                                               \
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() "       \
+#define VICTIM                                                                                     \
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> "              \
+    "pg_backend_pid() "                                                                            \
     "AND backend_type = 'client backend' ORDER BY random() LIMIT 1"
 
 OUTAGE_TEST(it_goes_on_after_the_death_of_server_processes)
@@ -182,9 +185,10 @@ OUTAGE_TEST(it_goes_on_while_its_sessions_are_ended_again_and_again)
 
     load_await_progress(load);
     for (int64_t until = story_now_ms() + 30000; ended < crowd_scale(60);) {
-        ended += (int)ts_int(outage->story.sql,
-                             "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM (" VICTIM
-                             ") AS victim");
+        ended +=
+            (int)ts_int(outage->story.sql,
+                        "SELECT coalesce(bool_or(pg_terminate_backend(pid)), false) FROM (" VICTIM
+                        ") AS victim");
         TS_TRUE(story_now_ms() < until);
         usleep((useconds_t)crowd_random(&random, 0, 60000));
     }

@@ -1,6 +1,6 @@
 /*
- * The server goes away and comes back: the worker goes on, what was finished meanwhile is reported unless its
- * lease is lost, and a worker that is stopped meanwhile is over in time.
+ * The server goes away and comes back: the worker goes on, what was finished meanwhile is reported
+ * unless its lease is lost, and a worker that is stopped meanwhile is over in time.
  */
 #include "outage.h"
 
@@ -58,8 +58,9 @@ OUTAGE_TEST(a_lease_is_not_trusted_in_an_outage_that_outlasts_it)
     worker = running_start(s, &outage->options, &queue, patient_at_first, handler);
     ts_journal_await(handler, "began", 1);
     ts_sql(s->sql, "SELECT pg_sleep(1.5)"); /* it has been extended by then */
-    left_ms = ts_int(s->sql, "SELECT (extract(epoch FROM vt - clock_timestamp()) * 1000)::bigint FROM "
-                             "pgqrs_messages");
+    left_ms = ts_int(
+        s->sql,
+        "SELECT (extract(epoch FROM vt - clock_timestamp()) * 1000)::bigint FROM pgqrs_messages");
     ts_cluster_freeze(outage->cluster);
     /* Its handler is told while the server, by its clock, still holds the lease. */
     for (int64_t until = story_now_ms() + left_ms; ts_journal_count(handler, "told") == 0;) {
@@ -69,8 +70,8 @@ OUTAGE_TEST(a_lease_is_not_trusted_in_an_outage_that_outlasts_it)
     }
     assert_int_equal(ts_journal_count(handler, "told lease lost"), 1);
     ts_cluster_thaw(outage->cluster);
-    /* What it returns then is taken if nobody has swept the message away by that time; else that is told, and
-     * an attempt of its own does it. */
+    /* What it returns then is taken if nobody has swept the message away by that time; else that is
+     * told, and an attempt of its own does it. */
     ts_journal_await(outage->journal, "DONE", 1);
     running_end(s, worker);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
@@ -103,7 +104,8 @@ OUTAGE_TEST(a_long_outage_does_not_end_the_worker)
     assert_int_equal(ts_journal_count(outage->journal, "DONE"), 20);
 }
 
-/* Asserts that a worker that runs one job and is told to stop now is over within its grace and a bit. */
+/* Asserts that a worker that runs one job and is told to stop now is over within its grace and a
+ * bit. */
 static void
 expect_over_in_time(struct story *s, pgqrs_worker *worker, int64_t grace_ms)
 {

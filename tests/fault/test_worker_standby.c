@@ -1,6 +1,6 @@
 /*
- * Commits wait for a standby that is away: a worker starts and works all the same, and goes on when they are
- * confirmed.
+ * Commits wait for a standby that is away: a worker starts and works all the same, and goes on when
+ * they are confirmed.
  */
 #include "running.h"
 
@@ -10,7 +10,8 @@
 TEST(a_worker_starts_while_commits_wait)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n"), *standby;
-    struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)), .err = pgqrs_error_new() };
+    struct story story = { .dsn = ts_database_on(ts_cluster_server(primary)),
+                           .err = pgqrs_error_new() };
     struct story *s = &story;
     ts_journal *handler = ts_journal_new();
     pgqrs_worker *worker;

@@ -45,11 +45,12 @@ RUNNING_TEST(it_is_over_at_every_stage_of_its_start)
         start_and_stop(s, worker, &random);
         running_forget(worker);
         /* What it had claimed is done or given back. */
-        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL "
-                                        "OR failed_ct + crash_ct > 0"),
+        assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS "
+                                        "NOT NULL OR failed_ct + crash_ct > 0"),
                          0);
     }
-    assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), ROUNDS);
+    assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"),
+                     ROUNDS);
 }
 
 RUNNING_TEST(it_is_over_while_the_network_fails_in_any_way)

@@ -1,6 +1,6 @@
 /*
- * Messages with one crash left are run alone. That is a precaution: it neither stops the others for as long
- * as such a message takes, nor does it bury one that was never started.
+ * Messages with one crash left are run alone. That is a precaution: it neither stops the others for
+ * as long as such a message takes, nor does it bury one that was never started.
  */
 #include "running.h"
 
@@ -16,11 +16,10 @@
 static void
 send_suspects(struct story *s, int count, const char *payload)
 {
-    ts_sql(
-        s->sql,
-        "INSERT INTO pgqrs_messages (queue_id, lane, payload, read_ct, crash_ct) SELECT id, 'h', '%s', 2, 2 "
-        "FROM pgqrs_queues, generate_series(1, %d)",
-        payload, count);
+    ts_sql(s->sql,
+           "INSERT INTO pgqrs_messages (queue_id, lane, payload, read_ct, crash_ct) SELECT id, "
+           "'h', '%s', 2, 2 FROM pgqrs_queues, generate_series(1, %d)",
+           payload, count);
 }
 
 /* How many suspects have begun, and whether they may end. */
@@ -70,10 +69,11 @@ SUSPECTS_TEST(others_go_on_beside_a_suspect_that_takes_long)
     story_send_many(s, 50, NULL);
     ts_outcome_await(s->sql, 50, "crash_ct = 0 AND outcome = 'done' AND read_ct = 1");
     /* It still runs. */
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_messages WHERE crash_ct = 2 AND lease_token IS NOT "
-                            "NULL"),
-                     1);
+    assert_int_equal(
+        ts_int(
+            s->sql,
+            "SELECT count(*) FROM pgqrs_messages WHERE crash_ct = 2 AND lease_token IS NOT NULL"),
+        1);
     atomic_store(&may_end, 1);
     ts_outcome_await(s->sql, 51, "outcome = 'done'");
     running_end(s, worker);
@@ -108,13 +108,14 @@ RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried)
     ts_ledger_create(s->sql);
     long_one = story_send(s, "600000");
     process = ts_worker_spawn(&setup);
-    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = 1 FROM ledger WHERE what = 'began'");
+    ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS,
+                  "SELECT count(*) = 1 FROM ledger WHERE what = 'began'");
     send_suspects(s, SUSPECTS, "1");
     /* They may be claimed, and released at once, or not: there is no need to. */
     until = story_now_ms() + PATIENCE_MS;
     while (story_now_ms() < until &&
-           ts_int(s->sql, "SELECT (count(*) FILTER (WHERE read_ct > 2) > 0 AND count(lease_token) = 0)::int "
-                          "FROM pgqrs_messages WHERE crash_ct = 2") == 0)
+           ts_int(s->sql, "SELECT (count(*) FILTER (WHERE read_ct > 2) > 0 AND count(lease_token) "
+                          "= 0)::int FROM pgqrs_messages WHERE crash_ct = 2") == 0)
         usleep(2000);
     ts_kill(process, SIGKILL);
     ts_wait(process, TS_OUTCOME_WAIT_MS, NULL);

@@ -42,8 +42,8 @@ await_end(ts_process *process)
 
     ts_wait(process, RUNNING_WAIT_MS, &result);
     if (result.exit_code != 0 || strstr(result.out, "over\n") == NULL)
-        ts_fail("the worker ended with %d (signal %d):\n%s\n%s", result.exit_code, result.signal, result.out,
-                result.err);
+        ts_fail("the worker ended with %d (signal %d):\n%s\n%s", result.exit_code, result.signal,
+                result.out, result.err);
     ts_result_release(&result);
 }
 
@@ -58,8 +58,9 @@ terminate(ts_process *process)
 static void
 expect_rest_free(struct story *s)
 {
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL OR "
-                                    "failed_ct > 0 OR crash_ct > 0 OR vt > clock_timestamp()"),
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS NOT NULL OR "
+                            "failed_ct > 0 OR crash_ct > 0 OR vt > clock_timestamp()"),
                      0);
 }
 
@@ -90,7 +91,8 @@ TERM_TEST(what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back)
     process = ts_worker_spawn(&setup);
     running_await(s, IN_FLIGHT + MORE);
     terminate(process);
-    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'ended'"), IN_FLIGHT + MORE);
+    assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'ended'"),
+                     IN_FLIGHT + MORE);
     assert_int_equal(ts_int(s->sql, "SELECT count(DISTINCT id) FROM ledger WHERE what = 'ended'"),
                      IN_FLIGHT + MORE);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
@@ -105,8 +107,8 @@ TERM_TEST(what_the_grace_does_not_suffice_for_is_given_back_uncharged)
     int64_t began_ms;
 
     send_jobs(s, IN_FLIGHT, 100, 10000);
-    process = ts_worker_spawn(
-        &(ts_worker_setup){ .dsn = s->dsn, .concurrency = IN_FLIGHT, .lease_ms = 1000, .grace_ms = 1000 });
+    process = ts_worker_spawn(&(ts_worker_setup){
+        .dsn = s->dsn, .concurrency = IN_FLIGHT, .lease_ms = 1000, .grace_ms = 1000 });
     ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = %d FROM ledger WHERE what = 'began'",
                   IN_FLIGHT);
     began_ms = story_now_ms();
@@ -114,7 +116,8 @@ TERM_TEST(what_the_grace_does_not_suffice_for_is_given_back_uncharged)
     assert_true(story_now_ms() - began_ms < 1000 + 2000);
     expect_rest_free(s);
     assert_in_range(story_stored(s), IN_FLIGHT / 2, IN_FLIGHT - 1);
-    assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), IN_FLIGHT);
+    assert_int_equal(story_stored(s) + ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"),
+                     IN_FLIGHT);
 }
 
 TERM_TEST(leases_are_kept_while_a_process_ends)
@@ -126,7 +129,8 @@ TERM_TEST(leases_are_kept_while_a_process_ends)
 
     /* Given jobs of twice their lease, and a rival who would take what runs out, */
     send_jobs(s, 8, 2200, 3000);
-    process = ts_worker_spawn(&(ts_worker_setup){ .dsn = s->dsn, .concurrency = 8, .lease_ms = 1000 });
+    process =
+        ts_worker_spawn(&(ts_worker_setup){ .dsn = s->dsn, .concurrency = 8, .lease_ms = 1000 });
     ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 8 FROM ledger WHERE what = 'began'");
     rival = running_start(s, NULL, NULL, running_count, &stolen);
     terminate(process);
@@ -156,15 +160,16 @@ TERM_TEST(a_process_that_was_frozen_past_its_lease_changes_nothing)
     /* then its handler knows as soon as it looks. */
     ts_kill(process, SIGCONT);
     ts_wait_output(process, "woke and was told lease lost", RUNNING_WAIT_MS);
-    ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 1 FROM ledger WHERE what = 'told lease lost'");
+    ts_wait_until(s->sql, RUNNING_WAIT_MS,
+                  "SELECT count(*) = 1 FROM ledger WHERE what = 'told lease lost'");
     /* The process works on, */
     story_send(s, "5");
     running_await(s, 2);
     terminate(process);
     /* and what it returned has changed nothing. */
     assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE payload = '1500' AND outcome = 'done' "
-                            "AND read_ct = 2 AND crash_ct = 1 AND lease_token <> %s",
+                            "SELECT count(*) FROM pgqrs_archive WHERE payload = '1500' AND outcome "
+                            "= 'done' AND read_ct = 2 AND crash_ct = 1 AND lease_token <> %s",
                             lost),
                      1);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'ended'"), 1);

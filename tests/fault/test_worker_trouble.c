@@ -1,6 +1,6 @@
 /*
- * What the server refuses, of a report or of a queue, stops nothing else: other messages, other queues, the
- * worker itself go on, and it says what is wrong.
+ * What the server refuses, of a report or of a queue, stops nothing else: other messages, other
+ * queues, the worker itself go on, and it says what is wrong.
  */
 #include "running.h"
 
@@ -11,11 +11,13 @@
 #define REFUSED_WAIT_MS 60000
 
 /* Refuses to archive the messages whose payloads have the key "bad" as done. */
-#define REFUSE_BAD                                                                                           \
-    "CREATE OR REPLACE FUNCTION refuse_bad() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "                  \
-    "IF NEW.payload ? 'bad' AND NEW.outcome = 'done' THEN RAISE EXCEPTION 'bad is refused'; END IF; "        \
-    "RETURN NEW; END $$; "                                                                                   \
-    "CREATE TRIGGER refuse_bad BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION refuse_bad()"
+#define REFUSE_BAD                                                                                 \
+    "CREATE OR REPLACE FUNCTION refuse_bad() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "        \
+    "IF NEW.payload ? 'bad' AND NEW.outcome = 'done' THEN RAISE EXCEPTION 'bad is refused'; END "  \
+    "IF; "                                                                                         \
+    "RETURN NEW; END $$; "                                                                         \
+    "CREATE TRIGGER refuse_bad BEFORE INSERT ON pgqrs_archive FOR EACH ROW EXECUTE FUNCTION "      \
+    "refuse_bad()"
 
 struct trouble {
     struct story *s;
@@ -55,13 +57,14 @@ RUNNING_TEST(a_refused_report_stops_no_other_message_and_is_not_run_again)
     ts_sql(s->sql, "SELECT pg_sleep(6)"); /* three leases */
     story_send(s, "1");
     running_await(s, 6);
-    assert_int_equal(
-        ts_int(s->sql, "SELECT read_ct + 10 * crash_ct FROM pgqrs_messages WHERE id = %lld", (long long)bad),
-        1);
+    assert_int_equal(ts_int(s->sql,
+                            "SELECT read_ct + 10 * crash_ct FROM pgqrs_messages WHERE id = %lld",
+                            (long long)bad),
+                     1);
     /* At last it is a failure, and says why. */
     ts_wait_until(s->sql, REFUSED_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 1 AND "
-                  "crash_ct = 0 AND read_ct = 1 AND error LIKE '%%bad is refused%%'");
+                  "SELECT count(*) = 1 FROM pgqrs_archive WHERE outcome = 'dead' AND failed_ct = 1 "
+                  "AND crash_ct = 0 AND read_ct = 1 AND error LIKE '%%bad is refused%%'");
     ts_sql(s->sql, "DROP TRIGGER refuse_bad ON pgqrs_archive");
     running_end(s, worker);
     assert_int_equal(ts_journal_count(trouble.events, "STARTED"), 7);
@@ -113,12 +116,16 @@ RUNNING_TEST(a_locked_queue_costs_no_other_queue_its_leases)
     ts_gate_await(gate, 4);
     ts_sql(other, "BEGIN");
     for (int i = 2; i <= 4; i++)
-        ts_sql(other, "LOCK TABLE pgqrs_messages_%d_ready, pgqrs_messages_%d_held IN ACCESS EXCLUSIVE MODE",
-               i, i);
+        ts_sql(
+            other,
+            "LOCK TABLE pgqrs_messages_%d_ready, pgqrs_messages_%d_held IN ACCESS EXCLUSIVE MODE",
+            i, i);
     for (int i = 0; i < 10; i++) {
         usleep(1000000);
-        if (ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages_1_ready WHERE vt < clock_timestamp()") +
-                ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages_1_held WHERE vt < clock_timestamp()") !=
+        if (ts_int(s->sql,
+                   "SELECT count(*) FROM pgqrs_messages_1_ready WHERE vt < clock_timestamp()") +
+                ts_int(s->sql,
+                       "SELECT count(*) FROM pgqrs_messages_1_held WHERE vt < clock_timestamp()") !=
             0)
             ts_fail("the lease of the queue that nobody locked ran out after %d s", i + 1);
     }
@@ -201,9 +208,10 @@ RUNNING_TEST(without_hints_it_serves_every_message_and_is_not_idle)
     char *dsn;
 
     later.delay_ms = 1000;
-    ts_sql(s->sql,
-           "DROP ROLE IF EXISTS blind; CREATE ROLE blind LOGIN; "
-           "GRANT ALL ON ALL TABLES IN SCHEMA public TO blind; GRANT USAGE ON SCHEMA public TO blind");
+    ts_sql(
+        s->sql,
+        "DROP ROLE IF EXISTS blind; CREATE ROLE blind LOGIN; "
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO blind; GRANT USAGE ON SCHEMA public TO blind");
     ts_sql(s->sql, "GRANT USAGE ON SEQUENCE pgqrs_workers_id_seq TO blind");
     dsn = ts_format("%s user=blind", s->dsn);
     client = ts_client(dsn, NULL);
@@ -230,7 +238,8 @@ RUNNING_TEST(a_worker_that_cannot_be_registered_works_and_is_registered_later)
     ts_sql(s->sql,
            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
            "RAISE EXCEPTION 'refused'; END $$; "
-           "CREATE TRIGGER refuse BEFORE INSERT ON pgqrs_workers FOR EACH ROW EXECUTE FUNCTION refuse()");
+           "CREATE TRIGGER refuse BEFORE INSERT ON pgqrs_workers FOR EACH ROW EXECUTE FUNCTION "
+           "refuse()");
     worker = running_start(s, &trouble.options, &trouble.queue, running_done, NULL);
     story_send(s, "1");
     running_await(s, 1);

@@ -1,5 +1,6 @@
 /*
- * What the tests of `pgqrs work` share: a queue "jobs" in a database of their own, and workers on it.
+ * What the tests of `pgqrs work` share: a queue "jobs" in a database of their own, and workers on
+ * it.
  */
 #ifndef TESTS_FAULT_WORK_FIXTURE_H
 #define TESTS_FAULT_WORK_FIXTURE_H
@@ -23,8 +24,8 @@ struct fixture {
     PGconn *sql;
 };
 
-/* A queue on the database `dsn`, which now belongs to the fixture. Retries come at once; crashes are
- * no reason to give up. */
+/* A queue on the database `dsn`, which now belongs to the fixture. Retries come at once; crashes
+ * are no reason to give up. */
 static inline void
 fixture_open_on(struct fixture *f, char *dsn, int32_t max_attempts)
 {
@@ -82,7 +83,8 @@ fixture_send_numbers(struct fixture *f, int count)
     for (int i = 0; i < count; i++)
         payloads[i] = pgqrs_slice_of(ts_format("%d", i));
     TS_OK(pgqrs_producer_open(f->client, pgqrs_slice_of("jobs"), NULL, &producer, f->err), f->err);
-    TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, (size_t)count, NULL, f->err), f->err);
+    TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, (size_t)count, NULL, f->err),
+          f->err);
     pgqrs_producer_close(producer);
     for (int i = 0; i < count; i++)
         free((void *)(uintptr_t)payloads[i].data);
@@ -96,9 +98,10 @@ fixture_work_as(struct fixture *f, const char *who, const char *concurrency, con
 {
     char *who_variable = ts_format("WHO=%s", who);
     const char *const env[] = { f->dsn_variable, f->folder_variable, who_variable, NULL };
-    const char *const forever[] = { ts_command(), "--log-level", "info", "work", "jobs", "--concurrency",
-                                    concurrency,  "--lease",     lease,  "--",   "sh",   "-c",
-                                    script,       NULL };
+    const char *const forever[] = {
+        ts_command(), "--log-level", "info", "work", "jobs", "--concurrency", concurrency,
+        "--lease",    lease,         "--",   "sh",   "-c",   script,          NULL
+    };
     const char *const until[] = { ts_command(), "--log-level",   "info",      "work",
                                   "jobs",       "--concurrency", concurrency, "--lease",
                                   lease,        "--until-empty", "--",        "sh",

@@ -1,6 +1,7 @@
 /*
- * What the tests of private servers share: a throw-away folder whose name would upset a shell, and psql. They
- * run as root (the servers then belong to the account `postgres`) and as an ordinary user.
+ * What the tests of private servers share: a throw-away folder whose name would upset a shell, and
+ * psql. They run as root (the servers then belong to the account `postgres`) and as an ordinary
+ * user.
  */
 #ifndef TESTS_LOCAL_SERVERS_H
 #define TESTS_LOCAL_SERVERS_H
@@ -35,11 +36,11 @@ of(const char *text)
     return pgqrs_slice_of(text);
 }
 
-#define expect_status(call, status)                                                                          \
-    do {                                                                                                     \
-        pgqrs_status got_ = (call);                                                                          \
-        if (got_ != (status))                                                                                \
-            fail_msg("%s: %s: %s", #call, pgqrs_status_name(got_), pgqrs_error_message(err));                \
+#define expect_status(call, status)                                                                \
+    do {                                                                                           \
+        pgqrs_status got_ = (call);                                                                \
+        if (got_ != (status))                                                                      \
+            fail_msg("%s: %s: %s", #call, pgqrs_status_name(got_), pgqrs_error_message(err));      \
     } while (0)
 
 #define expect_ok(call) expect_status(call, PGQRS_OK)

@@ -211,8 +211,8 @@ TEST(root_needs_a_folder_that_the_account_reaches)
     assert_int_equal(rmdir(path_of("closed")), 0);
 }
 
-/* What a process in another container does: it sees the files, not the server's processes. Exit code 0:
- * refused as it should be; 77: this system lets nobody try. */
+/* What a process in another container does: it sees the files, not the server's processes. Exit
+ * code 0: refused as it should be; 77: this system lets nobody try. */
 static int
 start_unseen(void)
 {

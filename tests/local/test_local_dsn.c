@@ -1,6 +1,6 @@
 /*
- * The library and the DSN "local:NAME": it connects to a private server that runs, and makes nothing of one
- * that does not.
+ * The library and the DSN "local:NAME": it connects to a private server that runs, and makes
+ * nothing of one that does not.
  */
 #include "servers.h"
 
@@ -80,8 +80,8 @@ adopt_orphans(void)
     assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
 }
 
-/* Opens a client with `dsn`, in vain. No process may be there afterwards that was not before, nor have been
- * there meanwhile. */
+/* Opens a client with `dsn`, in vain. No process may be there afterwards that was not before, nor
+ * have been there meanwhile. */
 static void
 expect_refusal_without_process(const char *dsn, pgqrs_status status)
 {
@@ -168,7 +168,8 @@ TEST(a_killed_server_is_not_started_again)
     assert_int_equal(kill((pid_t)killed, SIGKILL), 0);
     while (pid_of("default") == killed) /* the kill takes a moment */
         pause_ms(1);
-    while (waitpid(-1, NULL, WNOHANG) > 0) /* those of the server's processes that have become ours */
+    /* Some of the server's processes have become children of this one. */
+    while (waitpid(-1, NULL, WNOHANG) > 0)
         ;
     expect_refusal("local:default", PGQRS_ECONNECT);
     expect_message("could not connect to the private server \"default\", which does not answer");
@@ -243,8 +244,8 @@ TEST(a_folder_of_somebody_else_is_refused)
     assert_int_equal(rmdir(path_of("theirs")), 0);
 }
 
-/* A process of nobody's that listens where a server would, in the folder `folder`, which it owns, until it is
- * killed. */
+/* A process of nobody's that listens where a server would, in the folder `folder`, which it owns,
+ * until it is killed. */
 static pid_t
 spawn_listener(const char *folder)
 {
@@ -273,7 +274,8 @@ spawn_listener(const char *folder)
     return pid;
 }
 
-/* As after a power cut: postmaster.pid names a folder in /tmp, which a stranger was the first to make anew.
+/* As after a power cut: postmaster.pid names a folder in /tmp, which a stranger was the first to
+ * make anew.
  */
 TEST(a_socket_of_somebody_else_is_refused)
 {
@@ -290,8 +292,8 @@ TEST(a_socket_of_somebody_else_is_refused)
     assert_non_null(mkdtemp(folder));
     assert_int_equal(chown(folder, 65534, 65534), 0);
     listener = spawn_listener(folder);
-    snprintf(text, sizeof(text), "%ld\n%s\n1700000000\n5432\n%s\n\n  1234567 0\nready   \n", (long)listener,
-             path_of("default/data"), folder);
+    snprintf(text, sizeof(text), "%ld\n%s\n1700000000\n5432\n%s\n\n  1234567 0\nready   \n",
+             (long)listener, path_of("default/data"), folder);
     write_file(path_of("default/data/postmaster.pid"), "w", text);
     assert_int_equal(chown(path_of("default/data/postmaster.pid"), uid, gid), 0);
     expect_refusal("local:default", PGQRS_ESYSTEM);

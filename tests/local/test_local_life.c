@@ -61,8 +61,8 @@ TEST(server_is_set_up_well)
     expect_query(info.conninfo, "select current_user, current_database()", "pgqrs|pgqrs");
     expect_query(info.conninfo,
                  "select string_agg(setting, ' ' order by name) from pg_settings where name in "
-                 "('data_checksums', 'fsync', 'listen_addresses', 'server_encoding', 'max_connections',"
-                 " 'logging_collector', 'autovacuum_naptime', 'cluster_name')",
+                 "('data_checksums', 'fsync', 'listen_addresses', 'server_encoding', "
+                 "'max_connections', 'logging_collector', 'autovacuum_naptime', 'cluster_name')",
                  "5 pgqrs/default on on  on 100 UTF8");
     expect_query(info.conninfo, "select current_setting('wal_compression') <> 'off'", "t");
     expect_query(info.conninfo, "select datcollate from pg_database where datname = 'pgqrs'", "C");
@@ -216,7 +216,8 @@ TEST(waits_for_a_server_that_others_start_or_stop)
     start("default", &info);
     pid = info.pid;
     pgqrs_local_info_release(&info);
-    assert_int_equal(kill((pid_t)pid, SIGINT), 0); /* not by our function, so nobody holds the lock */
+    /* Stopped without pgqrs_local_stop, so nobody holds the lock. */
+    assert_int_equal(kill((pid_t)pid, SIGINT), 0);
     start("default", &info);
     /* Either it was looked at before it noticed, or a new one was started behind it. */
     for (int attempt = 0; info.pid == pid && attempt < 1000; attempt++) {

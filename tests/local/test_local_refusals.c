@@ -74,7 +74,8 @@ TEST(describes_an_absent_server_and_makes_nothing)
     assert_int_equal(info.pid, 0);
     assert_string_equal(info.data_dir, path_of("nobody/data"));
     assert_string_equal(info.log_file, path_of("nobody/log/startup.log"));
-    assert_non_null(strstr(info.conninfo, "/nobody/socket' port='5432' user='pgqrs' dbname='pgqrs'"));
+    assert_non_null(
+        strstr(info.conninfo, "/nobody/socket' port='5432' user='pgqrs' dbname='pgqrs'"));
     pgqrs_local_info_release(&info);
     expect_status(pgqrs_local_stop(of("nobody"), err), PGQRS_ECONNECT);
     expect_status(pgqrs_local_destroy(of("nobody"), err), PGQRS_ECONNECT);

@@ -1,6 +1,6 @@
 /*
- * Private servers whose sockets were removed, as cleaners of /tmp do, and environments that speak of other
- * servers.
+ * Private servers whose sockets were removed, as cleaners of /tmp do, and environments that speak
+ * of other servers.
  */
 #include "servers.h"
 
@@ -15,7 +15,8 @@ find_socket_dir(const pgqrs_local_info *info, char folder[FOLDER_SIZE])
     const char *begin = strchr(info->conninfo, '\'') + 1;
 
     assert_int_equal(strncmp(info->conninfo, "host='/", 7), 0);
-    assert_true(snprintf(folder, FOLDER_SIZE, "%.*s", (int)strcspn(begin, "'"), begin) < FOLDER_SIZE);
+    assert_true(snprintf(folder, FOLDER_SIZE, "%.*s", (int)strcspn(begin, "'"), begin) <
+                FOLDER_SIZE);
 }
 
 static void
@@ -110,7 +111,8 @@ TEST(its_connection_string_does_not_depend_on_the_environment)
         got = query(info.conninfo, "SELECT current_setting('cluster_name')");
         unsetenv(variables[i][0]);
         if (got == NULL || strcmp(got, "pgqrs/default") != 0)
-            fail_msg("with %s=%s: %s", variables[i][0], variables[i][1], got != NULL ? got : "no connection");
+            fail_msg("with %s=%s: %s", variables[i][0], variables[i][1],
+                     got != NULL ? got : "no connection");
         free(got);
     }
     pgqrs_local_info_release(&info);

@@ -17,11 +17,13 @@
 #include "base/clock.h"
 #include "local/process.h"
 
-static char *const environment[] = { (char[]){ "PATH=/usr/bin:/bin" }, (char[]){ "COLOUR=green" }, NULL };
+static char *const environment[] = { (char[]){ "PATH=/usr/bin:/bin" }, (char[]){ "COLOUR=green" },
+                                     NULL };
 
 /* Runs a shell script and returns what it printed, as text that the caller frees. */
 static char *
-run_script(const char *script, pgqrs_slice input, pgqrs_status expected, int *out_exit_code, pgqrs_error *err)
+run_script(const char *script, pgqrs_slice input, pgqrs_status expected, int *out_exit_code,
+           pgqrs_error *err)
 {
     const char *argv[] = { "/bin/sh", "-c", script, NULL };
     pgqrsi_process process = PGQRSI_PROCESS_INIT;
@@ -58,7 +60,8 @@ TEST(returns_exit_code_and_output)
     char *text;
 
     (void)state;
-    text = run_script("echo out; echo err >&2; exit 7", (pgqrs_slice){ NULL, 0 }, PGQRS_OK, &exit_code, NULL);
+    text = run_script("echo out; echo err >&2; exit 7", (pgqrs_slice){ NULL, 0 }, PGQRS_OK,
+                      &exit_code, NULL);
     assert_string_equal(text, "out\nerr\n");
     assert_int_equal(exit_code, 7);
     free(text);
@@ -111,7 +114,8 @@ TEST(reports_a_missing_program)
 
 TEST(kills_at_the_deadline)
 {
-    const char *argv[] = { "/bin/sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000", NULL };
+    const char *argv[] = { "/bin/sh", "-c", "trap '' TERM; sleep 1000 & echo $!; wait; sleep 1000",
+                           NULL };
     pgqrsi_process process = PGQRSI_PROCESS_INIT;
     pgqrsi_process_result result;
     pgqrs_error *err = pgqrs_error_new();
@@ -122,7 +126,8 @@ TEST(kills_at_the_deadline)
     process.environment = environment;
     process.deadline_ms = pgqrsi_clock_ms() + 1000;
     assert_int_equal(pgqrsi_process_run(&process, &result, err), PGQRS_ESYSTEM);
-    assert_non_null(strstr(pgqrs_error_message(err), "killed \"/bin/sh\": it did not end within 1 seconds"));
+    assert_non_null(
+        strstr(pgqrs_error_message(err), "killed \"/bin/sh\": it did not end within 1 seconds"));
     assert_true(result.output.size > 0);
     pgqrsi_buffer_append(&result.output, "", 1);
     grandchild = (pid_t)atol(result.output.data);
@@ -171,9 +176,10 @@ TEST(hands_down_no_descriptor_and_no_signal_state)
     sigprocmask(SIG_BLOCK, &blocked, &mask_before);
     sigaction(SIGCHLD, NULL, &before);
     /* The shell itself holds the folder open while it reads it, so look again afterwards. */
-    expect_output("for f in /proc/$$/fd/*; do case $f in */[012]) ;; *) test -e $f && echo $f;; esac; done;"
-                  "grep -E '^Sig(Blk|Ign)' /proc/$$/status | grep -v 0000000000000000; exit 0",
-                  NULL, "");
+    expect_output(
+        "for f in /proc/$$/fd/*; do case $f in */[012]) ;; *) test -e $f && echo $f;; esac; "
+        "done;grep -E '^Sig(Blk|Ign)' /proc/$$/status | grep -v 0000000000000000; exit 0",
+        NULL, "");
     sigaction(SIGCHLD, NULL, &after);
     sigprocmask(SIG_SETMASK, &mask_before, &mask_after);
     assert_true(sigismember(&mask_after, SIGTERM) == 1 && sigismember(&mask_after, SIGINT) == 0);

@@ -1,10 +1,11 @@
 /*
- * Memory that runs out on demand: while it is armed, the nth allocation fails, or that and all later ones.
+ * Memory that runs out on demand: while it is armed, the nth allocation fails, or that and all
+ * later ones.
  *
- * Two circles can be drawn around whose allocations count. What the library itself asks for goes through the
- * linker's --wrap (see tests/meson.build), with sanitizers too. What libpq asks for as well goes through
- * malloc and its like, which this executable defines in place of the C library's; a sanitizer does the same,
- * so then there is no second circle.
+ * Two circles can be drawn around whose allocations count. What the library itself asks for goes
+ * through the linker's --wrap (see tests/meson.build), with sanitizers too. What libpq asks for as
+ * well goes through malloc and its like, which this executable defines in place of the C library's;
+ * a sanitizer does the same, so then there is no second circle.
  *
  * One thread. Included by one file of an executable.
  */
@@ -19,7 +20,8 @@
 #include <string.h>
 
 #ifdef __has_feature
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
 #define FAILING_HAS_SANITIZER
 #endif
 #endif
@@ -82,7 +84,8 @@ void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 char *__wrap_strdup(const char *text);
 char *__wrap_strndup(const char *text, size_t size);
-int __wrap_vasprintf(char **out, const char *format, va_list args) __attribute__((format(printf, 2, 0)));
+int __wrap_vasprintf(char **out, const char *format, va_list args)
+    __attribute__((format(printf, 2, 0)));
 int __wrap_asprintf(char **out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 int __wrap___vasprintf_chk(char **out, int flag, const char *format, va_list args)
     __attribute__((format(printf, 3, 0)));
@@ -119,8 +122,8 @@ __wrap_strndup(const char *text, size_t size)
     return failing_refuses(FAILING_LIBRARY) ? NULL : __real_strndup(text, size);
 }
 
-/* Counts as one allocation. vsnprintf, because vasprintf and its checked sister are both wrapped. The failed
- * one leaves rubbish behind, as the C library may. */
+/* Counts as one allocation. vsnprintf, because vasprintf and its checked sister are both wrapped.
+ * The failed one leaves rubbish behind, as the C library may. */
 static inline int __attribute__((format(printf, 2, 0)))
 failing_format(char **out, const char *format, va_list args)
 {

@@ -1,7 +1,8 @@
 /*
- * The sweep: one call is repeated, each time in a fresh client, with the first allocation failing, then the
- * second, and so on until none is left to fail. Whatever fails, the call must say what happened, leave its
- * outputs alone, agree with what the database holds, and succeed when memory is back.
+ * The sweep: one call is repeated, each time in a fresh client, with the first allocation failing,
+ * then the second, and so on until none is left to fail. Whatever fails, the call must say what
+ * happened, leave its outputs alone, agree with what the database holds, and succeed when memory is
+ * back.
  */
 #ifndef TESTS_MEMORY_SWEEP_H
 #define TESTS_MEMORY_SWEEP_H
@@ -57,9 +58,9 @@ struct scenario {
     pgqrs_status (*call)(struct world *w, pgqrs_error *err);
     void (*given)(struct world *w); /* may be NULL */
     int writes;                     /* OK means that what is stored has changed */
-    int keeps_house; /* it may also change what the caller does not ask for: rows are not compared */
-    int on_own;      /* in a transaction of the caller's */
-    int is_slow;     /* only with an error to write to and one failure at a time */
+    int does_housekeeping; /* may change rows that the caller did not name: rows are not compared */
+    int on_own;            /* in a transaction of the caller's */
+    int is_slow;           /* only with an error to write to and one failure at a time */
 };
 
 /* Which allocations fail. */
@@ -79,17 +80,19 @@ text(const char *zero_terminated)
 static inline char *
 stored(PGconn *sql)
 {
-    return ts_text(sql, "SELECT concat("
-                        "(SELECT string_agg(m::text, ' ' ORDER BY m.id) FROM pgqrs_messages AS m), "
-                        "(SELECT string_agg(a::text, ' ' ORDER BY a.id) FROM pgqrs_archive AS a), "
-                        "(SELECT string_agg(k::text, ' ' ORDER BY k.message_id) FROM pgqrs_keys AS k), "
-                        "(SELECT string_agg(q::text, ' ' ORDER BY q.id) FROM pgqrs_queues AS q), "
-                        "(SELECT string_agg(w::text, ' ' ORDER BY w.id) FROM pgqrs_workers AS w), "
-                        "(SELECT count(*) FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace "
-                        "WHERE nspname = 'other'))");
+    return ts_text(
+        sql,
+        "SELECT concat("
+        "(SELECT string_agg(m::text, ' ' ORDER BY m.id) FROM pgqrs_messages AS m), "
+        "(SELECT string_agg(a::text, ' ' ORDER BY a.id) FROM pgqrs_archive AS a), "
+        "(SELECT string_agg(k::text, ' ' ORDER BY k.message_id) FROM pgqrs_keys AS k), (SELECT "
+        "string_agg(q::text, ' ' ORDER BY q.id) FROM pgqrs_queues AS q), (SELECT "
+        "string_agg(w::text, ' ' ORDER BY w.id) FROM pgqrs_workers AS w), (SELECT count(*) FROM "
+        "pg_class AS c JOIN pg_namespace AS n ON n.oid = relnamespace WHERE nspname = 'other'))");
 }
 
-/* As outputs are before a call: poisoned, but for the sizes of the structs that are written into. */
+/* As outputs are before a call: poisoned, but for the sizes of the structs that are written
+ * into. */
 static inline void
 poison_outputs(struct outputs *out)
 {
@@ -105,8 +108,8 @@ forget(struct outputs *out)
     struct outputs poison;
 
     poison_outputs(&poison);
-#define FORGET(member, release)                                                                              \
-    if (out->member != poison.member)                                                                        \
+#define FORGET(member, release)                                                                    \
+    if (out->member != poison.member)                                                              \
     release(out->member)
     FORGET(config, pgqrs_config_free);
     FORGET(producer, pgqrs_producer_close);
@@ -136,8 +139,8 @@ enter(struct world *w)
 
     options.lease_ms = 3600000;
     ts_sql(w->sql, "DELETE FROM pgqrs_messages; DELETE FROM pgqrs_archive; DELETE FROM pgqrs_keys; "
-                   "DELETE FROM pgqrs_workers; SELECT pgqrs_delete_queue(queue_name) FROM pgqrs_queues WHERE "
-                   "queue_name <> 'jobs'");
+                   "DELETE FROM pgqrs_workers; SELECT pgqrs_delete_queue(queue_name) FROM "
+                   "pgqrs_queues WHERE queue_name <> 'jobs'");
     w->client = ts_client(w->dsn, "operation_timeout_ms", "5000", NULL);
     TS_OK(pgqrs_producer_open(w->client, text("jobs"), NULL, &w->producer, NULL), NULL);
     TS_OK(pgqrs_consumer_open(w->client, text("jobs"), &options, &w->consumer, NULL), NULL);
@@ -157,8 +160,8 @@ leave(struct world *w)
 
 /* Calls with failing memory (`nth` > 0) or without. */
 static inline pgqrs_status
-try(struct world *w, const struct scenario *scenario, const struct variant *variant, long nth, long *failed,
-    pgqrs_error *err)
+try(struct world *w, const struct scenario *scenario, const struct variant *variant, long nth,
+    long *failed, pgqrs_error *err)
 {
     pgqrs_status status;
 
@@ -179,13 +182,14 @@ try(struct world *w, const struct scenario *scenario, const struct variant *vari
     return status;
 }
 
-/* libpq reports most of its own trouble as a connection that cannot be had; if there is no memory for the
- * server's word that a COPY may begin, it waits for more of that, until the deadline. */
+/* libpq reports most of its own trouble as a connection that cannot be had; if there is no memory
+ * for the server's word that a COPY may begin, it waits for more of that, until the deadline. */
 static inline int
 may_return(const struct variant *variant, pgqrs_status status)
 {
     return status == PGQRS_OK || status == PGQRS_ENOMEM || status == PGQRS_EUNKNOWN ||
-           (variant->circle == FAILING_ALL && (status == PGQRS_ECONNECT || status == PGQRS_ETIMEDOUT));
+           (variant->circle == FAILING_ALL &&
+            (status == PGQRS_ECONNECT || status == PGQRS_ETIMEDOUT));
 }
 
 /* After PGQRS_EUNKNOWN the work may turn out to be done. */
@@ -216,13 +220,14 @@ fail_nth(struct world *w, const struct scenario *scenario, const struct variant 
         ts_fail("allocation %ld: it returned %s: %s", nth, pgqrs_status_name(status),
                 pgqrs_error_message(err));
     if (err != NULL && pgqrs_error_status(err) != status)
-        ts_fail("allocation %ld: it returned %s and the error says %s", nth, pgqrs_status_name(status),
-                pgqrs_status_name(pgqrs_error_status(err)));
+        ts_fail("allocation %ld: it returned %s and the error says %s", nth,
+                pgqrs_status_name(status), pgqrs_status_name(pgqrs_error_status(err)));
     if (status != PGQRS_OK && !is_untouched(&w->out))
-        ts_fail("allocation %ld: it returned %s and has written an output", nth, pgqrs_status_name(status));
+        ts_fail("allocation %ld: it returned %s and has written an output", nth,
+                pgqrs_status_name(status));
     if (status == PGQRS_OK && scenario->writes && strcmp(before, after) == 0)
         ts_fail("allocation %ld: it returned PGQRS_OK and nothing is stored", nth);
-    if (status != PGQRS_OK && status != PGQRS_EUNKNOWN && !scenario->keeps_house &&
+    if (status != PGQRS_OK && status != PGQRS_EUNKNOWN && !scenario->does_housekeeping &&
         strcmp(before, after) != 0)
         ts_fail("allocation %ld: it returned %s, but what was stored has changed:\n%s\n%s", nth,
                 pgqrs_status_name(status), before, after);

@@ -1,6 +1,6 @@
 /*
- * Out of memory while several threads' messages share a statement: whichever allocation fails, each caller is
- * told what became of its own message, and one that fails takes no other along.
+ * Out of memory while several threads' messages share a statement: whichever allocation fails, each
+ * caller is told what became of its own message, and one that fails takes no other along.
  */
 #include "sweep.h"
 
@@ -34,8 +34,9 @@ call(void *context)
 
     snprintf(payload, sizeof(payload), "%d", caller->number);
     options.type = text("t");
-    caller->status = pgqrs_producer_enqueue(caller->producer, text(payload),
-                                            caller->has_options ? &options : NULL, &caller->enqueued, NULL);
+    caller->status =
+        pgqrs_producer_enqueue(caller->producer, text(payload),
+                               caller->has_options ? &options : NULL, &caller->enqueued, NULL);
     return NULL;
 }
 
@@ -69,7 +70,8 @@ fail_nth_together(struct world *w, int forever, int has_options, long nth)
     /* Given batches under way, held up by a lock, and callers that wait for them */
     ts_sql(own, "BEGIN; LOCK TABLE pgqrs_messages_1_ready IN SHARE MODE");
     for (int i = 0; i < CALLERS; i++) {
-        callers[i] = (struct caller){ .producer = w->producer, .number = i, .has_options = has_options };
+        callers[i] =
+            (struct caller){ .producer = w->producer, .number = i, .has_options = has_options };
         TS_TRUE(pthread_create(&callers[i].thread, NULL, call, &callers[i]) == 0);
     }
     await_all(w);
@@ -81,11 +83,13 @@ fail_nth_together(struct world *w, int forever, int has_options, long nth)
     failed = failing_disarm();
     /* then each is told the truth. */
     for (int i = 0; i < CALLERS; i++) {
-        int stored = (int)ts_int(w->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%d'", i);
+        int stored =
+            (int)ts_int(w->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%d'", i);
 
         if (callers[i].status != PGQRS_OK && callers[i].status != PGQRS_ENOMEM &&
             callers[i].status != PGQRS_EUNKNOWN)
-            ts_fail("allocation %ld: a caller was told %s", nth, pgqrs_status_name(callers[i].status));
+            ts_fail("allocation %ld: a caller was told %s", nth,
+                    pgqrs_status_name(callers[i].status));
         if ((callers[i].status == PGQRS_OK && stored != 1) ||
             (callers[i].status == PGQRS_ENOMEM && stored != 0) || stored > 1)
             ts_fail("allocation %ld: a caller was told %s, and %d of its message are stored", nth,

@@ -1,6 +1,6 @@
 /*
- * Finding a private server that runs, with the nth allocation failing: memory that is short is reported as
- * such, never as a server that is not there.
+ * Finding a private server that runs, with the nth allocation failing: memory that is short is
+ * reported as such, never as a server that is not there.
  */
 
 #include "found.h"
@@ -28,7 +28,8 @@ become_the_account(void)
 
     if (entry == NULL)
         return 0;
-    return setgroups(0, NULL) == 0 && setgid(entry->pw_gid) == 0 && setuid(entry->pw_uid) == 0 ? 0 : -1;
+    return setgroups(0, NULL) == 0 && setgid(entry->pw_gid) == 0 && setuid(entry->pw_uid) == 0 ? 0
+                                                                                               : -1;
 }
 
 static int
@@ -39,7 +40,8 @@ set_up(void **state)
     FILE *file;
 
     (void)state;
-    if (become_the_account() != 0 || mkdtemp(base) == NULL || setenv("PGQRS_LOCAL_ROOT", base, 1) != 0)
+    if (become_the_account() != 0 || mkdtemp(base) == NULL ||
+        setenv("PGQRS_LOCAL_ROOT", base, 1) != 0)
         return -1;
     snprintf(path, sizeof(path), "%s/default", base);
     if (mkdir(path, 0700) != 0)
@@ -51,7 +53,8 @@ set_up(void **state)
     file = fopen(path, "w");
     if (file == NULL)
         return -1;
-    fprintf(file, "%ld\n/data\n1700000000\n5432\n%s\n\n  1234567 0\nready   \n", (long)getpid(), base);
+    fprintf(file, "%ld\n/data\n1700000000\n5432\n%s\n\n  1234567 0\nready   \n", (long)getpid(),
+            base);
     if (fclose(file) != 0)
         return -1;
     snprintf(address.sun_path, sizeof(address.sun_path), "%s/.s.PGSQL.5432", base);
@@ -64,8 +67,8 @@ set_up(void **state)
 static int
 tear_down(void **state)
 {
-    static const char *const files[] = { "default/data/postmaster.pid", ".s.PGSQL.5432", "default/data",
-                                         "default" };
+    static const char *const files[] = { "default/data/postmaster.pid", ".s.PGSQL.5432",
+                                         "default/data", "default" };
     char path[64];
 
     (void)state;

@@ -14,7 +14,8 @@
 
 static pid_t owner;
 
-/* Line by line, or a child's exit repeats what its parent had not written yet, and a crash loses it. */
+/* Line by line, or a child's exit repeats what its parent had not written yet, and a crash loses
+ * it. */
 __attribute__((constructor)) static void
 begin(void)
 {
@@ -43,8 +44,8 @@ ts_fail_at(const char *file, int line, const char *format, ...)
         _exit(EXIT_CHILD_FAILED);
     }
     if (gettid() != getpid()) {
-        fprintf(stderr, "%s:%d: failed in a thread; no further test of this executable can run\n", file,
-                line);
+        fprintf(stderr, "%s:%d: failed in a thread; no further test of this executable can run\n",
+                file, line);
         abort();
     }
     _fail(file, line);
@@ -52,8 +53,8 @@ ts_fail_at(const char *file, int line, const char *format, ...)
 }
 
 void
-ts_check_status(pgqrs_status wanted, pgqrs_status got, const pgqrs_error *err, const char *expression,
-                const char *file, int line)
+ts_check_status(pgqrs_status wanted, pgqrs_status got, const pgqrs_error *err,
+                const char *expression, const char *file, int line)
 {
     if (got == wanted)
         return;

@@ -17,8 +17,8 @@ ts_client(const char *dsn, ...)
     TS_OK(pgqrs_config_set(config, pgqrs_slice_of("dsn"), pgqrs_slice_of(dsn), err), err);
     va_start(settings, dsn);
     for (name = va_arg(settings, const char *); name != NULL; name = va_arg(settings, const char *))
-        TS_OK(pgqrs_config_set(config, pgqrs_slice_of(name), pgqrs_slice_of(va_arg(settings, const char *)),
-                               err),
+        TS_OK(pgqrs_config_set(config, pgqrs_slice_of(name),
+                               pgqrs_slice_of(va_arg(settings, const char *)), err),
               err);
     va_end(settings);
     TS_OK(pgqrs_client_open(config, &client, err), err);

@@ -6,7 +6,8 @@
 
 #include <pgqrs/client.h>
 
-/** A client on `dsn`, with settings as pairs of name and value up to NULL. Close it with pgqrs_client_close.
+/** A client on `dsn`, with settings as pairs of name and value up to NULL. Close it with
+ * pgqrs_client_close.
  */
 pgqrs_client *ts_client(const char *dsn, ...) __attribute__((sentinel));
 

@@ -15,7 +15,8 @@
 
 #define TEMPLATE "ts_template"
 
-/* How many databases this process has made on the shared server. They are called ts_<process>_<number>. */
+/* How many databases this process has made on the shared server. They are called
+ * ts_<process>_<number>. */
 static int made;
 
 const char *
@@ -56,7 +57,8 @@ drop_databases(void)
     for (int i = 1; i <= made && PQstatus(connection) == CONNECTION_OK; i++) {
         char sql[96];
 
-        snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS ts_%d_%d WITH (FORCE)", (int)getpid(), i);
+        snprintf(sql, sizeof(sql), "DROP DATABASE IF EXISTS ts_%d_%d WITH (FORCE)", (int)getpid(),
+                 i);
         PQclear(PQexec(connection, sql));
     }
     PQfinish(connection);
@@ -90,13 +92,14 @@ install(const char *server, const char *database)
     free(dsn);
 }
 
-/* Installing takes longer than cloning, so it is done once a server, by whoever comes first. It gets its name
- * when it is complete. */
+/* Installing takes longer than cloning, so it is done once a server, by whoever comes first. It
+ * gets its name when it is complete. */
 static void
 make_template(const char *server, PGconn *connection)
 {
     ts_sql(connection, "SELECT pg_advisory_lock(hashtext('" TEMPLATE "'))");
-    if (ts_int(connection, "SELECT count(*) FROM pg_database WHERE datname = '" TEMPLATE "'") == 0) {
+    if (ts_int(connection, "SELECT count(*) FROM pg_database WHERE datname = '" TEMPLATE "'") ==
+        0) {
         ts_sql(connection, "DROP DATABASE IF EXISTS " TEMPLATE "_new WITH (FORCE)");
         ts_sql(connection, "CREATE DATABASE " TEMPLATE "_new TEMPLATE template0 ENCODING 'UTF8' "
                            "LOCALE 'C.UTF-8'");
@@ -119,7 +122,8 @@ create(const char *server, const char *template)
     if (strcmp(template, TEMPLATE) == 0)
         make_template(server, connection);
     ts_sql(connection, "DROP DATABASE IF EXISTS %s WITH (FORCE)", name);
-    ts_sql(connection, "CREATE DATABASE %s TEMPLATE %s ENCODING 'UTF8' LOCALE 'C.UTF-8'", name, template);
+    ts_sql(connection, "CREATE DATABASE %s TEMPLATE %s ENCODING 'UTF8' LOCALE 'C.UTF-8'", name,
+           template);
     PQfinish(connection);
     dsn = ts_format("%s dbname=%s", server, name);
     free(name);

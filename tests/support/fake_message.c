@@ -121,7 +121,8 @@ reshape_row(ts_teller *teller, const char *data, size_t size)
         ts_bytes_int32(&body, -1);
         wanted = 0;
     } else {
-        wanted = teller->reshape == TS_RESHAPE_NONE ? 0 : count - (teller->reshape == TS_RESHAPE_FEWER);
+        wanted =
+            teller->reshape == TS_RESHAPE_NONE ? 0 : count - (teller->reshape == TS_RESHAPE_FEWER);
         ts_bytes_int16(&body, wanted);
     }
     for (int i = 0; i < wanted; i++) {

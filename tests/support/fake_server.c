@@ -31,7 +31,8 @@ struct orders {
     atomic_int lie; /* -1: the truth */
     atomic_int skip;
     atomic_int told;
-    atomic_int era; /* counts arms and disarms: links that were lied to in an earlier one are closed */
+    /* Counts arms and disarms: links that were lied to in an earlier era are closed. */
+    atomic_int era;
 };
 
 struct ts_fake_server {
@@ -101,7 +102,8 @@ listen_to_client(struct link *link)
     for (ssize_t sent = 0; sent < size;) {
         ssize_t some = send(link->server, data + sent, (size_t)(size - sent), MSG_NOSIGNAL);
 
-        if (some < 0) /* the real server has ended the session: its answers are passed on all the same */
+        /* The real server has ended the session: its answers are passed on all the same. */
+        if (some < 0)
             return;
         sent += some;
     }
@@ -113,7 +115,8 @@ answer(struct relay *relay, struct link *link, const char *data, size_t size)
     struct orders *orders = relay->orders;
     int lie = atomic_load(&orders->lie);
 
-    if (link->lied_in != 0 && (link->teller.is_silent || link->teller.is_over || link->teller.again.size > 0))
+    if (link->lied_in != 0 &&
+        (link->teller.is_silent || link->teller.is_over || link->teller.again.size > 0))
         return;
     if (lie >= 0 && !atomic_load(&orders->told) && ts_lie_fits(lie, *data) &&
         atomic_fetch_sub(&orders->skip, 1) <= 0) {
@@ -183,7 +186,8 @@ talk_to_client(struct link *link)
 static void
 serve_link(struct relay *relay, struct link *link, const struct pollfd entries[2])
 {
-    if (link->client >= 0 && link->lied_in != 0 && link->lied_in != atomic_load(&relay->orders->era))
+    if (link->client >= 0 && link->lied_in != 0 &&
+        link->lied_in != atomic_load(&relay->orders->era))
         cut(link);
     if (link->client >= 0 && entries[1].revents != 0)
         listen_to_server(relay, link);
@@ -263,7 +267,8 @@ ts_fake_server_start(const char *dsn)
     ts_fake_server *fake = calloc(1, sizeof(*fake));
     struct relay relay = { .orders = mmap(NULL, sizeof(*relay.orders), PROT_READ | PROT_WRITE,
                                           MAP_SHARED | MAP_ANONYMOUS, -1, 0) };
-    char *folder = ts_tmpdir(), *host = option_of(dsn, "host", ""), *port = option_of(dsn, "port", "5432");
+    char *folder = ts_tmpdir(), *host = option_of(dsn, "host", ""),
+         *port = option_of(dsn, "port", "5432");
     char *database = option_of(dsn, "dbname", ""), *user = option_of(dsn, "user", "postgres");
 
     if (fake == NULL || relay.orders == MAP_FAILED)

@@ -7,8 +7,8 @@
  *     ... a call of the client, which is told more rows than it asked for ...
  *     ts_fake_server_disarm(fake);
  *
- * It is a process of its own, which listens on a unix socket and ends with the test executable. The lies are
- * in fake_lies.c.
+ * It is a process of its own, which listens on a unix socket and ends with the test executable. The
+ * lies are in fake_lies.c.
  */
 #ifndef TS_FAKE_SERVER_H
 #define TS_FAKE_SERVER_H
@@ -35,8 +35,8 @@ ts_fake_server *ts_fake_server_start(const char *dsn);
 /** The same database through it, valid as long as `fake`. */
 const char *ts_fake_server_dsn(const ts_fake_server *fake);
 
-/** From now on: passes `skip` messages on at which the lie could be told, then tells it, once. No call may be
- * under way. */
+/** From now on: passes `skip` messages on at which the lie could be told, then tells it, once. No
+ * call may be under way. */
 void ts_fake_server_arm(ts_fake_server *fake, int lie, int skip);
 
 /** Tells no more lies; connections that were lied to are closed. */

@@ -26,7 +26,8 @@ static void
 remove_base(void)
 {
     if (ts_is_owner() && nftw(base, remove_entry, 16, FTW_DEPTH | FTW_PHYS) != 0)
-        fprintf(stderr, "could not remove the temporary folder \"%s\": %s\n", base, strerror(errno));
+        fprintf(stderr, "could not remove the temporary folder \"%s\": %s\n", base,
+                strerror(errno));
 }
 
 static char *
@@ -58,7 +59,8 @@ ts_tmpdir(void)
     char *path;
 
     if (base[0] == '\0') {
-        snprintf(base, sizeof(base), "%s/ts.XXXXXX", parent != NULL && *parent != '\0' ? parent : "/tmp");
+        snprintf(base, sizeof(base), "%s/ts.XXXXXX",
+                 parent != NULL && *parent != '\0' ? parent : "/tmp");
         if (mkdtemp(base) == NULL)
             ts_fail("could not make a temporary folder like \"%s\": %s", base, strerror(errno));
         atexit(remove_base);

@@ -7,7 +7,8 @@
 /** A new empty folder, removed with all that is in it at exit. The caller frees the path. */
 char *ts_tmpdir(void);
 
-/** The path of a file of the project, such as ts_path("tests/cli/golden/%s.txt", name). The caller frees it.
+/** The path of a file of the project, such as ts_path("tests/cli/golden/%s.txt", name). The caller
+ * frees it.
  */
 char *ts_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 

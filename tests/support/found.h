@@ -9,15 +9,16 @@
  *
  *     TEST_MAIN(NULL, NULL)
  *
- * TEST stands for the head of the function, whose parameter is `void **state`. A fixture has a macro of its own
- * on top of TEST_WITH, whose name ends in TEST, and the file uses that one:
+ * TEST stands for the head of the function, whose parameter is `void **state`. A fixture has a
+ * macro of its own on top of TEST_WITH, whose name ends in TEST, and the file uses that one:
  *
  *     #define STORY_TEST(name) TEST_WITH(name, story_open, story_close)
  *
- * TEST_MAIN runs the tests of its file in the order of their definitions. A function that looks like a test but
- * has a plain head does not compile: it is static and not used.
+ * TEST_MAIN runs the tests of its file in the order of their definitions. A function that looks
+ * like a test but has a plain head does not compile: it is static and not used.
  *
- * Each executable has its tests in one .c file, and includes this header there only. Includes cmocka.
+ * Each executable has its tests in one .c file, and includes this header there only. Includes
+ * cmocka.
  */
 #ifndef TESTS_FOUND_H
 #define TESTS_FOUND_H
@@ -40,17 +41,19 @@ static struct CMUnitTest found_tests[FOUND_MAX];
 /** A test without a fixture. */
 #define TEST(name) TEST_WITH(name, NULL, NULL)
 
-/** A test between `set_up` and `tear_down`, functions of cmocka's types that are declared before, or NULL. */
+/** A test between `set_up` and `tear_down`, functions of cmocka's types that are declared before,
+ * or NULL. */
 #define TEST_WITH(name, set_up, tear_down) FOUND_TEST(name, set_up, tear_down, __COUNTER__)
 
 /* The constructor runs before main and puts the test at its place. */
-#define FOUND_TEST(name, set_up, tear_down, number)                                                          \
-    static void name(void **state);                                                                          \
-    _Static_assert((number) < FOUND_MAX, "too many tests in one file: raise FOUND_MAX");                     \
-    static void __attribute__((constructor)) found_##name(void)                                              \
-    {                                                                                                        \
-        found_tests[number] = (struct CMUnitTest)cmocka_unit_test_setup_teardown(name, set_up, tear_down);   \
-    }                                                                                                        \
+#define FOUND_TEST(name, set_up, tear_down, number)                                                \
+    static void name(void **state);                                                                \
+    _Static_assert((number) < FOUND_MAX, "too many tests in one file: raise FOUND_MAX");           \
+    static void __attribute__((constructor)) found_##name(void)                                    \
+    {                                                                                              \
+        found_tests[number] =                                                                      \
+            (struct CMUnitTest)cmocka_unit_test_setup_teardown(name, set_up, tear_down);           \
+    }                                                                                              \
     static void name(void **state)
 
 /* Moves the tests to the front of their places, in their order. Returns how many there are. */
@@ -66,9 +69,9 @@ found_count(void)
 }
 
 /**
- * Runs all tests between the group's `set_up` and `tear_down`, each of which may be NULL. With an argument only
- * those whose names it matches, as in a shell; with --list prints the names and runs none. Returns the exit
- * code. For a main that has something else to do; others are TEST_MAIN.
+ * Runs all tests between the group's `set_up` and `tear_down`, each of which may be NULL. With an
+ * argument only those whose names it matches, as in a shell; with --list prints the names and runs
+ * none. Returns the exit code. For a main that has something else to do; others are TEST_MAIN.
  */
 static inline int
 found_run(int argc, char **argv, CMFixtureFunction set_up, CMFixtureFunction tear_down)
@@ -86,10 +89,10 @@ found_run(int argc, char **argv, CMFixtureFunction set_up, CMFixtureFunction tea
 }
 
 /** The main of a file of tests. */
-#define TEST_MAIN(set_up, tear_down)                                                                         \
-    int main(int argc, char **argv)                                                                          \
-    {                                                                                                        \
-        return found_run(argc, argv, set_up, tear_down);                                                     \
+#define TEST_MAIN(set_up, tear_down)                                                               \
+    int main(int argc, char **argv)                                                                \
+    {                                                                                              \
+        return found_run(argc, argv, set_up, tear_down);                                           \
     }
 
 #endif

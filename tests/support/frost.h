@@ -21,8 +21,8 @@ ts_watchdog *ts_watchdog_start(void);
 void ts_watchdog_enter(ts_watchdog *watchdog);
 void ts_watchdog_leave(ts_watchdog *watchdog);
 
-/** The longest time in milliseconds that the thread slept in one such call. Time in which it had no processor
- * does not count, so this is the same on a busy machine. */
+/** The longest time in milliseconds that the thread slept in one such call. Time in which it had no
+ * processor does not count, so this is the same on a busy machine. */
 long ts_watchdog_worst_ms(const ts_watchdog *watchdog);
 
 /** Ends the watch and frees it. */

@@ -159,8 +159,8 @@ ts_journal_await(ts_journal *journal, const char *start, int count)
             text = strdup(journal->text);
     pthread_mutex_unlock(&journal->watch.lock);
     if (text != NULL)
-        ts_fail("%d lines did not come to begin with \"%s\" within %d ms; the journal is\n%s", count, start,
-                TS_JOURNAL_WAIT_MS, text);
+        ts_fail("%d lines did not come to begin with \"%s\" within %d ms; the journal is\n%s",
+                count, start, TS_JOURNAL_WAIT_MS, text);
 }
 
 void
@@ -216,7 +216,8 @@ ts_gate_await(ts_gate *gate, int count)
     arrived = gate->arrived;
     pthread_mutex_unlock(&gate->watch.lock);
     if (arrived < count)
-        ts_fail("%d instead of %d came to the gate within %d ms", arrived, count, TS_JOURNAL_WAIT_MS);
+        ts_fail("%d instead of %d came to the gate within %d ms", arrived, count,
+                TS_JOURNAL_WAIT_MS);
 }
 
 int

@@ -1,6 +1,6 @@
 /*
- * A journal: lines that any threads write and a test waits for and compares. And a gate: where handlers wait
- * until the test lets them go on.
+ * A journal: lines that any threads write and a test waits for and compares. And a gate: where
+ * handlers wait until the test lets them go on.
  *
  *     ts_journal *journal = ts_journal_new();
  *     options.on_event = ts_journal_event;      writes "STARTED 1", "DONE 1", "DISCONNECTED"
@@ -8,8 +8,8 @@
  *     ts_journal_await(journal, "DONE", 1);
  *     ts_journal_expect(journal, "STARTED 1\nDONE 1\n");
  *
- * Both live until the test executable ends, so that a thread that outlives a failed test does no harm. Every
- * wait has a deadline of TS_JOURNAL_WAIT_MS.
+ * Both live until the test executable ends, so that a thread that outlives a failed test does no
+ * harm. Every wait has a deadline of TS_JOURNAL_WAIT_MS.
  */
 #ifndef TS_JOURNAL_H
 #define TS_JOURNAL_H
@@ -23,7 +23,8 @@ typedef struct ts_journal ts_journal;
 ts_journal *ts_journal_new(void);
 
 /** Writes one line. */
-void ts_journal_add(ts_journal *journal, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void ts_journal_add(ts_journal *journal, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /** An event callback: writes the kind, and the message's id if the event is about a job. */
 void ts_journal_event(const pgqrs_event *event, void *journal);
@@ -45,7 +46,8 @@ typedef struct ts_gate ts_gate;
 /** A gate that is closed. */
 ts_gate *ts_gate_new(void);
 
-/** Waits until it is open. Past the deadline it goes on all the same: the test has failed by then. */
+/** Waits until it is open. Past the deadline it goes on all the same: the test has failed by
+ * then. */
 void ts_gate_pass(ts_gate *gate);
 
 /** Waits until `count` have come to the gate, since it was made. */

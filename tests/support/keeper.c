@@ -41,9 +41,11 @@ let_all_go(void)
         let_go(keeper);
 }
 
-/* In the child. A session of its own, so that signals to the test's group leave the clean-up to the pipe. */
+/* In the child. A session of its own, so that signals to the test's group leave the clean-up to the
+ * pipe. */
 static void
-become(const char *script, const char *argument, const char *value, const char *variable, int hold, int told)
+become(const char *script, const char *argument, const char *value, const char *variable, int hold,
+       int told)
 {
     const char *argv[8];
     size_t count = 0;

@@ -1,6 +1,6 @@
 /*
- * What the tests of a worker's outages share: a durable server of their own to crash and freeze, and a story
- * on it. One for all tests of an executable.
+ * What the tests of a worker's outages share: a durable server of their own to crash and freeze,
+ * and a story on it. One for all tests of an executable.
  */
 #ifndef TS_OUTAGE_H
 #define TS_OUTAGE_H

@@ -9,7 +9,8 @@
 /* For conditions that a busy machine takes long to reach, and a fault for ever. */
 #define TS_OUTCOME_WAIT_MS 60000
 
-/** Waits until exactly `count` rows of the archive satisfy `condition`, such as "outcome = 'done'". */
+/** Waits until exactly `count` rows of the archive satisfy `condition`, such as "outcome =
+ * 'done'". */
 void ts_outcome_await(PGconn *sql, int count, const char *condition);
 
 /** Asserts that exactly `count` rows of the archive satisfy `condition` now. */

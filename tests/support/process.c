@@ -105,7 +105,8 @@ become(const ts_invocation *invocation, int in, const ts_process *process, pid_t
     if (getppid() != parent) /* it ended before it could be watched */
         _exit(EXIT_NOT_STARTED);
     setpgid(0, 0);
-    signal(SIGHUP, SIG_DFL); /* whoever runs the tests may ignore it, and so would everything here */
+    /* The caller of the tests may ignore it, and every program here would inherit that. */
+    signal(SIGHUP, SIG_DFL);
     change_environment(invocation->env);
     dup2(in, STDIN_FILENO);
     dup2(process->out, STDOUT_FILENO);
@@ -135,7 +136,8 @@ ts_spawn(const ts_invocation *invocation)
         become(invocation, in, process, parent);
     if (process->pid < 0)
         ts_fail("could not start a process for \"%s\": %s", process->name, strerror(errno));
-    setpgid(process->pid, process->pid); /* here too, so that a kill right after this finds the group */
+    /* In the parent too: a kill right after this must find the group. */
+    setpgid(process->pid, process->pid);
     close(in);
     process->pidfd = pidfd_open(process->pid, 0);
     if (process->pidfd < 0)
@@ -215,8 +217,9 @@ fail_showing_output(const ts_process *process, const char *what)
 {
     size_t size;
 
-    ts_fail("\"%s\" %s after %lld ms; on standard output:\n%s\non standard error:\n%s", process->name, what,
-            now_ms() - process->started_ms, content(process->out, &size), content(process->err, &size));
+    ts_fail("\"%s\" %s after %lld ms; on standard output:\n%s\non standard error:\n%s",
+            process->name, what, now_ms() - process->started_ms, content(process->out, &size),
+            content(process->err, &size));
 }
 
 void

@@ -1,9 +1,10 @@
 /*
- * Processes: other programs, the command pgqrs above all, run with a deadline and their output caught.
+ * Processes: other programs, the command pgqrs above all, run with a deadline and their output
+ * caught.
  *
- * Life cycle: ts_run does all of it; or ts_spawn, any number of ts_kill and ts_wait_output, ts_wait, which
- * frees the process. Every program gets a process group of its own, which is killed if the test executable
- * ends first.
+ * Life cycle: ts_run does all of it; or ts_spawn, any number of ts_kill and ts_wait_output,
+ * ts_wait, which frees the process. Every program gets a process group of its own, which is killed
+ * if the test executable ends first.
  */
 #ifndef TS_PROCESS_H
 #define TS_PROCESS_H
@@ -17,7 +18,7 @@
 typedef struct ts_invocation {
     const char *const *argv; /* NULL at its end; the program is looked for in PATH */
     const char *name;        /* in what is said of a failure; default: the program */
-    const char *const *env;  /* "NAME=value" sets, "NAME" removes, NULL at its end; default: as it is */
+    const char *const *env;  /* "NAME=value" sets, "NAME" removes, NULL at its end; default: kept */
     const char *folder;      /* to run in; default: the test's */
     const char *input;       /* standard input; default: empty */
     const char *input_file;  /* or a file of that path */
@@ -40,7 +41,8 @@ typedef struct ts_process ts_process;
 void ts_run(const ts_invocation *invocation, ts_result *out);
 
 /** ts_run with the program and its arguments up to NULL; `input` may be NULL. */
-void ts_run_args(ts_result *out, const char *input, const char *program, ...) __attribute__((sentinel));
+void ts_run_args(ts_result *out, const char *input, const char *program, ...)
+    __attribute__((sentinel));
 
 /** Frees what `result` holds and zeroes it. */
 void ts_result_release(ts_result *result);
@@ -59,11 +61,13 @@ void ts_kill(const ts_process *process, int signal);
 /** Waits until the program has written `text` on either output. */
 void ts_wait_output(const ts_process *process, const char *text, int timeout_ms);
 
-/** Waits for its end and frees `process`. Past the deadline it kills the group and fails. `out` may be NULL.
+/** Waits for its end and frees `process`. Past the deadline it kills the group and fails. `out` may
+ * be NULL.
  */
 void ts_wait(ts_process *process, int timeout_ms, ts_result *out);
 
-/** Whether there is a process of that number that has not ended; one that nobody has waited for yet has. */
+/** Whether there is a process of that number that has not ended; one that nobody has waited for yet
+ * has. */
 int ts_is_running(pid_t pid);
 
 /** The path of the command pgqrs that was built. */

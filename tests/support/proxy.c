@@ -26,8 +26,8 @@
 #define CHUNK_BYTES 65536
 #define STALL_TICK_MS 10
 
-/* Written by the test while nothing is under way, and read by the proxy; `passed` and `failed` the other way
- * round. */
+/* Written by the test while nothing is under way, and read by the proxy; `passed` and `failed` the
+ * other way round. */
 struct orders {
     atomic_int armed;
     atomic_int direction;
@@ -53,8 +53,8 @@ struct ts_proxy {
     char *dsn;
 };
 
-/* One client's connection and the one to the server that belongs to it. By direction, [0] is read to write to
- * [1]. */
+/* One client's connection and the one to the server that belongs to it. By direction, [0] is read
+ * to write to [1]. */
 struct link {
     int client, server; /* -1: a free place */
     int era;
@@ -91,7 +91,8 @@ write_all(int to, const char *data, long size)
     return 1;
 }
 
-/* Delivers what is due by `until_ms`; what cannot be delivered is lost. Returns whether all could. */
+/* Delivers what is due by `until_ms`; what cannot be delivered is lost. Returns whether all
+ * could. */
 static int
 deliver(struct link *link, int direction, long long until_ms)
 {
@@ -100,8 +101,8 @@ deliver(struct link *link, int direction, long long until_ms)
     while (link->first[direction] != NULL && link->first[direction]->due_ms <= until_ms) {
         struct parcel *parcel = link->first[direction];
 
-        delivered &= write_all(direction == TS_PROXY_TO_SERVER ? link->server : link->client, parcel->data,
-                               parcel->size);
+        delivered &= write_all(direction == TS_PROXY_TO_SERVER ? link->server : link->client,
+                               parcel->data, parcel->size);
         link->first[direction] = parcel->next;
         free(parcel);
     }
@@ -179,8 +180,9 @@ accept_one(struct relay *relay)
         return;
     }
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    relay->links[i] =
-        (struct link){ .client = client, .server = server, .era = atomic_load(&relay->orders->era) };
+    relay->links[i] = (struct link){ .client = client,
+                                     .server = server,
+                                     .era = atomic_load(&relay->orders->era) };
 }
 
 /* Moves what is there, as far as the orders allow. */
@@ -237,7 +239,8 @@ stall_some(const struct relay *relay, struct pollfd *entries)
     return stalled;
 }
 
-/* Delivers what has come to its end, and returns how long to wait for what is under way; -1: nothing is. */
+/* Delivers what has come to its end, and returns how long to wait for what is under way; -1:
+ * nothing is. */
 static int
 deliver_due(struct relay *relay)
 {
@@ -326,9 +329,11 @@ listen_somewhere(struct sockaddr_in *address)
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     socklen_t size = sizeof(*address);
 
-    *address = (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    *address =
+        (struct sockaddr_in){ .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
     if (listener < 0 || bind(listener, (const struct sockaddr *)address, sizeof(*address)) != 0 ||
-        listen(listener, MAX_LINKS) != 0 || getsockname(listener, (struct sockaddr *)address, &size) != 0)
+        listen(listener, MAX_LINKS) != 0 ||
+        getsockname(listener, (struct sockaddr *)address, &size) != 0)
         ts_fail("could not listen on 127.0.0.1: %s", strerror(errno));
     return listener;
 }

@@ -5,13 +5,14 @@
 void
 ts_refuse(PGconn *sql, const char *table, const char *condition)
 {
+    ts_sql(sql,
+           "CREATE OR REPLACE FUNCTION ts_refuse_%s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+           "IF %s THEN RAISE EXCEPTION '" TS_REFUSAL "'; END IF; RETURN NEW; END $$",
+           table, condition);
     ts_sql(
         sql,
-        "CREATE OR REPLACE FUNCTION ts_refuse_%s() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF %s THEN "
-        "RAISE EXCEPTION '" TS_REFUSAL "'; END IF; RETURN NEW; END $$",
-        table, condition);
-    ts_sql(sql, "CREATE TRIGGER ts_refuse BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION ts_refuse_%s()",
-           table, table);
+        "CREATE TRIGGER ts_refuse BEFORE INSERT ON %s FOR EACH ROW EXECUTE FUNCTION ts_refuse_%s()",
+        table, table);
 }
 
 void

@@ -9,8 +9,8 @@
 /** What the server says then: "refused by a trigger". */
 #define TS_REFUSAL "refused by a trigger"
 
-/** From now on rows for which `condition`, about NEW, is true cannot be inserted into `table`, nor into its
- * partitions. One condition a table. */
+/** From now on rows for which `condition`, about NEW, is true cannot be inserted into `table`, nor
+ * into its partitions. One condition a table. */
 void ts_refuse(PGconn *sql, const char *table, const char *condition);
 
 /** They can again. */

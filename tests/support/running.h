@@ -1,6 +1,6 @@
 /*
- * What the tests of the runtime share beside a story: workers on its database, which are over when the story
- * ends, whether it failed or not.
+ * What the tests of the runtime share beside a story: workers on its database, which are over when
+ * the story ends, whether it failed or not.
  *
  *     pgqrs_worker *worker = running_start(s, NULL, NULL, handler, arg);    on the queue "jobs"
  *     running_await(s, 1);                                                  one message is archived
@@ -57,8 +57,8 @@ running_add(struct story *s, pgqrs_worker *worker, const char *queue,
 
 /* A worker at work on the queue "jobs". Options may be NULL. */
 static inline pgqrs_worker *
-running_start(struct story *s, const pgqrs_worker_options *options, const pgqrs_worker_queue_options *queue,
-              pgqrs_job_handler handler, void *arg)
+running_start(struct story *s, const pgqrs_worker_options *options,
+              const pgqrs_worker_queue_options *queue, pgqrs_job_handler handler, void *arg)
 {
     pgqrs_worker *worker = running_new(s, options);
 
@@ -125,7 +125,8 @@ running_await_idle(pgqrs_worker *worker)
     }
 }
 
-/* Waits until `count` workers sleep: each says so to the server by a shared lock for each of its queues. */
+/* Waits until `count` workers sleep: each says so to the server by a shared lock for each of its
+ * queues. */
 static inline void
 running_await_asleep(struct story *s, int count)
 {
@@ -182,7 +183,8 @@ running_at_gate(pgqrs_job *job, void *arg)
 static inline pgqrs_job_outcome
 running_until_told(pgqrs_job *job, void *arg)
 {
-    static const char *const reasons[] = { "goes on", "lease lost", "cancelled", "timed out", "stopping" };
+    static const char *const reasons[] = { "goes on", "lease lost", "cancelled", "timed out",
+                                           "stopping" };
     int64_t until = story_now_ms() + RUNNING_WAIT_MS;
 
     ts_journal_add(arg, "began %lld", (long long)pgqrs_job_message(job)->id);

@@ -51,8 +51,8 @@ single_value(PGconn *connection, const char *format, va_list arguments)
     char *value = NULL;
 
     if (PQntuples(result) != 1 || PQnfields(result) != 1)
-        ts_fail("%s\nreturned %d rows of %d columns instead of one value", format, PQntuples(result),
-                PQnfields(result));
+        ts_fail("%s\nreturned %d rows of %d columns instead of one value", format,
+                PQntuples(result), PQnfields(result));
     if (!PQgetisnull(result, 0, 0))
         value = strdup(PQgetvalue(result, 0, 0));
     PQclear(result);
@@ -127,7 +127,8 @@ ts_wait_until(PGconn *connection, int timeout_ms, const char *format, ...)
         if (to_int(value, format) != 0)
             return;
         clock_gettime(CLOCK_MONOTONIC, &now);
-        if ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 > timeout_ms)
+        if ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 >
+            timeout_ms)
             ts_fail("%s\nhad not become true after %d ms", format, timeout_ms);
         nanosleep(&pause, NULL);
     }

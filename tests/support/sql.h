@@ -1,6 +1,6 @@
 /*
- * SQL of the test's own, past the library, to see what is really stored. The formats are printf's; quote
- * yourself.
+ * SQL of the test's own, past the library, to see what is really stored. The formats are printf's;
+ * quote yourself.
  */
 #ifndef TS_SQL_H
 #define TS_SQL_H

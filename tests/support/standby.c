@@ -21,7 +21,8 @@ set_names(const ts_cluster *primary, const char *names)
 
     ts_sql(sql, "ALTER SYSTEM SET synchronous_standby_names = '%s'", names);
     ts_sql(sql, "SELECT pg_reload_conf()");
-    ts_wait_until(sql, STANDBY_WAIT_MS, "SELECT current_setting('synchronous_standby_names') = '%s'", names);
+    ts_wait_until(sql, STANDBY_WAIT_MS,
+                  "SELECT current_setting('synchronous_standby_names') = '%s'", names);
     PQfinish(sql);
 }
 
@@ -62,7 +63,8 @@ ts_standby_await_waiting(const ts_cluster *primary, int count)
     PGconn *sql = connect_to(primary);
 
     ts_wait_until(sql, STANDBY_WAIT_MS,
-                  "SELECT count(*) >= %d FROM pg_stat_activity WHERE wait_event = 'SyncRep'", count);
+                  "SELECT count(*) >= %d FROM pg_stat_activity WHERE wait_event = 'SyncRep'",
+                  count);
     PQfinish(sql);
 }
 

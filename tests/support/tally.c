@@ -26,7 +26,8 @@ ts_tally_handler(pgqrs_job *job, void *arg)
 {
     ts_tally *tally = arg;
     int64_t id = pgqrs_job_message(job)->id;
-    struct timespec rest = { .tv_sec = tally->work_ms / 1000, .tv_nsec = tally->work_ms % 1000 * 1000000L };
+    struct timespec rest = { .tv_sec = tally->work_ms / 1000,
+                             .tv_nsec = tally->work_ms % 1000 * 1000000L };
 
     if (id < 0 || id >= TS_TALLY_MAX)
         ts_fail("there is no room for message %lld in the tally", (long long)id);
@@ -80,6 +81,6 @@ ts_tally_expect_once(ts_tally *tally, int count)
     int lost = ts_tally_events(tally, PGQRS_EVENT_LOST);
 
     if (started != count || repeated != 0 || lost != 0)
-        ts_fail("%d messages of %d were run, %d of them more than once, and %d were told as lost", started,
-                count, repeated, lost);
+        ts_fail("%d messages of %d were run, %d of them more than once, and %d were told as lost",
+                started, count, repeated, lost);
 }

@@ -1,6 +1,6 @@
 /*
- * A tally: how often each message was given to a handler, and what the worker said. For tests that run many
- * messages; a journal is for few.
+ * A tally: how often each message was given to a handler, and what the worker said. For tests that
+ * run many messages; a journal is for few.
  *
  *     options.on_event = ts_tally_event;
  *     options.event_arg = tally;

@@ -32,11 +32,12 @@ static _Thread_local PGconn *own;
 ts_process *
 ts_worker_spawn(const ts_worker_setup *setup)
 {
-    char *numbers = ts_format("%d %d %d %d %d %d %d %d", setup->concurrency, setup->lease_ms, setup->grace_ms,
-                              setup->timeout_ms, setup->poll_ms, setup->max_attempts, setup->prefetch_max,
-                              setup->memory_mb);
-    ts_process *process = ts_spawn_args("/proc/self/exe", ROLE, setup->dsn,
-                                        setup->queue != NULL ? setup->queue : "jobs", numbers, NULL);
+    char *numbers = ts_format("%d %d %d %d %d %d %d %d", setup->concurrency, setup->lease_ms,
+                              setup->grace_ms, setup->timeout_ms, setup->poll_ms,
+                              setup->max_attempts, setup->prefetch_max, setup->memory_mb);
+    ts_process *process =
+        ts_spawn_args("/proc/self/exe", ROLE, setup->dsn,
+                      setup->queue != NULL ? setup->queue : "jobs", numbers, NULL);
 
     free(numbers);
     return process;
@@ -66,8 +67,9 @@ note(const pgqrs_job *job, const char *what)
     char sql[256];
     int written;
 
-    snprintf(sql, sizeof(sql), "INSERT INTO ledger VALUES (%lld, %lld, %d, %d, '%s')", (long long)message->id,
-             (long long)message->lease_token, message->attempt, (int)getpid(), what);
+    snprintf(sql, sizeof(sql), "INSERT INTO ledger VALUES (%lld, %lld, %d, %d, '%s')",
+             (long long)message->id, (long long)message->lease_token, message->attempt,
+             (int)getpid(), what);
     for (;;) {
         if (PQstatus(own) != CONNECTION_OK) {
             PQfinish(own);
@@ -91,8 +93,8 @@ now_ms(void)
     return (long long)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Works until the time is over or it is told to give up; notes what it saw first after it had slept for over
- * a second, when somebody had frozen the process. */
+/* Works until the time is over or it is told to give up; notes what it saw first after it had slept
+ * for over a second, when somebody had frozen the process. */
 static void
 work(pgqrs_job *job, long ms)
 {
@@ -239,7 +241,8 @@ set_up(const char *queue, const ts_worker_setup *setup, pgqrs_error *err)
     of_queue.retry_base_ms = 1;
     TS_OK(pgqrs_worker_new(ts_client(dsn, NULL), &options, &worker, err), err);
     TS_OK(pgqrs_worker_add_queue(worker, pgqrs_slice_of(queue), &of_queue, err), err);
-    TS_OK(pgqrs_worker_handle(worker, pgqrs_slice_of(queue), (pgqrs_slice){ NULL, 0 }, handle, NULL, err),
+    TS_OK(pgqrs_worker_handle(worker, pgqrs_slice_of(queue), (pgqrs_slice){ NULL, 0 }, handle, NULL,
+                              err),
           err);
 }
 
@@ -255,9 +258,9 @@ ts_worker_program(int argc, char **argv)
         return;
     err = pgqrs_error_new();
     dsn = argv[2];
-    TS_TRUE(sscanf(argv[4], "%d %d %d %d %d %d %d %d", &setup.concurrency, &setup.lease_ms, &setup.grace_ms,
-                   &setup.timeout_ms, &setup.poll_ms, &setup.max_attempts, &setup.prefetch_max,
-                   &setup.memory_mb) == 8);
+    TS_TRUE(sscanf(argv[4], "%d %d %d %d %d %d %d %d", &setup.concurrency, &setup.lease_ms,
+                   &setup.grace_ms, &setup.timeout_ms, &setup.poll_ms, &setup.max_attempts,
+                   &setup.prefetch_max, &setup.memory_mb) == 8);
     setrlimit(RLIMIT_CORE, &no_core);
     if (setup.memory_mb > 0)
         mallopt(M_ARENA_MAX, 1); /* others would take up all that there is, and use little of it */

@@ -74,9 +74,10 @@ TEST(test_growing_is_rare)
 
 TEST(test_integers_are_in_network_byte_order)
 {
-    static const unsigned char expected[] = { 0x12, 0x34, 0xff, 0xfe, 0x12, 0x34, 0x56, 0x78, 0xff, 0xff,
-                                              0xff, 0xff, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08,
-                                              0x80, 0,    0,    0,    0,    0,    0,    0 };
+    static const unsigned char expected[] = { 0x12, 0x34, 0xff, 0xfe, 0x12, 0x34, 0x56,
+                                              0x78, 0xff, 0xff, 0xff, 0xff, 0x01, 0x02,
+                                              0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x80,
+                                              0,    0,    0,    0,    0,    0,    0 };
     pgqrsi_buffer buffer = PGQRSI_BUFFER_INIT;
 
     (void)state;
@@ -102,7 +103,8 @@ TEST(test_reserved_room_can_be_written_to)
     pgqrsi_buffer_append_text(&buffer, "head");
     end = pgqrsi_buffer_reserve(&buffer, 100000);
 
-    /* then it starts behind the content, and all of it may be written (AddressSanitizer watches). */
+    /* then it starts behind the content, and all of it may be written (AddressSanitizer
+     * watches). */
     assert_ptr_equal(end, buffer.data + 4);
     memset(end, 'x', 100000);
     assert_int_equal(buffer.size, 4);

@@ -32,7 +32,8 @@ TEST(test_the_clock_goes_on)
     int64_t start = pgqrsi_clock_ms(), last = start;
 
     (void)state;
-    /* Given a start, when one looks until twenty milliseconds have passed, then it never went back. */
+    /* Given a start, when one looks until twenty milliseconds have passed, then it never went
+     * back. */
     while (last < start + 20) {
         int64_t now = pgqrsi_clock_ms();
 

@@ -40,7 +40,9 @@ set_up(void **state)
         unsetenv(pgqrs_config_setting(i)->environment);
     fixture->err = pgqrs_error_new();
     *state = fixture;
-    return fixture->err != NULL && pgqrs_config_new(&fixture->config, fixture->err) == PGQRS_OK ? 0 : -1;
+    return fixture->err != NULL && pgqrs_config_new(&fixture->config, fixture->err) == PGQRS_OK
+               ? 0
+               : -1;
 }
 
 static int
@@ -59,7 +61,8 @@ tear_down(void **state)
 static pgqrs_status
 set(struct fixture *fixture, const char *name, const char *value)
 {
-    return pgqrs_config_set(fixture->config, pgqrs_slice_of(name), pgqrs_slice_of(value), fixture->err);
+    return pgqrs_config_set(fixture->config, pgqrs_slice_of(name), pgqrs_slice_of(value),
+                            fixture->err);
 }
 
 static pgqrs_status
@@ -89,7 +92,8 @@ CONFIG_TEST(test_the_table_describes_each_setting_once)
         }
     }
 
-    /* The numbers below, the connection string, the schema and words: whoever adds one adds its test. */
+    /* The numbers below, the connection string, the schema and words: whoever adds one adds its
+     * test. */
     assert_int_equal(count, COUNT_OF(ranges) + 5);
     assert_null(pgqrs_config_setting(SIZE_MAX));
 }
@@ -99,7 +103,8 @@ CONFIG_TEST(test_a_new_configuration_holds_the_defaults)
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < COUNT_OF(ranges); i++)
-        assert_int_equal(pgqrs_config_get_int(fixture->config, ranges[i].name), ranges[i].default_value);
+        assert_int_equal(pgqrs_config_get_int(fixture->config, ranges[i].name),
+                         ranges[i].default_value);
     assert_string_equal(pgqrs_config_get(fixture->config, "schema"), "public");
     assert_null(pgqrs_config_get(fixture->config, "dsn"));
     assert_string_equal(pgqrs_config_get(fixture->config, "max_connections"), "16");
@@ -134,7 +139,8 @@ CONFIG_TEST(test_each_description_states_the_range_that_is_checked)
             if (strcmp(pgqrs_config_setting(j)->name, ranges[i].name) == 0)
                 setting = pgqrs_config_setting(j);
         assert_non_null(setting);
-        snprintf(text, sizeof(text), "%lld to %lld", (long long)ranges[i].min, (long long)ranges[i].max);
+        snprintf(text, sizeof(text), "%lld to %lld", (long long)ranges[i].min,
+                 (long long)ranges[i].max);
         assert_non_null(strstr(setting->description, text));
     }
 }
@@ -169,8 +175,8 @@ CONFIG_TEST(test_a_refusal_names_the_setting_the_value_and_the_range)
 
 CONFIG_TEST(test_an_unknown_setting_is_refused_by_name)
 {
-    static const char *const names[] = { "max_connection", "max_connections ", "MAX_CONNECTIONS", "",
-                                         "colour" };
+    static const char *const names[] = { "max_connection", "max_connections ", "MAX_CONNECTIONS",
+                                         "", "colour" };
     struct fixture *fixture = *state;
 
     for (size_t i = 0; i < COUNT_OF(names); i++) {
@@ -179,8 +185,9 @@ CONFIG_TEST(test_an_unknown_setting_is_refused_by_name)
         assert_null(pgqrs_config_get(fixture->config, names[i]));
         assert_int_equal(pgqrs_config_get_int(fixture->config, names[i]), 0);
     }
-    assert_int_equal(pgqrs_config_set(fixture->config, (pgqrs_slice){ NULL, 0 }, pgqrs_slice_of("5"), NULL),
-                     PGQRS_ECONFIG);
+    assert_int_equal(
+        pgqrs_config_set(fixture->config, (pgqrs_slice){ NULL, 0 }, pgqrs_slice_of("5"), NULL),
+        PGQRS_ECONFIG);
 }
 
 CONFIG_TEST(test_name_and_value_need_no_closing_zero)
@@ -311,10 +318,14 @@ CONFIG_TEST(test_a_duration_may_have_a_unit)
         const char *name, *value;
         int64_t number;
     } cases[] = {
-        { "operation_timeout_ms", "250ms", 250 },      { "operation_timeout_ms", "30s", 30000 },
-        { "operation_timeout_ms", "1h", 3600000 },     { "operation_timeout_ms", "700", 700 },
-        { "connection_timeout_seconds", "5m", 300 },   { "connection_timeout_seconds", "2000ms", 2 },
-        { "default_lock_time_seconds", "7d", 604800 }, { "default_lock_time_seconds", "5min", 300 },
+        { "operation_timeout_ms", "250ms", 250 },
+        { "operation_timeout_ms", "30s", 30000 },
+        { "operation_timeout_ms", "1h", 3600000 },
+        { "operation_timeout_ms", "700", 700 },
+        { "connection_timeout_seconds", "5m", 300 },
+        { "connection_timeout_seconds", "2000ms", 2 },
+        { "default_lock_time_seconds", "7d", 604800 },
+        { "default_lock_time_seconds", "5min", 300 },
     };
     static const char *const wrong[] = { "1500ms", "8d",  "0s", "5M",
                                          "5 m",    "-5m", "m",  "99999999999999999999d" };

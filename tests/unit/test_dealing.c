@@ -1,5 +1,6 @@
 /*
- * How much each queue is asked for: in shares by weight, or, with a backlog and room for it, in chunks.
+ * How much each queue is asked for: in shares by weight, or, with a backlog and room for it, in
+ * chunks.
  */
 #include "found.h"
 

@@ -49,10 +49,10 @@ TEST(every_status_stands_in_its_doc)
     int count = 0;
 
     (void)state;
-#define CHECK_ROW(name, value, text)                                                                         \
-    snprintf(row, sizeof(row), "\n| `PGQRS_%s` | %d | %s |\n", #name, value, text);                          \
-    if (strstr(doc, row) == NULL)                                                                            \
-        fail_msg("docs/statuses.md lacks this row: %s", row);                                                \
+#define CHECK_ROW(name, value, text)                                                               \
+    snprintf(row, sizeof(row), "\n| `PGQRS_%s` | %d | %s |\n", #name, value, text);                \
+    if (strstr(doc, row) == NULL)                                                                  \
+        fail_msg("docs/statuses.md lacks this row: %s", row);                                      \
     count++;
     PGQRS_STATUS_MAP(CHECK_ROW)
     assert_int_equal(count_rows(doc), count);
@@ -68,8 +68,9 @@ TEST(every_setting_stands_in_its_doc)
     (void)state;
     for (const pgqrs_setting *setting = pgqrs_config_setting(0); setting != NULL;
          setting = pgqrs_config_setting((size_t)count)) {
-        snprintf(row, sizeof(row), "\n| `%s` | `%s` | %s | %s |\n", setting->name, setting->environment,
-                 setting->default_value != NULL ? setting->default_value : "none", setting->description);
+        snprintf(
+            row, sizeof(row), "\n| `%s` | `%s` | %s | %s |\n", setting->name, setting->environment,
+            setting->default_value != NULL ? setting->default_value : "none", setting->description);
         if (strstr(doc, row) == NULL)
             fail_msg("docs/configuration.md lacks this row: %s", row);
         count++;
@@ -78,7 +79,8 @@ TEST(every_setting_stands_in_its_doc)
     free(doc);
 }
 
-/* Whether `text` defines `test`: by a line such as STORY_TEST(`test`), or by a plain head if it keeps a list. */
+/* Whether `text` defines `test`: by a line such as STORY_TEST(`test`), or by a plain head if it
+ * keeps a list. */
 static bool
 defines_test(const char *text, const char *test)
 {

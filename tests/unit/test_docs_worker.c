@@ -1,6 +1,6 @@
 /*
- * docs/worker.md says what the headers say: each option, event and reason stands in it, with the header's own
- * words, and nothing else; and what it shows of a program stands in an example.
+ * docs/worker.md says what the headers say: each option, event and reason stands in it, with the
+ * header's own words, and nothing else; and what it shows of a program stands in an example.
  */
 #include "found.h"
 
@@ -80,7 +80,8 @@ read_members(const char *header, const char *kind, const char *type, member *mem
     end = strstr(at, closing);
     assert_non_null(end);
     while (at < end) {
-        size_t length = strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+        size_t length =
+            strspn(at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
 
         if (length > 0) {
             snprintf(name, sizeof(name), "%.*s", (int)length, at);
@@ -141,7 +142,8 @@ TEST(every_choice_stands_in_its_doc)
     rows += check_rows(doc, job, "enum", "pgqrs_job_cancellation");
     /* The heads of tables that name a type are rows of no member. */
     for (const char *line = strchr(doc, '\n'); line != NULL; line = strchr(line + 1, '\n'))
-        found += strncmp(line, "\n| `", 4) == 0 && strstr(line + 1, "\n|---") != strchr(line + 1, '\n');
+        found +=
+            strncmp(line, "\n| `", 4) == 0 && strstr(line + 1, "\n|---") != strchr(line + 1, '\n');
     assert_int_equal(found, rows);
     free(event);
     free(job);

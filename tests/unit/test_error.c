@@ -38,7 +38,8 @@ ERROR_TEST(test_a_new_error_tells_of_no_failure)
 ERROR_TEST(test_no_error_object_is_fine_everywhere)
 {
     (void)state;
-    assert_int_equal(pgqrsi_error_set(NULL, PGQRS_ENOQUEUE, "there is no queue \"%s\"", "q"), PGQRS_ENOQUEUE);
+    assert_int_equal(pgqrsi_error_set(NULL, PGQRS_ENOQUEUE, "there is no queue \"%s\"", "q"),
+                     PGQRS_ENOQUEUE);
     assert_int_equal(pgqrsi_error_memory(NULL), PGQRS_ENOMEM);
     pgqrsi_error_set_sqlstate(NULL, "40001");
     assert_int_equal(pgqrs_error_status(NULL), PGQRS_OK);

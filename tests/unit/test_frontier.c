@@ -1,5 +1,6 @@
 /*
- * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made up.
+ * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made
+ * up.
  */
 #include "found.h"
 
@@ -20,7 +21,8 @@ fresh(void)
     return frontier;
 }
 
-/* A claim at `now_ms` of `asked` messages that came back with `count`, the last of them `last_id`. */
+/* A claim at `now_ms` of `asked` messages that came back with `count`, the last of them
+ * `last_id`. */
 static void
 claim(pgqrsi_frontier *frontier, int64_t asked, int64_t count, int64_t last_id, int64_t now_ms)
 {
@@ -42,7 +44,8 @@ TEST(a_new_client_begins_at_the_low_water_mark_and_knows_nothing)
     assert_int_equal(frontier.bound, LOW);
     assert_true(pgqrsi_frontier_is_stale(&frontier, START_MS));
     for (int band = 0; band < PGQRSI_BAND_COUNT; band++)
-        assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
+        assert_false(
+            pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + INT64_C(1000000000)));
 }
 
 TEST(the_bound_follows_what_was_claimed_a_while_ago)
@@ -51,7 +54,8 @@ TEST(the_bound_follows_what_was_claimed_a_while_ago)
 
     (void)state;
     claim(&frontier, 10, 10, 110, START_MS + 1000);
-    assert_int_equal(frontier.bound, LOW); /* 110 was seen just now: a lower id may be committed yet */
+    /* 110 was seen just now: a lower id may still be committed. */
+    assert_int_equal(frontier.bound, LOW);
     claim(&frontier, 10, 10, 120, START_MS + 1010);
     assert_int_equal(frontier.bound, LOW);
     claim(&frontier, 10, 10, 130, START_MS + 1100);
@@ -60,7 +64,8 @@ TEST(the_bound_follows_what_was_claimed_a_while_ago)
     assert_int_equal(frontier.bound, 130);
 }
 
-/* Two threads of one client: the claim that ended last may have begun before the candidate was seen. */
+/* Two threads of one client: the claim that ended last may have begun before the candidate was
+ * seen. */
 TEST(a_claim_that_began_too_early_moves_nothing)
 {
     pgqrsi_frontier frontier = fresh();
@@ -78,7 +83,8 @@ TEST(a_full_claim_does_not_move_the_bound_beyond_itself)
 
     (void)state;
     claim(&frontier, 10, 10, 200, START_MS + 1000);
-    claim(&frontier, 10, 10, 150, START_MS + 1100); /* what others had released or skipped lies below 200 */
+    /* Messages that others released or skipped are below 200. */
+    claim(&frontier, 10, 10, 150, START_MS + 1100);
     assert_int_equal(frontier.bound, 150);
 }
 
@@ -107,7 +113,8 @@ TEST(an_idle_client_passes_by_what_others_have_finished)
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 1000);
     claim(&frontier, 10, 0, 0, START_MS + 1001);
     assert_true(frontier.drained);
-    assert_int_equal(frontier.bound, LOW); /* of 5000 no one knows yet whether all below is committed */
+    /* Ids below 5000 may still be committed. */
+    assert_int_equal(frontier.bound, LOW);
     claim(&frontier, 10, 0, 0, START_MS + 1100);
     assert_int_equal(frontier.bound, 5000);
 }
@@ -153,7 +160,8 @@ TEST(a_pause_is_known_until_its_end_by_our_clock)
     assert_false(pgqrsi_frontier_is_paused(&frontier, START_MS));
 }
 
-/* While there is something to claim, ids that were given out but not seen yet are no reason to look further.
+/* While there is something to claim, ids that were given out but not seen yet are no reason to look
+ * further.
  */
 TEST(a_busy_client_does_not_run_ahead_of_its_claims)
 {
@@ -196,7 +204,8 @@ TEST(a_band_is_due_when_the_server_said_so_by_our_clock)
 TEST(a_band_that_came_back_short_is_left_alone_for_a_moment)
 {
     pgqrsi_frontier frontier = fresh();
-    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS }, .server_now_ms = SERVER_MS };
+    const pgqrsi_peek peek = { .vt_ms = { SERVER_MS, SERVER_MS, SERVER_MS },
+                               .server_now_ms = SERVER_MS };
 
     (void)state;
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS);
@@ -245,7 +254,8 @@ TEST(what_this_client_held_back_itself_is_due_in_time)
         pgqrsi_frontier frontier = fresh();
 
         pgqrsi_frontier_held(&frontier, cases[i].priority, 500, START_MS);
-        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000, START_MS); /* a later one changes nothing */
+        /* A later due time changes nothing. */
+        pgqrsi_frontier_held(&frontier, cases[i].priority, 9000, START_MS);
         for (int band = 0; band < PGQRSI_BAND_COUNT; band++) {
             assert_false(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 499));
             assert_int_equal(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 500),
@@ -265,7 +275,8 @@ TEST(of_an_unknown_priority_every_band_is_due)
         assert_true(pgqrsi_frontier_is_due(&frontier, (pgqrsi_band)band, START_MS + 20));
     }
     pgqrsi_frontier_held_any(&frontier, 0, START_MS);
-    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS)); /* it keeps its place in line */
+    /* It keeps its turn. */
+    assert_true(pgqrsi_frontier_default_goes_first(&frontier, START_MS));
 }
 
 TEST(ten_years_do_not_overflow)
@@ -279,7 +290,8 @@ TEST(ten_years_do_not_overflow)
     assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + ten_years_ms));
 }
 
-/* The worker's looks and reports go over two connections: a look that was asked for first may be answered last. */
+/* The worker's looks and reports go over two connections: a look that was asked for first may be
+ * answered last. */
 TEST(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since)
 {
     pgqrsi_frontier frontier;

@@ -1,5 +1,6 @@
 /*
- * The JSON check: the corpus in fuzz/corpus/json/, whose verdicts are PostgreSQL's; where a fault is; the limits.
+ * The JSON check: the corpus in fuzz/corpus/json/, whose verdicts are PostgreSQL's; where a fault
+ * is; the limits.
  */
 #include "found.h"
 
@@ -64,7 +65,8 @@ read_file(const char *path, pgqrsi_buffer *out)
     fclose(file);
 }
 
-/* Calls `look` with every file of the folder; returns how many there were and adds up what it returns. */
+/* Calls `look` with every file of the folder; returns how many there were and adds up what it
+ * returns. */
 static size_t
 walk(const char *folder, size_t (*look)(const char *name, const pgqrsi_buffer *text), size_t *wrong)
 {
@@ -217,7 +219,8 @@ TEST(test_a_text_that_was_not_given_is_refused)
     assert_int_equal(fault.offset, 0);
 }
 
-/* Eight bytes are looked at in one step: every byte at every place of two such steps gets its own verdict. */
+/* Eight bytes are looked at in one step: every byte at every place of two such steps gets its own
+ * verdict. */
 TEST(test_every_byte_is_seen_wherever_it_stands_in_a_string)
 {
     char text[26];
@@ -234,7 +237,8 @@ TEST(test_every_byte_is_seen_wherever_it_stands_in_a_string)
             if (check(text, sizeof(text), &fault) != plain)
                 fail_msg("byte 0x%02x at %zu got the wrong verdict", (unsigned)byte, at);
             if ((byte < 0x20 || byte >= 0x80) && fault.offset != at)
-                fail_msg("byte 0x%02x at %zu was reported at %zu", (unsigned)byte, at, fault.offset);
+                fail_msg("byte 0x%02x at %zu was reported at %zu", (unsigned)byte, at,
+                         fault.offset);
         }
     }
 }
@@ -317,8 +321,8 @@ TEST(test_long_numbers_end_where_numeric_ends)
         append_repeated(&text, cases[i].digit, cases[i].count);
         pgqrsi_buffer_append_text(&text, cases[i].tail);
         if (accepts(&text) != cases[i].is_good)
-            fail_msg("%s%s{%zu}%s got the wrong verdict", cases[i].head, cases[i].digit, cases[i].count,
-                     cases[i].tail);
+            fail_msg("%s%s{%zu}%s got the wrong verdict", cases[i].head, cases[i].digit,
+                     cases[i].count, cases[i].tail);
         pgqrsi_buffer_release(&text);
     }
 }
@@ -343,8 +347,8 @@ TEST(test_a_text_holds_at_most_8388608_values)
     pgqrsi_buffer_release(&text);
 }
 
-/* Every length in this table was what PostgreSQL 15 printed, but for -0.00 (a sign less) and a name that is
- * given twice (kept once). */
+/* Every length in this table was what PostgreSQL 15 printed, but for -0.00 (a sign less) and a name
+ * that is given twice (kept once). */
 TEST(test_the_printed_length_counts_numbers_without_exponents)
 {
     static const struct {
@@ -377,8 +381,8 @@ TEST(test_the_printed_length_counts_numbers_without_exponents)
 
         assert_true(pgqrsi_json_check(pgqrs_slice_of(cases[i].text), &printed, &fault));
         if (printed != cases[i].printed)
-            fail_msg("%s is printed in %llu bytes, not %llu", cases[i].text, (unsigned long long)printed,
-                     (unsigned long long)cases[i].printed);
+            fail_msg("%s is printed in %llu bytes, not %llu", cases[i].text,
+                     (unsigned long long)printed, (unsigned long long)cases[i].printed);
     }
 }
 

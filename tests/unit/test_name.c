@@ -66,7 +66,8 @@ TEST(test_every_code_point_is_valid_except_surrogates)
     }
 }
 
-/* Nothing else is valid: there are as many sequences of each length as there are code points for it. */
+/* Nothing else is valid: there are as many sequences of each length as there are code points for
+ * it. */
 TEST(test_there_is_one_form_of_each_code_point)
 {
     size_t two = 0, three = 0, four = 0;
@@ -79,12 +80,12 @@ TEST(test_there_is_one_form_of_each_code_point)
             bytes[1] = (char)(tail >> 8);
             bytes[2] = (char)tail;
             two += (tail & 0xff) == 0 && pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 2 }) == 2;
-            three += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 3 }) == 3 && (tail & 0x80) != 0 &&
-                     lead >= 0xe0;
+            three += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 3 }) == 3 &&
+                     (tail & 0x80) != 0 && lead >= 0xe0;
             /* The last byte of four has no say in the others. */
             bytes[3] = (char)0x80;
-            four += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 4 }) == 4 && (tail & 0x80) != 0 &&
-                    lead >= 0xf0;
+            four += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 4 }) == 4 &&
+                    (tail & 0x80) != 0 && lead >= 0xf0;
         }
     }
 
@@ -139,7 +140,8 @@ TEST(test_names_are_data_and_hold_any_text)
 
     (void)state;
     for (size_t i = 0; i < COUNT_OF(names); i++)
-        assert_int_equal(pgqrsi_name_check("queue name", pgqrs_slice_of(names[i]), 128, NULL), PGQRS_OK);
+        assert_int_equal(pgqrsi_name_check("queue name", pgqrs_slice_of(names[i]), 128, NULL),
+                         PGQRS_OK);
 }
 
 TEST(test_a_name_has_1_to_its_most_bytes)
@@ -148,11 +150,16 @@ TEST(test_a_name_has_1_to_its_most_bytes)
 
     (void)state;
     memset(name, 'n', sizeof(name));
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 1 }, 128, NULL), PGQRS_OK);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 128 }, 128, NULL), PGQRS_OK);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 129 }, 128, NULL), PGQRS_EINVAL);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 0 }, 128, NULL), PGQRS_EINVAL);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ NULL, 0 }, 128, NULL), PGQRS_EINVAL);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 1 }, 128, NULL),
+                     PGQRS_OK);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 128 }, 128, NULL),
+                     PGQRS_OK);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 129 }, 128, NULL),
+                     PGQRS_EINVAL);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 0 }, 128, NULL),
+                     PGQRS_EINVAL);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ NULL, 0 }, 128, NULL),
+                     PGQRS_EINVAL);
 }
 
 TEST(test_bytes_count_not_characters)
@@ -162,8 +169,10 @@ TEST(test_bytes_count_not_characters)
     (void)state;
     for (size_t i = 0; i < sizeof(name); i += 2)
         memcpy(name + i, "\xc3\xa9", 2);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 128 }, 128, NULL), PGQRS_OK);
-    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 130 }, 128, NULL), PGQRS_EINVAL);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 128 }, 128, NULL),
+                     PGQRS_OK);
+    assert_int_equal(pgqrsi_name_check("queue name", (pgqrs_slice){ name, 130 }, 128, NULL),
+                     PGQRS_EINVAL);
 }
 
 TEST(test_control_characters_are_refused_wherever_they_stand)

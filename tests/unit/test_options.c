@@ -1,5 +1,6 @@
 /*
- * Structs that callers and the library share begin with their size, so that either may be the newer one.
+ * Structs that callers and the library share begin with their size, so that either may be the newer
+ * one.
  */
 #include "found.h"
 

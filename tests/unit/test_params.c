@@ -7,7 +7,14 @@
 
 #include <string.h>
 
-enum { INT8 = 20, TEXT = 25, JSONB = 3802, INT8_ARRAY = 1016, TEXT_ARRAY = 1009, JSONB_ARRAY = 3807 };
+enum {
+    INT8 = 20,
+    TEXT = 25,
+    JSONB = 3802,
+    INT8_ARRAY = 1016,
+    TEXT_ARRAY = 1009,
+    JSONB_ARRAY = 3807
+};
 
 #define EXPECT(params, i, type, bytes) expect((params), (i), (type), (bytes), sizeof(bytes) - 1)
 

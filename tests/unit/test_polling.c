@@ -1,5 +1,6 @@
 /*
- * When a worker asks for messages, looks, and sleeps: pure decisions, so every interleaving can be made up.
+ * When a worker asks for messages, looks, and sleeps: pure decisions, so every interleaving can be
+ * made up.
  */
 #include "found.h"
 
@@ -55,7 +56,8 @@ TEST(the_last_look_is_asked_for_later_than_producers_leave_out_their_test)
 
     (void)state;
     assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 7), PGQRSI_POLLING_NO_LOOK);
-    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 8), PGQRSI_POLLING_COMPLETE_LOOK);
+    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 8),
+                     PGQRSI_POLLING_COMPLETE_LOOK);
     look(&polling, &nothing, START_MS + 8, START_MS + 9);
     assert_int_equal(polling.state, PGQRSI_POLLING_SLEEPING);
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 1);
@@ -68,11 +70,12 @@ TEST(hints_that_were_asked_for_before_that_are_not_the_last_look)
     (void)state;
     look(&polling, &nothing, START_MS + 3, START_MS + 20);
     assert_int_equal(polling.state, PGQRSI_POLLING_CHECKING);
-    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 20), PGQRSI_POLLING_COMPLETE_LOOK);
+    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 20),
+                     PGQRSI_POLLING_COMPLETE_LOOK);
 }
 
-/* As it was traced: the peek begins beside the claim of a worker that was woken, and its answer comes when
- * the claim has found nothing more. */
+/* As it was traced: the peek begins beside the claim of a worker that was woken, and its answer
+ * comes when the claim has found nothing more. */
 TEST(hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look)
 {
     pgqrsi_polling polling = sleeping();
@@ -118,7 +121,8 @@ TEST(hints_that_could_not_be_had_do_not_say_that_nothing_is_due)
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 0);
     assert_int_equal(polling.is_blind, 1);
     /* It claims without them within about a second, though it polls every five. */
-    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 1300), PGQRSI_POLLING_USUAL_LOOK);
+    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 1300),
+                     PGQRSI_POLLING_USUAL_LOOK);
     assert_int_equal(pgqrsi_polling_may_claim(&polling, START_MS + 1300), 1);
 }
 
@@ -130,7 +134,8 @@ TEST(a_look_that_was_lost_is_repeated_at_once)
     (void)state;
     look(&polling, &lost, START_MS + 8, START_MS + 500);
     assert_int_equal(polling.state, PGQRSI_POLLING_CHECKING);
-    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 500), PGQRSI_POLLING_COMPLETE_LOOK);
+    assert_int_equal(pgqrsi_polling_wants_look(&polling, 1, START_MS + 500),
+                     PGQRSI_POLLING_COMPLETE_LOOK);
     assert_int_equal(pgqrsi_polling_is_idle(&polling), 0);
 }
 
@@ -226,7 +231,8 @@ TEST(it_sleeps_until_what_it_knows_of_is_due)
     later.due_ms = START_MS + 2000;
     look(&polling, &later, START_MS + 8, START_MS + 9);
     assert_int_equal(polling.state, PGQRSI_POLLING_SLEEPING);
-    assert_true(polling.next_check_ms >= START_MS + 2000 && polling.next_check_ms < START_MS + 2050);
+    assert_true(polling.next_check_ms >= START_MS + 2000 &&
+                polling.next_check_ms < START_MS + 2050);
     pgqrsi_polling_due(&polling, START_MS + 500);
     assert_int_equal(pgqrsi_polling_due_ms(&polling, START_MS + 9), START_MS + 500);
 }

@@ -31,7 +31,8 @@ TEST(test_tokens_are_positive_and_never_alike)
         assert_true(tokens[i - 1] < tokens[i]);
 }
 
-/* A bit that is set in fewer than 4,600 or more than 5,400 of 10,000 draws is eight standard deviations off.
+/* A bit that is set in fewer than 4,600 or more than 5,400 of 10,000 draws is eight standard
+ * deviations off.
  */
 TEST(test_each_of_the_63_bits_is_a_coin)
 {

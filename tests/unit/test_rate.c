@@ -80,8 +80,8 @@ TEST(test_a_batch_beyond_the_bucket_passes_when_it_is_full_and_is_paid_for_later
     pgqrsi_rate_init(&rate, 10, 0);
     assert_true(pgqrsi_rate_take(&rate, 100, 0));
 
-    /* and the next one waits until the ninety that were not there have come in: nine seconds, and a tenth for
-     * itself. */
+    /* and the next one waits until the ninety that were not there have come in: nine seconds, and a
+     * tenth for itself. */
     assert_false(pgqrsi_rate_take(&rate, 1, 1000));
     assert_false(pgqrsi_rate_take(&rate, 1, 9099));
     assert_true(pgqrsi_rate_take(&rate, 1, 9100));

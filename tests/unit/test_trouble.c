@@ -11,8 +11,8 @@
 #define SECOND_MS 1000
 #define HOUR_MS (60 * MINUTE_MS)
 
-/* A server that is tried twice a second for an hour, and refuses each time for the reason that `reason`
- * gives. */
+/* A server that is tried twice a second for an hour, and refuses each time for the reason that
+ * `reason` gives. */
 static int
 count_told(const char *(*reason)(int64_t at_ms))
 {
@@ -78,7 +78,8 @@ TEST(another_reason_is_news_a_second_after_the_last_one)
 TEST(a_new_reason_does_not_wait_for_the_minute_of_the_old_one)
 {
     (void)state;
-    /* 31 times the one, and 30 times the other, which begins half a second after the one was told. */
+    /* 31 times the one, and 30 times the other, which begins half a second after the one was
+     * told. */
     assert_int_equal(count_told(another_after_half_an_hour), 61);
 }
 
