@@ -8,7 +8,7 @@
 
 #define PLACE_TEST(name) TEST_WITH(name, place_open, place_close)
 
-/* What there is in the database, but for what belongs to temporary tables and the statistics. */
+/* Every object in the database except temporary tables and statistics. */
 #define CATALOG                                                                                    \
     "SELECT md5(string_agg(what, ',' ORDER BY what)) FROM ("                                       \
     "SELECT 'class ' || oid || relname || coalesce(relacl::text, '') AS what FROM pg_class UNION " \
@@ -127,7 +127,7 @@ place_findings(struct place *p, const char *object, const char *part)
     return count;
 }
 
-/* Uses most of what there is, so that a name that is quoted wrongly shows. */
+/* Uses most calls, so that a name that is quoted wrongly makes one fail. */
 static inline void
 place_use(struct place *p)
 {

@@ -1,10 +1,10 @@
 /*
- * Messages that no claim should stumble over, for the tests of consumers and of workers.
+ * Messages that must not stop a claim, for the tests of consumers and of workers.
  */
 #ifndef POISON_H
 #define POISON_H
 
-/* It is short as it is sent and stored, and longer than the server can print. */
+/* A payload that is short when it is sent and stored, and longer than the server can print. */
 #define UNPRINTABLE "(SELECT jsonb_agg(1e131071::numeric) FROM generate_series(1, 9000))"
 
 /* Rows that a role with the right to write to the lanes can put there. READY and HELD are the

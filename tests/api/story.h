@@ -45,8 +45,8 @@ story_consumer(const struct story *s, pgqrs_client *client, int64_t lease_ms)
     return consumer;
 }
 
-/* One database for all stories of an executable: making one takes much longer than emptying it.
- * What an earlier story left behind when it failed goes away as well. */
+/* One database for all stories of an executable: creating one takes much longer than emptying it.
+ * This also removes the rows of an earlier story that failed. */
 static inline void
 story_open_database(struct story *s)
 {
@@ -158,7 +158,7 @@ story_now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* What is due now; perhaps nothing. */
+/* Claims due messages; the list may be empty. */
 static inline pgqrs_message_list *
 story_take(struct story *s, pgqrs_consumer *consumer, size_t max)
 {

@@ -1,5 +1,6 @@
 /*
- * Installing and removing: once, by many at once, in any schema, and never more than was made.
+ * Installing and uninstalling: once, by many processes at once, in any schema, and nothing else is
+ * dropped.
  */
 #include "place.h"
 
@@ -206,17 +207,18 @@ PLACE_TEST(a_library_goes_on_while_its_schema_is_upgraded_by_a_later_one)
     }
     pgqrs_consumer_close(consumer);
     pgqrs_producer_close(producer);
-    /* A process that starts afterwards, too; and to install changes nothing. */
+    /* A process that starts later is refused too, and an installation changes nothing. */
     place_reconnect(p);
     TS_OK(pgqrs_queue_create(p->client, text("other"), NULL, NULL, p->err), p->err);
     TS_OK(pgqrs_admin_install(p->client, &installed, p->err), p->err);
     assert_int_equal(installed.version_now, pgqrs_schema_version() + 1);
     assert_int_equal(ts_int(p->sql, "SELECT count(*) FROM pgqrs_archive"), 200);
-    /* Only a library that knows all of it removes it. */
+    /* Only a library that knows the whole schema uninstalls it. */
     TS_IS(PGQRS_ENEWSCHEMA, pgqrs_admin_uninstall(p->client, p->err), p->err);
 }
 
-/* Whoever needs the table after us waits for us: so we wait two seconds at a time. */
+/* Sessions that need the table queue up after the uninstall, so it waits only two seconds at a
+ * time. */
 PLACE_TEST(a_table_that_is_locked_for_a_while_is_waited_for)
 {
     struct place *p = *state;
@@ -386,8 +388,7 @@ PLACE_TEST(tables_that_a_stranger_made_are_not_taken_for_ours)
     place_install(p);
 }
 
-/* Where everybody can have made them, no client uses them either: neither a superuser's nor
- * another's. */
+/* Where any role could have created the tables, no client uses them, whether superuser or not. */
 PLACE_TEST(where_everybody_may_create_no_client_uses_a_strangers_tables)
 {
     struct place *p = *state;

@@ -158,7 +158,7 @@ STORY_TEST(a_page_has_100_rows_by_default_and_10000_at_most)
     }
 }
 
-/* Partitions by month: one for now, one ahead, and the default for what has none. */
+/* Partitions by month: the current month, the next one, and the default for all others. */
 STORY_TEST(rows_of_any_month_are_found)
 {
     struct story *s = *state;

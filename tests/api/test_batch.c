@@ -69,7 +69,7 @@ STORY_TEST(each_archived_message_has_its_own_result)
                        "SELECT coalesce(result::int, -1) FROM pgqrs_archive WHERE id = %lld",
                        (long long)leases[i].id),
                 json[i] != NULL ? i : -1);
-    /* Again, as after an answer that was lost: it is done already. */
+    /* Repeated, as after a lost answer: the messages are already done. */
     TS_OK(pgqrs_consumer_archive_batch(s->consumer, leases, NULL, MIXED, results, s->err), s->err);
     expect_mixed(results);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 4);
@@ -110,7 +110,8 @@ STORY_TEST(a_shutdown_releases_all_that_are_still_held)
     pgqrs_message_list_free(list);
 }
 
-/* All messages of a claim have one token, so that alone does not tell which of them were named. */
+/* All messages of a claim have one token, so the token alone does not say which of them were
+ * named. */
 STORY_TEST(what_lies_between_the_messages_of_a_batch_is_left_alone)
 {
     enum { COUNT = 40 };

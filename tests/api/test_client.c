@@ -82,7 +82,7 @@ STORY_TEST(a_connection_string_inside_another_is_refused_and_not_shown)
     }
 }
 
-/* As libpq says it, where that quotes no password. */
+/* libpq's own words, where they quote no password. */
 STORY_TEST(a_dsn_that_cannot_be_read_is_refused_with_the_reason)
 {
     static const char *const cases[][2] = {
@@ -259,7 +259,7 @@ STORY_TEST(a_lock_that_others_hold_costs_no_more_than_the_deadline)
     rest(&h);
 }
 
-/* Lends the only connection out, as a call that takes long would. */
+/* Keeps the only connection in use, like a call that takes long. */
 STORY_TEST(who_waits_for_a_connection_in_vain_is_told_so)
 {
     struct story *s = *state;
@@ -311,7 +311,7 @@ STORY_TEST(eight_threads_share_one_connection)
     pgqrs_client_close(client);
 }
 
-/* It accepts connections, and says nothing. */
+/* A server that accepts connections and never answers. */
 STORY_TEST(a_server_that_does_not_answer_is_given_up)
 {
     struct story *s = *state;

@@ -1,5 +1,5 @@
 /*
- * Taking messages out: in which order, how many, to whom, and what nobody may miss.
+ * Dequeue: the order, the number, the receiver, and messages that must not be missed.
  */
 #include "story.h"
 
@@ -325,8 +325,7 @@ STORY_TEST(a_claim_passes_by_what_others_have_locked)
     PQfinish(other);
 }
 
-/* A transaction gets an id, others commit higher ones and these are finished, and only then it
- * commits. */
+/* A transaction gets an id, others commit higher ids, which are finished, and then it commits. */
 STORY_TEST(a_message_that_is_committed_late_is_delivered)
 {
     struct story *s = *state;
@@ -347,7 +346,7 @@ STORY_TEST(a_message_that_is_committed_late_is_delivered)
     assert_int_equal(story_only(list)->id, late.id);
     assert_int_equal(story_only(list)->crash_ct, 0);
     pgqrs_message_list_free(list);
-    /* So the sweep found it: the claims had passed it already. */
+    /* The sweep must have found it: the claims were past its id. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM " HELD), 1);
 }
 

@@ -1,7 +1,7 @@
 /*
- * Large batches of plain messages are copied, which nobody can tell from what is stored and
- * returned: one transaction, ids in the order of the payloads, the same statuses, a connection that
- * works afterwards.
+ * Large batches of plain messages are stored with COPY, with the same rows and results as an
+ * INSERT: one transaction, ids in the order of the payloads, the same statuses, and a connection
+ * that works afterwards.
  */
 #include "story.h"
 
@@ -10,7 +10,7 @@
 /* From how many on. */
 enum { LARGE = 100 };
 
-/* The last statement that appended something stands in `seen`. */
+/* The table `seen` holds the last statement that appended rows. */
 #define WATCH                                                                                      \
     "CREATE TABLE seen (query text); CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS "   \
     "$$BEGIN INSERT INTO public.seen VALUES (current_query()); RETURN NULL; END$$; "               \
@@ -60,7 +60,7 @@ expect_stored(struct story *s, const char *schema, const struct batch *batch)
     }
 }
 
-/* Nothing was written, neither there nor to the caller. */
+/* Nothing was written, neither to the table nor to the caller's outputs. */
 static void
 expect_nothing(struct story *s, struct batch *batch)
 {
@@ -347,7 +347,7 @@ enqueue_disturbed(struct story *s, pgqrs_producer *producer, struct batch *batch
     return status;
 }
 
-/* What certainly was not stored is tried again. */
+/* A batch that certainly was not stored is sent again. */
 STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced)
 {
     struct story *s = *state;
@@ -363,7 +363,7 @@ STORY_TEST(a_session_that_is_ended_before_it_was_sent_rows_is_replaced)
     PQfinish(disturbance.sql);
 }
 
-/* Committed, and perhaps on this server only. */
+/* The batch is committed, perhaps on this server only. */
 STORY_TEST(a_standby_that_was_not_waited_for_leaves_it_unknown)
 {
     struct story *s = *state;

@@ -1,10 +1,10 @@
 /*
- * What the roles of docs/security.md try in vain, and a stranger, who may connect to the database
- * and no more.
+ * Calls that are denied to the roles of docs/security.md, and to a role that may only connect to
+ * the database.
  */
 #include "roles.h"
 
-/* What a producer must not be able to give, change or see. */
+/* Statements by which a producer would set, change or see what it may not. */
 static const char *const not_a_producers[] = {
     "INSERT INTO pgqrs_messages_7_ready (payload, read_ct) VALUES ('1', 2147483647)",
     "INSERT INTO pgqrs_messages_7_ready (payload, failed_ct) VALUES ('1', 32767)",
@@ -59,7 +59,7 @@ static const char *const not_a_producers[] = {
     "SELECT pgqrs_prepare_archive(7)",
 };
 
-/* What none of the roles may do. */
+/* Statements that are denied to every role. */
 static const char *const nobodys[] = {
     "SELECT setval('pgqrs_message_id_seq', 9223372036854775807)",
     "UPDATE pgqrs_queues SET max_attempts = 1",
@@ -79,7 +79,7 @@ static const char *const nobodys[] = {
     "DROP TABLE pgqrs_messages_6",
 };
 
-/* Runs each statement as `role`, and wants it denied. */
+/* Runs each statement as `role` and asserts that it is denied. */
 static void
 expect_denied(const struct fixture *f, const char *role, const char *const *statements,
               size_t count)
@@ -111,7 +111,7 @@ ROLES_TEST(no_role_can_give_or_change_what_is_not_its_to_give)
     expect_denied(f, "an_observer", not_a_producers + 17, 4); /* updates and deletions */
 }
 
-/* A stranger may connect, and that is all. */
+/* The stranger may connect, and nothing else. */
 ROLES_TEST(a_stranger_sees_nothing_through_the_library_either)
 {
     struct fixture *f = *state;

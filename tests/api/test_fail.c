@@ -1,5 +1,5 @@
 /*
- * Failed attempts and crashes: the pause before the next one, and what is given up for dead.
+ * Failed attempts and crashes: the pause before the next attempt, and when a message is dead.
  */
 #include "story.h"
 
@@ -30,7 +30,7 @@ lease_now(struct story *s, int64_t id)
     TS_OK(pgqrs_consumer_lease(s->consumer, id, PGQRS_LEASE_IF_FREE, &list, s->err), s->err);
     lease = pgqrs_message_lease(story_only(list));
     pgqrs_message_list_free(list);
-    /* A tool's lease is no hand-out, and pauses are measured from one. */
+    /* A lease of a tool does not set dequeued_at, from which pauses are measured. */
     ts_sql(s->sql, "UPDATE pgqrs_messages SET dequeued_at = clock_timestamp() WHERE id = %lld",
            (long long)id);
     return lease;
@@ -79,7 +79,7 @@ STRICT_TEST(the_pause_doubles_up_to_a_bound)
     assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_messages"), 4);
 }
 
-/* Of many at once, so that they do not all come again in the same moment. */
+/* The pauses of many messages differ, so that they are not all due at the same moment. */
 STRICT_TEST(the_pause_is_jittered)
 {
     struct story *s = *state;
@@ -274,7 +274,7 @@ STRICT_TEST(what_is_fine_comes_with_what_is_dead_in_one_claim)
                      2);
 }
 
-/* Somebody deleted it under the queue's tables, or row security hides it. */
+/* The queue's row was deleted while its tables exist, or row security hides it. */
 STRICT_TEST(without_its_queues_row_no_message_is_lost)
 {
     struct story *s = *state;

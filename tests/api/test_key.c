@@ -1,5 +1,5 @@
 /*
- * Idempotency keys: the same key enqueues once, whoever comes, and is forgotten in the end.
+ * Idempotency keys: the same key enqueues once, for all producers, until it expires.
  */
 #include "story.h"
 
@@ -173,7 +173,7 @@ STORY_TEST(who_waits_for_a_key_that_is_rolled_back_enqueues)
     assert_int_equal(ts_int(s->sql, "SELECT id FROM pgqrs_messages"), enqueued.id);
 }
 
-/* Many threads, one key: one message, and everybody hears of it. */
+/* Many threads, one key: one message, and every thread gets its id. */
 STORY_TEST(of_many_who_send_a_key_at_once_one_enqueues)
 {
     enum { THREADS = 8 };
@@ -355,7 +355,7 @@ STORY_TEST(the_key_of_what_was_never_done_can_be_used_again)
     assert_int_equal(send_keyed(s, s->producer, "2", "dead").duplicate, 1); /* which is done now */
 }
 
-/* A retry, and a key that was given to a newer message meanwhile, keep what is known. */
+/* A failed message keeps its key, and a cancelled one does not remove the key of another. */
 STORY_TEST(a_key_is_forgotten_with_its_own_message_only)
 {
     struct story *s = *state;
@@ -394,7 +394,7 @@ STORY_TEST(deleting_by_id_alone_frees_the_key_and_deleting_by_token_does_not)
     free(token);
 }
 
-/* As many as a busy day leaves behind. */
+/* As many expired keys as a busy day leaves. */
 STORY_TEST(expired_keys_go_within_a_few_looks)
 {
     struct story *s = *state;

@@ -1,9 +1,9 @@
 /*
- * Ending and changing leases: by their holder, by one who came late, and by one who lost his.
+ * Ending and changing leases: by the holder, by a late holder, and by one that lost its lease.
  */
 #include "story.h"
 
-/* The calls that take a lease, so that a story can be told of each. */
+/* The calls that take a lease, so that a test can run with each. */
 enum call { CALL_DELETE, CALL_ARCHIVE, CALL_EXTEND, CALL_RELEASE, CALL_FAIL, CALL_COUNT };
 
 static pgqrs_status
@@ -75,8 +75,7 @@ STORY_TEST(a_holder_who_is_late_but_was_not_replaced_may_too)
     }
 }
 
-/* Takes messages, of which there are none, until the sweep has moved message `id` to the held
- * lane. */
+/* Dequeues from the empty queue until the sweep has moved message `id` to the held lane. */
 static void
 await_sweep(struct story *s, int64_t id)
 {
@@ -264,7 +263,7 @@ report(struct story *s, pgqrs_lease lease, enum report what)
     "'') || "                                                                                      \
     "coalesce((SELECT string_agg(a::text, ';' ORDER BY a.id) FROM pgqrs_archive AS a), '')"
 
-/* Each after each, in each lane. Only the archiving that is repeated is known to have been done. */
+/* Every call after every call, in each lane. Only a repeated archive succeeds. */
 STORY_TEST(under_one_lease_there_is_one_report)
 {
     struct story *s = *state;
@@ -291,7 +290,7 @@ STORY_TEST(under_one_lease_there_is_one_report)
     }
 }
 
-/* Not one that was handed out: who archives it by its id alone has not worked on it. */
+/* Archiving by id alone is no delivery, also of a message that was delivered before. */
 STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times)
 {
     struct story *s = *state;
@@ -315,7 +314,7 @@ STORY_TEST(archiving_without_a_lease_leaves_the_counts_and_times)
     free(id);
     free(before);
     free(after);
-    /* And one that never was. */
+    /* The same for a message that was never delivered. */
     id = ts_format("%lld", (long long)story_send(s, "1"));
     ts_run_args(&result, NULL, ts_command(), "--dsn", s->dsn, "message", "archive", "jobs", id,
                 NULL);

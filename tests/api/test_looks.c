@@ -1,6 +1,5 @@
 /*
- * "Nothing is due" rests on a look that covered everything: whoever asks, however new, and whatever
- * else is there.
+ * "Nothing is due" needs a complete look, also for a new client, and whatever else is in the queue.
  */
 #include "story.h"
 
@@ -26,7 +25,7 @@ leave(struct newcomer *newcomer)
     pgqrs_client_close(newcomer->client);
 }
 
-/* What one newcomer is handed: the message's id, or 0. */
+/* Dequeues with a new client. Returns the message's id, or 0. */
 static int64_t
 handed_to_a_newcomer(struct story *s, const char *type)
 {
@@ -61,8 +60,7 @@ STORY_TEST(a_newcomer_is_handed_a_message_whose_lease_ran_out)
     assert_int_equal(handed_to_a_newcomer(s, NULL), id);
 }
 
-/* Newcomers come one after another, so the newer messages are not a backlog that ends: the lease is
- * found first. */
+/* A new client finds the expired lease before the newer messages that are due. */
 STORY_TEST(newer_messages_do_not_hide_it)
 {
     struct story *s = *state;
@@ -170,7 +168,7 @@ STORY_TEST(consumers_of_one_type_get_leases_back_that_ran_out)
     leave(&newcomer);
 }
 
-/* What others put into the held lane a moment after this client looked there. */
+/* Messages that others put into the held lane just after this client looked there. */
 STORY_TEST(what_another_client_gives_back_is_due_at_once)
 {
     struct story *s = *state;
@@ -214,8 +212,8 @@ STORY_TEST(after_a_restore_new_messages_are_claimed_as_before)
     }
     ts_sql(s->sql, "DELETE FROM pgqrs_messages; ALTER SEQUENCE pgqrs_message_id_seq RESTART");
     story_send_many(s, 1500, ids);
-    /* All come, in their order, in few calls: they are claimed in the ready lane, not swept bit by
-     * bit. */
+    /* All messages come in order and in few calls: they are claimed in the ready lane, not swept in
+     * small parts. */
     for (int i = 0; i < 4 && got < 1500; i++) {
         pgqrs_message_list *list = story_take(s, s->consumer, 1500);
 

@@ -1,6 +1,6 @@
 /*
- * One message that is refused or cannot be read: it is narrowed down to, and stops none of the
- * others.
+ * One message that the server refuses or cannot read: the library finds it, and the others are
+ * claimed.
  */
 #include "story.h"
 
@@ -116,7 +116,7 @@ STORY_TEST(a_lease_that_cannot_be_swept_stops_no_other)
         came += (int)pgqrs_message_list_count(list);
         pgqrs_message_list_free(list);
     }
-    /* What is left is not called "nothing": the refusal is told. */
+    /* The call does not return an empty list: it returns the refusal. */
     TS_IS(PGQRS_ESERVER, pgqrs_consumer_dequeue_batch(s->consumer, 30, NULL, &list, s->err),
           s->err);
     assert_string_equal(pgqrs_error_sqlstate(s->err), "23514");
@@ -147,7 +147,7 @@ STORY_TEST(a_priority_out_of_range_keeps_no_lease_from_being_swept)
     assert_int_equal(story_stored(s), 1);
 }
 
-/* Whose own table is missing is not taken for a queue that was deleted. */
+/* A queue whose table is missing is not taken for a deleted queue. */
 STORY_TEST(a_trigger_that_misses_its_table_is_told_as_such)
 {
     struct story *s = *state;

@@ -1,14 +1,14 @@
 /*
- * Through a PgBouncer in transaction mode: everything works, and nothing stays behind on a session
- * that the next client is given. In session mode it is as without one.
+ * Through a PgBouncer in transaction mode every call works, and leaves nothing on a session that
+ * the next client is given. In session mode all is as without a pooler.
  */
 #include "place.h"
 #include "running.h"
 
 #include <pgqrs/transaction.h>
 
-/* But for those that the pooler itself takes from each client, and those of a library that is
- * loaded when needed. */
+/* Except the settings that the pooler takes from each client, and those of a library that is loaded
+ * when needed. */
 #define SETTINGS                                                                                   \
     "SELECT string_agg(name || '=' || setting, ', ' ORDER BY name) FROM pg_settings "              \
     "WHERE name NOT IN ('application_name', 'client_encoding') AND name NOT LIKE 'plpgsql.%%'"
@@ -110,7 +110,7 @@ STORY_TEST(nothing_is_left_on_a_session)
     pgqrs_consumer_close(consumer);
     pgqrs_client_close(client);
 
-    /* One session has served all of it, so this is that one. */
+    /* One session has served all calls, so this is that session. */
     assert_int_equal(
         ts_int(s->sql,
                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid "
@@ -132,8 +132,8 @@ STORY_TEST(nothing_is_left_on_a_session)
     PQfinish(plain);
 }
 
-/* What one client tells its session is told to that session's next user as well, unless it ends
- * with the transaction. */
+/* A setting that a client leaves on its session holds for the session's next user as well, unless
+ * it ends with the transaction. */
 STORY_TEST(two_clients_in_turn_do_not_leak_settings)
 {
     struct story *s = *state;
@@ -230,7 +230,7 @@ done(pgqrs_job *job, void *arg)
     return PGQRS_JOB_DONE;
 }
 
-/* It hardly looks by itself, so the message must have been told. */
+/* The worker hardly polls by itself, so it must have been woken. */
 RUNNING_TEST(in_session_mode_a_worker_is_woken)
 {
     struct story *s = *state;
@@ -263,7 +263,7 @@ RUNNING_TEST(in_session_mode_a_worker_is_woken)
     ts_pgbouncer_stop(sessions);
 }
 
-/* Others come and go meanwhile, which moves sessions about. */
+/* Other clients connect and disconnect in the meantime, so sessions change hands. */
 STORY_TEST(in_transaction_mode_no_client_takes_a_session_for_its_own)
 {
     struct story *s = *state;

@@ -1,6 +1,6 @@
 /*
- * JSON that is short as it is sent and long as the server prints it, since jsonb writes 1e131071 as
- * 131,072 digits: what could never be read again is not stored.
+ * JSON that is short when it is sent and long when the server prints it, since jsonb writes
+ * 1e131071 as 131,072 digits: a payload that could never be read again is not stored.
  */
 #include "story.h"
 

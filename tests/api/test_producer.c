@@ -1,5 +1,5 @@
 /*
- * Putting messages in: one, many, delayed, prioritised; and what is refused stores nothing.
+ * Enqueue: one message, many, delayed, prioritised; a refused call stores nothing.
  */
 #include "story.h"
 
@@ -150,7 +150,7 @@ STORY_TEST(one_bad_message_keeps_its_whole_batch_out)
     assert_int_equal(enqueued[0].id, -1);
 }
 
-/* A failure of the server in the midst of a batch: a check that the test puts on the table. */
+/* The server fails in the middle of a batch, by a constraint that the test adds to the table. */
 STORY_TEST(a_batch_that_fails_at_the_server_stores_none)
 {
     struct story *s = *state;

@@ -1,5 +1,5 @@
 /*
- * Queues: made, looked up, counted, emptied and dropped, whatever they are called.
+ * Queues: created, looked up, counted, purged and deleted, with every kind of name.
  */
 #include "story.h"
 

@@ -1,5 +1,5 @@
 /*
- * What a producer refuses: the message says what and where, and nothing is stored.
+ * Input that a producer refuses: the error says what and where, and nothing is stored.
  */
 #include "story.h"
 

@@ -1,5 +1,5 @@
 /*
- * Workers announce themselves, say that they are alive, and leave.
+ * Workers register, refresh their registration, and unregister.
  */
 #include "story.h"
 

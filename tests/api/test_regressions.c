@@ -1,5 +1,5 @@
 /*
- * Mistakes that were made once.
+ * Faults that the library once had.
  */
 #include "story.h"
 
@@ -63,8 +63,7 @@ STORY_TEST(verify_survives_a_table_with_a_very_long_number)
     pgqrs_report_free(report);
 }
 
-/* What stands behind an "@" that was not escaped, and before a "/", was taken for a host and
- * shown. */
+/* The text between an unescaped "@" and a "/" was taken for a host and shown. */
 STORY_TEST(no_part_of_a_password_with_slashes_is_shown)
 {
     struct story *s = *state;
@@ -81,7 +80,8 @@ STORY_TEST(no_part_of_a_password_with_slashes_is_shown)
     assert_null(strstr(pgqrs_error_message(s->err), "f1sh"));
 }
 
-/* The server's farewell on an idle connection was read, and the connection used nevertheless. */
+/* The library read the server's last message on an idle connection, and used the connection
+ * nevertheless. */
 STORY_TEST(a_session_that_was_ended_while_idle_costs_no_call)
 {
     struct story *s = *state;
@@ -147,7 +147,7 @@ send_batch(void *argument)
     return NULL;
 }
 
-/* The batch is stored, but whose message has the key could not be asked: that was reported as
+/* The batch is stored, but the query for the message that has the key failed: the call returned
  * "nothing was stored". */
 STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored)
 {

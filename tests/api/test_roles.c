@@ -3,7 +3,7 @@
  */
 #include "roles.h"
 
-/* So many plain messages are copied. */
+/* A batch of this size is stored with COPY. */
 enum { MANY = 100 };
 
 ROLES_TEST(a_producer_can_enqueue_and_nothing_else)
@@ -129,8 +129,8 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_client_close(client);
 }
 
-/* Everything that each role may do, by verbs; those in brackets for some columns only. The stranger
- * is not there. */
+/* Every right of each role, by verb; verbs in brackets hold for some columns only. The stranger has
+ * none. */
 static const char matrix[] =
     "a_consumer pgqrs_archive_7: INSERT SELECT\n"
     "a_consumer pgqrs_frontier_7: SELECT UPDATE\n"

@@ -98,7 +98,7 @@ make_by_sql(struct story *s, const struct settings *under)
     PQfinish(own);
 }
 
-/* What a client does that has no say in its session's settings. */
+/* The calls of a client that cannot change its session's settings. */
 static void
 work_through_a_pooler(struct story *s)
 {
@@ -145,7 +145,7 @@ STORY_TEST(months_are_those_of_utc_whatever_the_settings)
     }
 }
 
-/* Runs what verify advises, with the names that it leaves open. */
+/* Runs the statements that verify advises, with its placeholders filled in. */
 static void
 follow_advice(struct story *s, char *advice, const char *table)
 {

@@ -33,7 +33,8 @@ read_script(void)
     return script;
 }
 
-/* The names before an opening bracket in everything that we say, as the text of an array. */
+/* The names before an opening bracket in all of the library's statements, as the text of an
+ * array. */
 static char *
 names_in_use(PGconn *sql)
 {
@@ -81,7 +82,7 @@ shade(struct story *s)
     free(script);
 }
 
-/* No query, or several. */
+/* A text with no query, or with several. */
 static int
 is_other(pgqrsi_sql sql)
 {
@@ -142,7 +143,7 @@ find_shadows(PGconn *sql, const char *path, const char *statement)
     return shadows;
 }
 
-/* Returns 1, and says which, if it means any. */
+/* Returns 1, and prints the shadows, if the statement means any. */
 static int
 means_a_shadow(PGconn *sql, const char *path, const pgqrsi_statement *statement)
 {
@@ -179,7 +180,7 @@ STORY_TEST(no_statement_means_a_shadow)
     assert_int_equal(count, 0);
 }
 
-/* A trap that nobody can fall into proves nothing. */
+/* A trap that cannot catch a statement proves nothing. */
 STORY_TEST(a_statement_that_means_a_shadow_is_noticed)
 {
     static const char *const careless[] = {
@@ -234,7 +235,7 @@ send_all_ways(struct story *s, pgqrs_producer *producer)
     pgqrs_producer_wake(producer);
 }
 
-/* Takes what is due and ends it in all ways, and lets some leases run out, for the sweep. */
+/* Claims the due messages and ends them in all ways, and lets some leases expire for the sweep. */
 static void
 take_all_ways(struct story *s, pgqrs_consumer *consumer)
 {
@@ -274,7 +275,7 @@ take_all_ways(struct story *s, pgqrs_consumer *consumer)
     pgqrs_message_list_free(list);
 }
 
-/* The rest of what there is to call. */
+/* The remaining calls. */
 static void
 administer(struct story *s, pgqrs_client *client)
 {

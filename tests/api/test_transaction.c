@@ -1,5 +1,5 @@
 /*
- * Enqueue and finish in a transaction of the caller's own: all of it happens, or none.
+ * Enqueue and finish in a transaction of the caller's own: both are committed, or neither.
  */
 #include "story.h"
 

@@ -1,6 +1,6 @@
 /*
- * What `verify` finds, and what the schema itself promises: comments everywhere, nothing for
- * PUBLIC, and functions that cannot be led astray.
+ * The findings of `verify`, and the schema's own promises: every object has a comment, PUBLIC has
+ * no rights, and functions find their own names in any search path.
  */
 #include "place.h"
 
@@ -169,7 +169,7 @@ PLACE_TEST(a_role_that_can_create_in_the_schema_is_warned_of)
     assert_int_equal(place_findings(p, "somewhere", "can create"), 0);
 }
 
-/* What the administrator once said of all that is made later. */
+/* The administrator's default privileges for new objects. */
 PLACE_TEST(default_privileges_for_public_do_not_reach_our_objects)
 {
     struct place *p = *state;
@@ -220,7 +220,7 @@ PLACE_TEST(expired_leases_that_nobody_takes_up_are_warned_of)
     assert_int_equal(place_findings(p, "neglected", "lease"), 0);
 }
 
-/* What a consumer that looks leaves behind, and a backlog that nobody has begun. */
+/* Leases that expired a moment ago, and an old backlog that no consumer has begun. */
 PLACE_TEST(what_is_only_late_is_not_called_neglected)
 {
     struct place *p = *state;

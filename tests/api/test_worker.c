@@ -1,6 +1,6 @@
 /*
- * A worker runs handlers on messages: what a handler sees of its job, and what becomes of its
- * outcome.
+ * A worker runs handlers on messages: what a handler sees of its job, and how each outcome is
+ * stored.
  */
 #include "running.h"
 

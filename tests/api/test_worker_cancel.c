@@ -50,7 +50,8 @@ RUNNING_TEST(a_running_job_is_told_within_a_moment)
 
     options.on_event = ts_journal_event;
     options.event_arg = events;
-    /* No heartbeat and no poll will tell it. */
+    /* Neither a heartbeat nor a poll is due before the test ends, so only the notification can tell
+     * the worker. */
     options.poll_ms = 60000;
     queue.lease_ms = 3600000;
     worker = running_start(s, &options, &queue, running_until_told, journal);
@@ -61,7 +62,7 @@ RUNNING_TEST(a_running_job_is_told_within_a_moment)
     print_message("told after %lld ms\n", (long long)(story_now_ms() - asked_ms));
     running_await_idle(worker);
     running_end(s, worker);
-    /* What it returned then changes nothing. */
+    /* The handler's outcome changes nothing. */
     expect_cancelled(s, id);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 1);
     assert_int_equal(ts_journal_count(events, "CANCELLED 1"), 1);
@@ -107,8 +108,7 @@ RUNNING_TEST(what_waits_in_a_worker_is_cancelled_too)
     running_await_idle(worker);
     running_end(s, worker);
     expect_cancelled(s, ids[2]);
-    /* Whether its handler was begun before the news came is open; what it returned did not
-     * count. */
+    /* The handler may or may not have begun before the notification; its outcome did not count. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
                      2);
 }

@@ -1,5 +1,5 @@
 /*
- * What a worker tells the program around it: middleware, events, counts, and whether it is idle.
+ * What a worker tells its program: middleware, events, counts, and whether it is idle.
  */
 #include "running.h"
 
@@ -124,8 +124,8 @@ RUNNING_TEST(an_outage_begins_and_ends_with_an_event)
     assert_true(outage.with_reason >= 1);
 }
 
-/* Middleware that writes when it is entered and left, and turns what comes back: failed into done,
- * and done into done with a result of its own. */
+/* Middleware that writes when it is entered and left, and changes outcomes: failed into done, and
+ * done into done with a result of its own. */
 static pgqrs_job_outcome
 outer(pgqrs_job *job, void *arg)
 {

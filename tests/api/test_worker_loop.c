@@ -51,7 +51,7 @@ loop_new(struct story *s, const pgqrs_worker_queue_options *queue, pgqrs_job_han
     return loop;
 }
 
-/* Waits for what the worker wants to be waited for, at most until `until_ms`, and lets it go on. */
+/* Waits for the worker's descriptor or timeout, at most until `until_ms`, and calls process. */
 static void
 loop_turn(struct loop *loop, int64_t until_ms)
 {

@@ -1,6 +1,6 @@
 /*
- * Anybody who may connect may send notifications. They are hints: a worker looks before it believes
- * one, and a flood of them costs it little.
+ * Every role that may connect may send notifications. They are hints: a worker asks the server
+ * before it acts on one, and a flood of them costs it little.
  */
 #include "running.h"
 
@@ -27,7 +27,7 @@ connect_as_stranger(struct story *s)
     return connection;
 }
 
-/* No heartbeat and no poll comes into it. */
+/* Neither a heartbeat nor a poll is due before the test ends. */
 static pgqrs_worker *
 start(struct story *s, ts_journal *events, pgqrs_job_handler handler, void *arg)
 {
@@ -78,7 +78,8 @@ RUNNING_TEST(a_stranger_cancels_nothing)
     for (int i = 0; i < FORGERIES; i++)
         ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')",
                (long long)id);
-    /* The worker hears in order: once it believes this, it has heard all of the above. */
+    /* The worker reads notifications in order: when it has acted on this one, it has read all those
+     * above. */
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);
     ts_gate_open(gate);
@@ -131,7 +132,7 @@ RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation)
     PQfinish(stranger);
 }
 
-/* The lease belongs to somebody else by now: that is found when the job is reported. */
+/* Another consumer has the lease by now: the worker finds that when it reports the job. */
 RUNNING_TEST(what_another_holds_is_not_called_cancelled)
 {
     struct story *s = *state;

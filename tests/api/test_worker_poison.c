@@ -1,6 +1,6 @@
 /*
- * One message that cannot be read, or whose row is odd, in the queue of a worker: it is given up
- * with the reason, the others are done, and the worker goes on.
+ * A worker's queue has one message that cannot be read, or whose row is odd: that message is
+ * archived as dead with the reason, the others are done, and the worker goes on.
  */
 #include "running.h"
 
@@ -111,8 +111,8 @@ RUNNING_TEST(odd_rows_that_fail_stop_no_worker)
     work_on_oddities(*state, fails_what_is_odd);
 }
 
-/* Of what no handler is for, the reason names the type, as much of it as there is room for. A
- * character is not cut in two, which the server would refuse. */
+/* The reason names the type that has no handler, as much of it as there is room for. It ends
+ * between two characters: the server would refuse half of one. */
 RUNNING_TEST(a_long_type_without_a_handler_is_failed)
 {
     static const char *const letters[] = { "t", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x90\x98" };

@@ -1,6 +1,6 @@
 /*
- * One worker on several queues: each gets its share of the work, and what one leaves goes to the
- * others.
+ * One worker on several queues: each gets its share of the claims, and the others get what one does
+ * not use.
  */
 #include "running.h"
 
@@ -97,7 +97,7 @@ RUNNING_TEST(an_empty_queue_leaves_its_share_to_the_others)
     ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) = 0 FROM pgqrs_messages");
     pgqrs_worker_count(worker, &counts);
     running_end(s, worker);
-    /* then it is worked off, and the empty ones are not asked each time. */
+    /* then its messages are done, and the empty queues are not claimed from each time. */
     assert_int_equal(ts_journal_count(journal, ""), 2000);
     assert_true(counts.empty_claims < counts.claims / 2 + 20);
 }

@@ -1,5 +1,5 @@
 /*
- * A worker that cannot do what is asked of it says so before it starts, and why.
+ * A worker that cannot do what its options ask is refused before it starts, with the reason.
  */
 #include "running.h"
 
@@ -180,7 +180,7 @@ RUNNING_TEST(a_worker_without_a_queue_or_a_handler_is_not_started)
     running_add(s, worker, "jobs", NULL, running_done, NULL);
     TS_OK(pgqrs_worker_add_queue(worker, text("other"), NULL, s->err), s->err);
     refuse_start(s, worker, "\"other\"");
-    /* What was refused can be made good. */
+    /* A refused call can be repeated with better arguments. */
     TS_OK(pgqrs_worker_handle(worker, text("other"), text("mail"), running_done, NULL, s->err),
           s->err);
     TS_OK(pgqrs_worker_start(worker, s->err), s->err);

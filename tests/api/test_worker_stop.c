@@ -1,12 +1,12 @@
 /*
- * A worker is stopped: at any time, from anywhere, and with nothing left behind but what is due
+ * A worker is stopped at any time and from any thread; messages that it did not finish are due
  * again.
  */
 #include "running.h"
 
 #include <signal.h>
 
-/* Given messages that nobody has begun, all are due again and none was charged for. */
+/* Messages that were not started are all due again, and none was charged an attempt. */
 static void
 expect_given_back(struct story *s, int count)
 {
@@ -216,7 +216,7 @@ RUNNING_TEST(handlers_are_told_that_the_worker_stops)
     ts_journal_await(journal, "began", 1);
     running_end(s, worker);
     ts_journal_expect(journal, "began 1\ntold stopping\n");
-    /* And what they then return within the grace counts. */
+    /* Outcomes that handlers return within the grace count. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
                      1);
 }
@@ -269,7 +269,7 @@ RUNNING_TEST(leases_are_kept_until_the_last_handler_has_ended)
     ts_gate_open(gate);
     ts_gate_await(gate, 1);
     pgqrs_worker_stop(worker);
-    /* Nobody else gets the message meanwhile. */
+    /* No other consumer gets the message in the meantime. */
     while (pgqrs_worker_wait(worker, 50, s->err) == PGQRS_ETIMEDOUT) {
         pgqrs_message_list *list = story_take(s, s->consumer, 10);
 
@@ -309,7 +309,7 @@ RUNNING_TEST(closing_without_stopping_gives_back_at_once_and_waits_for_handlers)
     worker = running_start(s, &options, NULL, leave_a_mark, events);
     ts_journal_await(events, "STARTED", 2);
     running_forget(worker);
-    /* Without any grace: what ran was given back although it ended a moment later. */
+    /* Without any grace: the running job was released although it ended a moment later. */
     assert_int_equal(ts_journal_count(events, "ended"), 2);
     expect_given_back(s, 10);
 }

@@ -1,6 +1,6 @@
 /*
- * A configuration file that merely lies in the current folder is believed only if nobody but this
- * user and root can have put it there. One that is named is believed in any case.
+ * A configuration file that is found in the current folder is read only if no user except this one
+ * and root can have put it there. A file that is named is read in any case.
  */
 #include "support.h"
 
@@ -10,7 +10,7 @@
 #define STRANGER 12345
 #define OURS ((uid_t)-1) /* as it is */
 
-/* Reaching for this server shows that the file was believed. */
+/* An attempt to connect to this server shows that the file was read. */
 #define CONTENT "dsn: \"host=/nowhere-at-all\"\n"
 
 struct place {

@@ -1,5 +1,4 @@
-/* Passwords in connection strings: noticed, and overwritten wherever they stand on the command
- * line. */
+/* Passwords in connection strings: found, and overwritten in every place of the command line. */
 #include "found.h"
 
 #include <stdio.h>
@@ -88,7 +87,7 @@ TEST(every_dsn_is_overwritten_wherever_it_stands)
     }
 }
 
-/* What stands behind "--" is for another program. */
+/* The arguments after "--" are another program's. */
 TEST(what_is_no_dsn_stays)
 {
     static const char *const line[] = { "pgqrs", "work", "q",  "--lease",        "5",

@@ -119,7 +119,8 @@ TEST(every_beginning_of_a_text_is_safe)
     free(key);
 }
 
-/* Texts made of the characters that matter: any may be refused, none may do harm. */
+/* Texts made of the characters that have a meaning in JSON: each may be refused, none may do
+ * harm. */
 TEST(random_texts_are_safe)
 {
     static const char alphabet[] = "{}[]\",:\\u0d8idab1-e. \xc3\xa9";

@@ -117,7 +117,7 @@ let_go(struct story *story, int lock)
     ts_sql(story->sql, "SELECT pg_advisory_unlock(%d)", lock);
 }
 
-/* As many batches as there can be are under way, until lock 1 is let go. */
+/* Starts as many batches as there can be; they wait until lock 1 is released. */
 static inline void
 fill_batches(struct story *story, struct caller *callers)
 {

@@ -83,10 +83,11 @@ crowd_memory(size_t size)
 
 #define CROWD_MAX 1024
 
-/* Those that may still run. */
+/* Children that may still run. */
 static pid_t crowd_children[CROWD_MAX];
 
-/* When a test fails. What they have inherited would keep its servers alive. */
+/* Called when a test fails. Descriptors that the children inherited would keep the servers
+ * alive. */
 static inline void
 crowd_kill(void)
 {
@@ -236,8 +237,7 @@ crowd_send(struct hands *hands, int first, int count)
     }
 }
 
-/* One claim of one message and what became of it. Times are those of one clock for all
- * processes. */
+/* One claim of one message and its end. Times are those of one clock for all processes. */
 struct claim {
     int64_t id, token;
     int64_t asked_us, got_us; /* the dequeue was called, and had returned */
@@ -320,8 +320,7 @@ ledger_check(int ledger, long expected)
     close(ledger);
 }
 
-/* What the server has: each of `expected` messages once in the archive, and nothing left in the
- * lanes. */
+/* Asserts that the archive holds each of `expected` messages once, and the lanes nothing. */
 static inline void
 crowd_check_archive(PGconn *sql, long expected)
 {

@@ -39,8 +39,8 @@ story_end(struct story *story)
     munmap(story->shared, sizeof(*story->shared));
 }
 
-/* With its work undone by a neighbour under a strict isolation level a call may give up: that is a
- * failure to repeat. */
+/* Under a strict isolation level a call may fail because of another transaction: the caller repeats
+ * it. */
 static int
 done(struct story *story, struct hands *hands, pgqrs_status status)
 {
@@ -93,7 +93,7 @@ archive_all(struct story *story, struct hands *hands, const pgqrs_message_list *
     atomic_fetch_add(&story->shared->finished, (long)count);
 }
 
-/* Takes batches of random sizes until all is done, by whomever. */
+/* Claims batches of random sizes until all messages are done, by any process. */
 static void
 consume_batches(void *context, int number)
 {
@@ -227,7 +227,7 @@ end_mixture(struct story *story, struct hands *hands, const pgqrs_message_list *
     }
 }
 
-/* One batch in twenty gets a short lease and is slept over. */
+/* One batch in twenty gets a short lease, and the process sleeps for longer. */
 static void
 consume_mixture(void *context, int number)
 {

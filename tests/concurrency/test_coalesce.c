@@ -265,7 +265,7 @@ COALESCE_TEST(many_threads_of_all_kinds_get_what_the_server_has)
         unknown += mixers[i].unknown;
     }
     await_waiting(story, 0);
-    /* What was cut off may still be on its way. */
+    /* The statement that the deadline cut off may still reach the server. */
     ts_wait_until(story->sql, WAIT_MS,
                   "SELECT count(*) = 0 FROM pg_stat_activity WHERE datname = current_database() "
                   "AND state = 'active' AND pid <> pg_backend_pid()");

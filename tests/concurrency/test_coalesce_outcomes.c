@@ -94,8 +94,8 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
         callers[i].options.idempotency_key = pgqrs_slice_of(keys[i]);
         callers[i].options.type = pgqrs_slice_of("together");
     }
-    /* A lock that is waited for is reason enough to fly apart: this is about those that stay
-     * together. */
+    /* A lock timeout would make each caller send its own message; this test is about callers that
+     * share a statement. */
     ts_sql(story->sql,
            "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS "
            "$$BEGIN SET LOCAL lock_timeout = 0; "
@@ -112,7 +112,7 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
         join(&callers[i]);
     let_go(story, 2);
     for (int i = 0; i < 5; i++) {
-        /* Those in another batch are stored. */
+        /* The messages of another batch are stored. */
         int stored = (int)ts_int(
             story->sql, "SELECT count(*) FROM pgqrs_keys WHERE idempotency_key = '%s'", keys[i]);
 
@@ -129,7 +129,7 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
     release(callers, 5);
 }
 
-/* As if a test whether a worker sleeps had been sent just now, of which nothing is known yet. */
+/* As if a test whether a worker sleeps had been sent just now, and its answer had not come. */
 static void
 pretend_a_test_is_fresh(struct story *story)
 {
@@ -140,7 +140,7 @@ pretend_a_test_is_fresh(struct story *story)
     pgqrsi_client_unlock(producer->client);
 }
 
-/* A worker's listener, asleep over the queue. */
+/* A session that listens and holds the sleeper's lock, as a sleeping worker's does. */
 static PGconn *
 fall_asleep(struct story *story)
 {

@@ -1,5 +1,5 @@
 /*
- * Schemas and queues are made and dropped by several at once, and names are longer than
+ * Several processes create and drop schemas and queues at once, and names are longer than
  * PostgreSQL's.
  */
 #include "fixture.h"
@@ -33,7 +33,7 @@ TEST(processes_that_install_at_once_do_not_disturb_each_other)
     free(dsn);
 }
 
-/* Makes and drops the same few queues as everybody else. */
+/* Creates and deletes the same few queues as all other processes. */
 static void
 make_and_drop(void *context, int number)
 {

@@ -26,7 +26,7 @@ read_so_far(struct story *story)
     return reading;
 }
 
-/* Statistics arrive at the latest when a session ends, so that of the client is ended. */
+/* A session reports its statistics at the latest when it ends, so the client's session is ended. */
 static struct reading
 read_since(struct story *story, struct hands *hands, struct reading before)
 {
@@ -199,7 +199,7 @@ flow_past_a_holder(struct story *story, const char *begin, const char *stay)
     print_message("%lld index entries for each claim of 50 and its deletion; without a bound %lld "
                   "for a claim\n",
                   reading.entries / claims, without);
-    /* then their remains are really there, and claims do not read them again and again. */
+    /* then the dead rows are really there, and claims do not read them again and again. */
     assert_true(without > 40000);
     assert_int_equal(reading.rows_scanned, 0);
     assert_true(reading.entries / claims < without / 4);
@@ -225,7 +225,7 @@ STORY_TEST(a_hundred_thousand_delayed_messages_do_not_make_claims_slow)
     struct hands hands;
     int claims = 100;
 
-    /* Given delayed messages of many priorities, and few due ones behind all of them, */
+    /* Given delayed messages of many priorities, and few due ones after all of them, */
     prepare(story, "INSERT INTO pgqrs_messages (queue_id, lane, payload, priority, vt) "
                    "SELECT id, 'h', '1', n % 10 - 4, clock_timestamp() + interval '1 day' "
                    "FROM pgqrs_queues, generate_series(1, 100000) AS n; "
@@ -238,7 +238,7 @@ STORY_TEST(a_hundred_thousand_delayed_messages_do_not_make_claims_slow)
     for (int i = 0; i < claims; i++)
         while (claim(&hands, 1, NULL) == 0)
             ;
-    /* then a claim finds its way past the others. */
+    /* then a claim does not read the others. */
     reading = read_since(story, &hands, before);
     print_message("%lld blocks for each claim\n", reading.blocks / claims);
     assert_int_equal(reading.rows_scanned, 0);

@@ -1,7 +1,6 @@
 /*
- * What the sweep does to a lease: one that has run out is taken from its holder and counted as a
- * crash, one that still runs is moved as it is, and a row that another transaction has touched is
- * left to it.
+ * The sweep and leases: an expired lease ends and counts as a crash, a lease that has not expired
+ * is moved unchanged, and a row that another transaction has locked is left alone.
  */
 #include "fixture.h"
 
@@ -138,7 +137,7 @@ STORY_TEST(a_lease_that_is_being_extended_is_left_to_its_holder)
     PQfinish(holder);
 }
 
-/* Below the bound no claim looks; above it the sweep has no business with what waits. */
+/* Claims do not read below the bound; above it the sweep leaves waiting messages alone. */
 STORY_TEST(what_waits_is_moved_below_the_bound_only)
 {
     struct story *story = *state;

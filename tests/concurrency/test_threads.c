@@ -63,7 +63,7 @@ send_some(struct thread *thread)
     thread->left -= count;
 }
 
-/* Gives some back, fails some, and finishes the rest. Returns 1 if the message is finished. */
+/* Releases some, fails some, and finishes the rest. Returns 1 if the message is finished. */
 static int
 end_one(struct thread *thread, pgqrs_lease lease)
 {

@@ -31,8 +31,7 @@ STORY_TEST(no_claim_takes_more_rows_than_it_was_asked_for)
     struct story *story = *state;
     pid_t children[4];
 
-    /* Whatever the planner knows or has forgotten: plain rows, and due ones of several
-     * priorities. */
+    /* Plain messages, and due ones of several priorities; the claim must be exact with any plan. */
     crowd_send(&story->hands, 1, 3000);
     ts_sql(story->sql,
            "INSERT INTO pgqrs_messages_%lld_held (priority, payload) SELECT n %% 7 - 3, '1' "
@@ -42,8 +41,8 @@ STORY_TEST(no_claim_takes_more_rows_than_it_was_asked_for)
     for (int i = 0; i < 4; i++)
         children[i] = crowd_spawn(ask_for_seven, story, i);
     crowd_join(children, 4, CROWD_TIMEOUT_MS);
-    /* Each claim on the server was handed to somebody: none was made that its client did not ask
-     * for. */
+    /* Every message that is leased on the server was returned to a client: no claim took more than
+     * it asked for. */
     assert_int_equal(ts_int(story->sql, "SELECT sum(read_ct) FROM pgqrs_messages"),
                      atomic_load(&story->shared->handed_out));
     assert_int_equal(atomic_load(&story->shared->handed_out), 4500);
@@ -67,7 +66,7 @@ TEST(an_enqueue_does_not_notify_when_nobody_sleeps)
         TS_OK(pgqrs_producer_enqueue(hands.producer, pgqrs_slice_of("1"), NULL, NULL, hands.err),
               hands.err);
     assert_int_equal(ts_int(sql, "SELECT pg_notification_queue_usage() > 0"), 0);
-    /* If each had notified, this would have shown it: */
+    /* A notification would show here: */
     for (int i = 0; i < 1000; i++)
         ts_sql(sql, "NOTIFY anything, '1'");
     assert_int_equal(ts_int(sql, "SELECT pg_notification_queue_usage() > 0"), 1);
@@ -252,8 +251,8 @@ prepare_for(struct story *story, enum timed what)
     }
 }
 
-/* Most statements pass by a row that is locked, or compute what they set when they have it; a claim
- * of one message and an extension of one lease wait for it. */
+/* Most statements skip a locked row, or compute their values after they have it; a claim of one
+ * message and an extension of one lease wait for it. */
 static void
 lock_for(struct story *story, PGconn *own, enum timed what)
 {

@@ -1,6 +1,6 @@
 /*
- * A worker that sleeps over many queues takes few locks from the table that all sessions share, and
- * is woken for each of its queues all the same. Its own poll is a minute away.
+ * A sleeping worker of many queues takes few locks from the table that all sessions share, and is
+ * still woken for each of its queues. Its own poll is a minute away.
  */
 #include "running.h"
 
@@ -132,7 +132,7 @@ RUNNING_TEST(a_new_connection_takes_them_again)
     close_queues();
 }
 
-/* Somebody tests one of the locks just when they are taken: what could not be had is asked for
+/* A producer tests one of the locks while the worker takes them: the worker tries that lock
  * again. */
 RUNNING_TEST(a_lock_that_was_refused_is_asked_for_again)
 {
@@ -156,7 +156,7 @@ RUNNING_TEST(a_lock_that_was_refused_is_asked_for_again)
     close_queues();
 }
 
-/* Which of those that share the locks serves a queue is not known: all are told. */
+/* Workers that share the locks cannot be told apart by queue: all are notified. */
 RUNNING_TEST(others_that_share_the_locks_take_no_wake_up_away)
 {
     struct story *s = *state;

@@ -1,5 +1,5 @@
 /*
- * A worker that sleeps is woken by whoever brings work. Its own poll is a minute away, and every
+ * A sleeping worker is woken by every call that adds work. Its own poll is a minute away, and every
  * test waits for much less than that.
  */
 #include "running.h"
@@ -9,14 +9,14 @@
 #define WAKE_WAIT_MS 10000
 #define HOUR_MS INT64_C(3600000)
 
-/* Ends the sessions of those that sleep, which are known by their locks. */
+/* Ends the sessions of sleeping workers, which are known by their locks. */
 #define TERMINATE                                                                                  \
     "SELECT count(pg_terminate_backend(pid)) FROM pg_locks WHERE locktype = 'advisory' AND "       \
     "granted AND "                                                                                 \
     "mode = 'ShareLock' AND database = (SELECT oid FROM pg_database WHERE datname = "              \
     "current_database())"
 
-/* A worker that sleeps, beside as many others that do. */
+/* A sleeping worker, next to as many other sleeping workers. */
 static pgqrs_worker *
 start_dozing_beside(struct story *s, int others)
 {
@@ -108,7 +108,7 @@ RUNNING_TEST(it_wakes_by_itself_when_a_message_becomes_due)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive"), 0);
     await_done(s, 1);
     running_end(s, worker);
-    /* In time, too: the pause is that of a second's look at the most. */
+    /* The message is also found in time: the pause is at most a second. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE "
                                     "dequeued_at >= enqueued_at + interval '2 s'"),
                      1);
@@ -222,7 +222,7 @@ RUNNING_TEST(through_a_pooler_it_looks_by_itself)
     }
     story_send_many(s, 500, NULL);
     await_done(s, 503);
-    /* It leaves nothing on the sessions, which others are given. */
+    /* The worker leaves nothing on sessions that other clients are given. */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND "
                                     "mode = 'ShareLock' AND database = (SELECT oid FROM "
                                     "pg_database WHERE datname = current_database())"),

@@ -221,7 +221,7 @@ RUNNING_TEST(every_message_comes_to_one_end)
     assert_true(crowd.events > 2 * EACH * PRODUCERS);
 }
 
-/* Starts, and is told to stop by several threads at once, at every moment of its youth. */
+/* Starts a worker, which several threads stop at once, at random moments of its start. */
 static void *
 stop_soon(void *context)
 {

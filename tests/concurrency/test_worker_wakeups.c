@@ -1,6 +1,6 @@
 /*
- * No wake-up is lost: what a worker learned before it was woken is not its last look before it
- * sleeps again, and its last look covers what was committed late. Its own poll is a minute away.
+ * No wake-up is lost: a worker that was woken looks again before it sleeps, and that look covers
+ * messages that were committed late. Its own poll is a minute away.
  */
 #include "running.h"
 
@@ -11,8 +11,8 @@
 
 #define HOUR_MS INT64_C(3600000)
 
-/* A lost wake-up is made good by the worker's own poll, after a minute; a busy machine is not that
- * late. */
+/* After a lost wake-up only the worker's own poll finds the message, after a minute; a busy machine
+ * is not that late. */
 #define LATE_MS 20000
 
 #define PAIRS_WORKERS 16
@@ -58,7 +58,7 @@ await_done(struct story *s, int count)
     }
 }
 
-/* One queue with a worker that sleeps over it and a producer. */
+/* A queue with a sleeping worker and a producer. */
 struct pair {
     pgqrs_producer *producer;
     pgqrs_worker *worker;
@@ -181,7 +181,7 @@ RUNNING_TEST(what_is_committed_late_is_found_when_it_is_told)
     commit_late_for(s, s->client);
 }
 
-/* Where a look from the beginning counts as expensive for the sake of the network. */
+/* With a slow network a complete look counts as expensive. */
 RUNNING_TEST(what_is_committed_late_is_found_over_a_slow_network)
 {
     struct story *s = *state;

@@ -345,7 +345,7 @@ static int
 shrink_by(PGconn *conn, pgqrsi_buffer *text, size_t piece)
 {
     size_t at = 0;
-    uint64_t verdict;
+    uint64_t answer;
     int was_shrunk = 0;
 
     while (at + piece <= text->size) {
@@ -353,8 +353,8 @@ shrink_by(PGconn *conn, pgqrsi_buffer *text, size_t piece)
 
         pgqrsi_buffer_append(&smaller, text->data, text->size);
         splice(&smaller, at, piece, "", 0);
-        ask(conn, &smaller, 1, &verdict);
-        if (differs(&smaller, verdict)) {
+        ask(conn, &smaller, 1, &answer);
+        if (differs(&smaller, answer)) {
             pgqrsi_buffer_release(text);
             *text = smaller;
             was_shrunk = 1;
@@ -372,7 +372,7 @@ static void
 shrink(PGconn *conn, pgqrsi_buffer *text)
 {
     size_t piece = text->size / 2;
-    uint64_t verdict;
+    uint64_t answer;
 
     while (piece > 0) {
         int was_shrunk = shrink_by(conn, text, piece);
@@ -382,8 +382,8 @@ shrink(PGconn *conn, pgqrsi_buffer *text)
         else
             piece = was_shrunk ? 8 : piece - 1;
     }
-    ask(conn, text, 1, &verdict);
-    print_difference(text, verdict);
+    ask(conn, text, 1, &answer);
+    print_difference(text, answer);
 }
 
 static PGconn *
@@ -430,19 +430,19 @@ static size_t
 compare_batch(PGconn *conn, size_t count)
 {
     static pgqrsi_buffer texts[BATCH];
-    static uint64_t verdicts[BATCH];
+    static uint64_t answers[BATCH];
     size_t accepted = 0;
 
     for (size_t i = 0; i < count; i++)
         generate(&texts[i]);
-    ask(conn, texts, count, verdicts);
+    ask(conn, texts, count, answers);
     for (size_t i = 0; i < count; i++) {
-        if (differs(&texts[i], verdicts[i])) {
+        if (differs(&texts[i], answers[i])) {
             shrink(conn, &texts[i]);
             exit(1);
         }
-        accepted += verdicts[i] > 0;
-        compare_lengths(&texts[i], verdicts[i]);
+        accepted += answers[i] > 0;
+        compare_lengths(&texts[i], answers[i]);
         pgqrsi_buffer_release(&texts[i]);
     }
     return accepted;
@@ -469,6 +469,6 @@ main(int argc, char **argv)
              "what is printed at most was overestimated by more than a twentieth");
     if (count >= 1000 && (accepted < count / 10 || accepted > count / 10 * 9))
         stop("generating a mixture",
-             "nearly all texts got the same verdict, so the comparison proves little");
+             "nearly all texts got the same answer, so the comparison proves little");
     return 0;
 }

@@ -271,7 +271,7 @@ TEST(what_another_is_about_to_claim_is_waited_for_and_left_to_it)
     expect_each_at_most_once();
 }
 
-/* What is there now says that it is leased, wherever it lies. */
+/* The row's present version says that it is leased, wherever it is stored. */
 TEST(the_lease_that_is_there_now_decides)
 {
     (void)state;

@@ -1,7 +1,7 @@
 /*
- * How much is read in the held lane, counted and not timed: by claims while somebody pins the
- * horizon, so that what was finished stays in the indexes, and by looks at many priorities. What
- * lies before a client's bound is found all the same.
+ * How much is read in the held lane, counted and not timed: by claims while an open transaction
+ * keeps finished messages in the indexes, and by looks at many priorities. Messages before a
+ * client's bound are still found.
  */
 #include "../api/story.h"
 
@@ -64,7 +64,7 @@ flow(struct story *s, pgqrs_consumer *consumer, int count, int at_once)
     }
 }
 
-/* What is walked over from the beginning of a priority: the remains are really there. */
+/* The index entries from the beginning of a priority: the dead entries are really there. */
 static long long
 read_from_the_beginning(const struct story *s)
 {
@@ -112,7 +112,7 @@ STORY_TEST(claims_do_not_read_what_was_finished_while_the_horizon_is_pinned)
     PQfinish(holder);
 }
 
-/* They keep the place that they had, which is long before where claims begin by now. */
+/* They keep their due times, which are long before the bound of the claims by now. */
 STORY_TEST(what_lies_before_the_bound_is_handed_out_soon)
 {
     struct story *s = *state;

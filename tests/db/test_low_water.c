@@ -1,6 +1,6 @@
 /*
  * The low-water mark of a queue: where a new client begins to claim. It is a hint in a sequence,
- * which leaves no remains behind, and which anybody who may can set to anything.
+ * which leaves no dead rows, and which every role with the right to can set to any value.
  */
 #include "../api/story.h"
 
@@ -18,7 +18,8 @@ read_now(const struct story *s)
         "'");
 }
 
-/* What a new client walks over for some claims. Sessions report at the latest when they end. */
+/* The index entries that a new client reads for some claims. Sessions report at the latest when
+ * they end. */
 static long long
 read_by_a_newcomer(struct story *s)
 {
@@ -46,7 +47,7 @@ STORY_TEST(a_new_client_begins_near_the_mark)
     PGconn *holder = ts_connect(s->dsn);
     long long without, with;
 
-    /* Given the remains of many messages, which cannot be removed, */
+    /* Given the dead rows of many messages, which cannot be removed, */
     ts_sql(s->sql, "ALTER TABLE " READY " SET (autovacuum_enabled = off)");
     ts_sql(holder, "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT pg_current_xact_id()");
     ts_sql(s->sql, "INSERT INTO " READY " (payload) SELECT '1' FROM generate_series(1, %d)", MANY);

@@ -113,7 +113,7 @@ plan_of(PGconn *connection, const char *text, const char *arguments)
     return plan;
 }
 
-/* Asserts what stands in a plan, and that nothing in it reads or sorts a whole table. */
+/* Asserts that a plan has these parts, and that none of its nodes reads or sorts a whole table. */
 static void
 expect_plan(PGconn *connection, const struct probe *probe, pgqrsi_lane lane)
 {
@@ -259,7 +259,8 @@ TEST(on_full_tables_that_were_analysed)
     expect_all_plans();
 }
 
-/* Through a pooler nothing can be set. The claims at least do not depend on it. */
+/* Through a pooler the library cannot change settings. At least the claims do not depend on
+ * them. */
 TEST(the_claims_need_no_settings)
 {
     static const char *const modes[] = { "force_generic_plan", "force_custom_plan" };

@@ -1,6 +1,6 @@
 /*
- * What each statement returns is what the head of its file declares: the server is asked. An answer
- * that does not keep to that is refused (fault/test_fake_server).
+ * Each statement returns what the head of its file declares, according to the server. The library
+ * refuses an answer of another shape (fault/test_fake_server).
  */
 #include "support.h"
 

@@ -193,7 +193,7 @@ end(struct lied *l)
     pgqrs_client_close(l->client);
 }
 
-/* A connection that was lied to and looked whole is cut when the next call runs. */
+/* A connection that took a lie and looked intact is closed when the next call runs. */
 static inline void
 expect_truth(struct lied *l, pgqrs_error *err)
 {

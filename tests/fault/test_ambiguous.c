@@ -106,7 +106,7 @@ claim(struct story *story, struct hands *hands)
     return pgqrs_consumer_dequeue(hands->consumer, &story->claimed, hands->err);
 }
 
-/* Whoever was handed it, or was not, the next one gets it when the lease has run out. */
+/* Whether the consumer got the message or not, the next one gets it when the lease has expired. */
 static void
 check_claim(struct story *story, pgqrs_status status)
 {

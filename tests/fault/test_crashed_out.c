@@ -1,6 +1,6 @@
 /*
- * A message whose leases ran out too often is buried and not handed out again, also when burying it
- * does not succeed at once.
+ * A message whose leases expired too often is archived as dead and not handed out again, also when
+ * the first attempt to archive it fails.
  */
 #include "support.h"
 
@@ -95,7 +95,8 @@ STORY_TEST(messages_that_cannot_be_buried_now_are_not_handed_out_either)
 {
     struct story *story = *state;
 
-    /* when the archive takes no dead message for a while, then they wait for better times. */
+    /* When the archive refuses dead messages for a while, then they stay in the queue until it
+     * accepts them. */
     ts_sql(story->sql, "ALTER TABLE pgqrs_archive ADD CONSTRAINT closed CHECK (outcome <> 'dead')");
     ask_until(story, "SELECT count(*) > 0 FROM pgqrs_messages WHERE crash_ct > 2");
     ts_sql(story->sql, "ALTER TABLE pgqrs_archive DROP CONSTRAINT closed");

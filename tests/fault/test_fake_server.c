@@ -66,7 +66,7 @@ RUNNING_TEST(no_lie_harms_a_worker)
     pgqrs_client_close(client);
 }
 
-/* What is said about it, for those who have to find the liar. */
+/* The error names the answer that was wrong. */
 STORY_TEST(a_lie_is_called_what_it_is)
 {
     static const struct {
@@ -96,7 +96,8 @@ STORY_TEST(a_lie_is_called_what_it_is)
         struct lied l = begin(s);
         pgqrs_status status = PGQRS_OK;
 
-        /* What only reads is asked again, so the lie is told to what follows. */
+        /* The library repeats a statement that only reads, so the lie is told to the statement
+         * after it. */
         for (int place = 0; place < PLACES && status == PGQRS_OK; place++) {
             ts_fake_server_arm(fake, ts_lie_find(cases[i].lie), place);
             alarm(PATIENCE_S);

@@ -193,7 +193,7 @@ send_one(struct story *story, int32_t priority)
           story->hands.err);
 }
 
-/* Somebody else asks until he is handed the message. */
+/* Another consumer dequeues until it gets the message. */
 static pgqrs_lease
 replace(struct story *story)
 {
@@ -228,8 +228,8 @@ replaced_holder_changes_nothing(struct story *story, int32_t priority)
     char *before, *after;
     pid_t holder;
 
-    /* Given a holder that was frozen past its lease, and another consumer who has the message
-     * since */
+    /* Given a holder that was frozen past its lease, and another consumer that has the message by
+     * now */
     send_one(story, priority);
     holder = frozen_holder(story, 0, WAY_COUNT - 1);
     replacement = replace(story);
@@ -240,7 +240,8 @@ replaced_holder_changes_nothing(struct story *story, int32_t priority)
     before = fingerprint(story);
     /* when it wakes up and tries everything */
     wake_up(holder);
-    /* then all is refused, not a bit of the row has changed, and the new holder is undisturbed. */
+    /* then all calls are refused, the row has not changed, and the new holder still has its
+     * lease. */
     for (int way = 0; way < WAY_COUNT; way++)
         assert_int_equal(story->shared->said[way], PGQRS_ELEASELOST);
     after = fingerprint(story);
@@ -331,7 +332,7 @@ STORY_TEST(a_late_holder_that_nobody_replaced_is_accepted)
 #define BATCH 3
 #define FAR_APART 100
 
-/* One batch of a holder who has lost the message in the middle to the test's own consumer. */
+/* One batch of a holder that lost the message in the middle to the test's own consumer. */
 struct batch {
     struct hands holder;
     pgqrs_lease leases[BATCH];

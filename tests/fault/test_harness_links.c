@@ -47,8 +47,7 @@ TEST(a_slow_network_takes_its_time_in_both_directions)
     for (int i = 0; i < 10; i++)
         ts_sql(sql, "SELECT 1");
     assert_true(now_ms() - began_ms >= 10LL * 2 * DELAY_MS);
-    /* What is large comes in order, and an end of the session's is preceded by what was said
-     * last. */
+    /* Large answers come in order, and the last answer comes before the end of the session. */
     assert_int_equal(ts_int(sql, "SELECT length(repeat('x', 1000000))"), 1000000);
     PQclear(PQexec(sql, "SELECT pg_terminate_backend(pg_backend_pid())"));
     assert_non_null(strstr(PQerrorMessage(sql), "administrator command"));

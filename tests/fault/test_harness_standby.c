@@ -31,7 +31,7 @@ TEST(a_standby_has_what_its_primary_committed_and_can_be_promoted)
     ts_cluster_free(primary);
 }
 
-/* And one whose wait is cancelled was told as done, and is lost with the primary. */
+/* A commit whose wait is cancelled is reported as done, and is lost with the primary. */
 TEST(a_commit_waits_for_a_standby_that_is_required)
 {
     ts_cluster *primary = ts_cluster_start("fsync = on\n");

@@ -129,8 +129,8 @@ TEST(messages_survive_the_death_of_their_consumers)
     story_end(&story);
 }
 
-/* Each message under its own key; what it did not see confirmed before it died its successor sends
- * again. */
+/* Each message has its own key; the successor of a killed process sends again what was not
+ * confirmed. */
 static void
 produce(void *context, int number)
 {

@@ -1,6 +1,6 @@
 /*
- * Several workers meet a message that cannot be read at the same time: each narrows down to it, and
- * none takes another message for it.
+ * Several workers claim a message that cannot be read at the same time: each finds that message,
+ * and none takes another one for it.
  */
 #include "running.h"
 

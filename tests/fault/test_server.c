@@ -86,7 +86,7 @@ run_sql(PGconn *own, const char *sql)
     return fine;
 }
 
-/* Farewells of the server. */
+/* Drops the notices of a server that shuts down. */
 static void
 ignore_notice(void *context, const PGresult *notice)
 {
@@ -196,7 +196,7 @@ story_end(void **state)
 
 #define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
 
-/* Until each worker has achieved something more: all have found the server again. */
+/* Waits until each worker has finished another message: all are connected again. */
 static void
 await_progress(struct story *story)
 {
@@ -233,8 +233,7 @@ connect_again(struct story *story)
     return sql;
 }
 
-/* When the last message has been worked on: what was confirmed is there, and everything is there
- * once. */
+/* When the last message is done: every confirmed message is there, and each is there once. */
 static void
 settle(struct story *story)
 {

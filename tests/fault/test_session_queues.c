@@ -1,5 +1,5 @@
 /*
- * A worker with many queues: its connections meet and prepare many statements at the same time.
+ * A worker with many queues: its connections prepare many statements at the same time.
  */
 #include "running.h"
 

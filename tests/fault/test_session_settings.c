@@ -1,6 +1,6 @@
 /*
- * What a session is: read-only ones are given up, and settings of roles and databases do not change
- * what the library's statements mean.
+ * Sessions: read-only ones are closed, and settings of roles and databases do not change what the
+ * library's statements mean.
  */
 #include "running.h"
 
@@ -107,7 +107,7 @@ RUNNING_TEST(a_worker_goes_on_when_the_server_can_be_written_to_again)
     running_end(s, worker);
 }
 
-/* Every one of these changed what something of ours meant, or could. */
+/* Each of these settings changed what a statement of the library meant, or could. */
 STORY_TEST(settings_of_the_database_do_not_reach_our_sessions)
 {
     static const char *const hostile[][3] = {
@@ -153,7 +153,7 @@ STORY_TEST(settings_of_the_database_do_not_reach_our_sessions)
     pgqrs_client_close(client);
 }
 
-/* What is UTF-8 here would be taken for something else there. */
+/* The server would read the library's UTF-8 as text of another encoding. */
 STORY_TEST(a_borrowed_connection_of_another_encoding_is_refused)
 {
     static const char *const encodings[] = { "LATIN1", "SQL_ASCII", "WIN1252", "SJIS", "EUC_JP" };

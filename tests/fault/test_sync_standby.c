@@ -1,7 +1,7 @@
 /*
- * Told done, known everywhere: with a standby that commits wait for, a report whose wait was
- * cancelled is confirmed by a look at the primary. That look must wait for the standby as well, or
- * the caller is told of success that a failover forgets.
+ * With a synchronous standby, a report whose wait was cancelled is confirmed by a query on the
+ * primary. That query must wait for the standby as well, or the caller is told of a success that a
+ * failover loses.
  */
 #include "running.h"
 

@@ -1,6 +1,6 @@
 /*
- * `pgqrs work` under fire: killed, told to stop, frozen, and cut off from its server. No message is
- * lost, none is done twice, and no child works on a message that may be somebody else's.
+ * `pgqrs work` is killed, stopped, frozen, and cut off from its server. No message is lost, none is
+ * done twice, and no child works on a message that another worker may have.
  */
 #include "work_fixture.h"
 

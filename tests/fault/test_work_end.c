@@ -1,6 +1,6 @@
 /*
- * `pgqrs work`: how it comes to its end, when nothing is left to do, when it is told to, when the
- * server is away meanwhile, and when the system gives it too little.
+ * The end of `pgqrs work`: when nothing is left to do, when it is told to end, when the server is
+ * away, and when the system refuses it memory or processes.
  */
 #include "work_fixture.h"
 
@@ -282,7 +282,7 @@ TEST(more_children_than_usual_run_at_once)
     fixture_close(&f);
 }
 
-/* A server that is slow, or a lock, must not cost a lease. */
+/* A slow server or a lock must not end a lease. */
 TEST(a_lease_lasts_half_a_minute_if_nothing_else_is_said)
 {
     struct fixture f;
@@ -322,7 +322,7 @@ refuse_one(const char *sqlstate)
     fixture_send_numbers(&f, 1);
     worker = work_with_grace(&f, "60", "echo 1");
     ts_wait_output(worker, "trying again", WORK_WAIT_MS);
-    pause_ms(1500); /* longer than it thinks about it */
+    pause_ms(1500); /* longer than the command waits before it decides */
     assert_true(ts_is_running(ts_process_pid(worker)));
     ts_kill(worker, SIGTERM);
     ts_wait_output(worker, "claiming no more", WORK_WAIT_MS);

@@ -134,7 +134,7 @@ TEST(a_guard_that_was_killed_is_replaced)
     fixture_close(&f);
 }
 
-/* What a program leaves in the background is its own affair when it and the worker end in order. */
+/* Processes that a program leaves in the background go on when it and the worker end in order. */
 TEST(what_a_program_left_behind_outlives_both_in_peace)
 {
     struct fixture f;

@@ -1,5 +1,5 @@
 /*
- * `pgqrs work`: what a child says, how it ends and how it behaves, and what is kept of that.
+ * `pgqrs work`: a child's output, exit code and behaviour, and what is stored of them.
  */
 #include "work_fixture.h"
 

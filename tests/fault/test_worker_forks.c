@@ -71,7 +71,7 @@ count_turns(struct story *s, pgqrs_worker *worker)
     return turns;
 }
 
-/* The child also holds what tells the server of the tests to go away. */
+/* The child also holds the pipe whose end stops the tests' server. */
 static int
 close_child(void **state)
 {

@@ -20,7 +20,7 @@
 #define JOBS 5
 #define NO_SPACE "No space left on device"
 
-/* So long that every lease would have ended twice. */
+/* Long enough for every lease to expire twice. */
 #define FULL_SECONDS 3
 
 static char *disk;         /* where it is mounted */
@@ -189,7 +189,7 @@ OUTAGE_TEST(what_is_finished_waits_for_room_and_others_go_on)
     pgqrs_producer_close(other);
 }
 
-/* It may go well later, so that this takes a minute. */
+/* A report may succeed later, so the worker takes a minute to give up. */
 OUTAGE_TEST(what_finds_no_room_for_long_becomes_a_failure_that_says_why)
 {
     struct outage *outage = *state;

@@ -1,7 +1,6 @@
 /*
- * A network that forgot the connections that are open, without telling either end, and takes new
- * ones: what waits for an answer waits for a share of the lease, however long an operation may
- * take.
+ * A network that lost its open connections without telling either end, and takes new ones: the
+ * worker waits for an answer for a share of the lease, however long operation_timeout_ms is.
  */
 #include "running.h"
 

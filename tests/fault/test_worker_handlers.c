@@ -1,6 +1,5 @@
 /*
- * Handlers that do what no handler should: end the process, hang, fork, take all memory. Each harms
- * its own message, and no other.
+ * Handlers that end the process, hang, fork, or take all memory. Each harms only its own message.
  */
 #include "running.h"
 
@@ -8,7 +7,7 @@
 
 #include "worker_program.h"
 
-#define INNOCENT 30
+#define OTHERS 30
 #define LEASE_MS 1000
 
 /* One queue with one kind of poison, and a process that is started again whenever it dies. */
@@ -93,7 +92,7 @@ innocent_deaths(struct story *s)
                   "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'dead' AND payload = '2'");
 }
 
-/* Lets each kind of poison loose among others, in a queue of its own. */
+/* Runs each kind of poison among good messages, in a queue of its own. */
 static void
 poison_all(struct story *s, int concurrency, int prefetch_max)
 {
@@ -114,15 +113,15 @@ poison_all(struct story *s, int concurrency, int prefetch_max)
         wards[i].concurrency = concurrency;
         wards[i].prefetch_max = prefetch_max;
         TS_OK(pgqrs_queue_create(s->client, text(wards[i].poison), NULL, NULL, s->err), s->err);
-        for (int j = 0; j <= INNOCENT; j++)
-            send_one(s, wards[i].poison, j == INNOCENT / 2 ? poison : "2");
+        for (int j = 0; j <= OTHERS; j++)
+            send_one(s, wards[i].poison, j == OTHERS / 2 ? poison : "2");
         free(poison);
     }
     for (int over = 0; over < count;) {
         over = 0;
         for (int i = 0; i < count; i++) {
             tend(s, &wards[i]);
-            over += archived(s, wards[i].poison) == INNOCENT + 1;
+            over += archived(s, wards[i].poison) == OTHERS + 1;
         }
         if (story_now_ms() > until)
             ts_fail("after a minute %lld messages are not at their end, of them\n%s",
@@ -163,8 +162,8 @@ WARD_TEST(what_was_in_flight_beside_it_does_not_die_with_it)
 {
     struct story *s = *state;
 
-    /* Those beside it are charged with the crash as well, since nobody can tell whose it was. But
-     * the last one that they would survive they are run alone. */
+    /* Messages that ran at the same time are charged the crash as well, since the worker cannot
+     * tell which one caused it. But with one crash left a message runs alone. */
     poison_all(s, 4, 0);
     assert_int_equal(innocent_deaths(s), 0);
     assert_in_range(
@@ -178,17 +177,17 @@ WARD_TEST(a_handler_that_hangs_costs_its_thread_and_nothing_else)
     int64_t began_ms;
 
     story_send(s, "\"hang\"");
-    for (int i = 0; i < INNOCENT; i++)
+    for (int i = 0; i < OTHERS; i++)
         story_send(s, "5");
     process = ts_worker_spawn(
         &(ts_worker_setup){ .dsn = s->dsn, .timeout_ms = 500, .max_attempts = 2, .grace_ms = 300 });
-    running_await(s, INNOCENT + 1);
+    running_await(s, OTHERS + 1);
     assert_int_equal(ts_int(s->sql, "SELECT failed_ct FROM pgqrs_archive WHERE outcome = 'dead' "
                                     "AND payload = '\"hang\"' AND crash_ct = 0"),
                      2);
     /* Two of the four threads are left. */
     story_send(s, "5");
-    running_await(s, INNOCENT + 2);
+    running_await(s, OTHERS + 2);
     began_ms = story_now_ms();
     dismiss(process);
     assert_true(story_now_ms() - began_ms < 300 + 2000);
@@ -203,18 +202,18 @@ WARD_TEST(a_handler_may_fork_and_its_child_never_becomes_a_second_worker)
     story_send(s, "\"fork exit\"");
     story_send(s, "\"fork exec\"");
     story_send(s, "\"fork return\"");
-    for (int i = 0; i < INNOCENT; i++)
+    for (int i = 0; i < OTHERS; i++)
         story_send(s, "5");
     process = ts_worker_spawn(&(ts_worker_setup){ .dsn = s->dsn });
-    running_await(s, INNOCENT + 4);
-    /* All is well afterwards, too. */
-    for (int i = 0; i < INNOCENT; i++)
+    running_await(s, OTHERS + 4);
+    /* The worker still does other messages afterwards. */
+    for (int i = 0; i < OTHERS; i++)
         story_send(s, "5");
-    running_await(s, INNOCENT * 2 + 4);
+    running_await(s, OTHERS * 2 + 4);
     dismiss(process);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
                                     "read_ct = 1"),
-                     INNOCENT * 2 + 4);
+                     OTHERS * 2 + 4);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'child exited'"), 4);
     assert_int_equal(ts_int(s->sql, "SELECT count(DISTINCT pid) FROM ledger"), 1);
 }
@@ -226,14 +225,14 @@ WARD_TEST(a_handler_that_takes_all_memory_for_a_while_ends_nothing)
     ts_process *process;
 
     story_send(s, "\"hoard\"");
-    for (int i = 0; i < INNOCENT; i++)
+    for (int i = 0; i < OTHERS; i++)
         story_send(s, "50");
     process = ts_worker_spawn(
         &(ts_worker_setup){ .dsn = s->dsn, .lease_ms = 5000, .concurrency = 2, .memory_mb = 64 });
-    running_await(s, INNOCENT + 1);
+    running_await(s, OTHERS + 1);
     dismiss(process);
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),
-                     INNOCENT + 1);
+                     OTHERS + 1);
 }
 #endif
 

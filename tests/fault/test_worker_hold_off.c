@@ -1,6 +1,6 @@
 /*
- * A worker that was cut off from the server leaves the leases that ran out meanwhile to their
- * holders for a while: whoever was cut off with it comes back and extends them.
+ * After an outage a worker leaves expired leases to their holders for a while: holders that were
+ * cut off too come back and extend them.
  */
 #include "running.h"
 
@@ -29,8 +29,7 @@ start_behind(struct story *s, pgqrs_client *client, ts_journal *events)
     return worker;
 }
 
-/* No new connection is let through, and the old ones end: the one that is used, and then all
- * others. */
+/* No new connection is let through, and the old ones end: first the one in use, then all others. */
 static void
 cut_off(struct story *s, ts_proxy *proxy, ts_journal *events)
 {
@@ -96,8 +95,8 @@ make_unreadable(struct story *s)
                    "m.id, m.payload%%') EXECUTE FUNCTION too_large()");
 }
 
-/* It is claimed without being read, and that is no way to a lease either: one that would come
- * first. */
+/* The unreadable message is claimed without being read; that claim must not take an expired lease,
+ * which would come first, either. */
 RUNNING_TEST(what_cannot_be_read_is_not_taken_for_a_lease_that_ran_out)
 {
     struct story *s = *state;

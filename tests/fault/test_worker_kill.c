@@ -139,7 +139,7 @@ KILL_TEST(what_a_killed_worker_held_is_soon_at_work_again)
     struct story *s = *state;
     long long worst = kill_again_and_again(s);
 
-    /* A busy machine may be late once. */
+    /* A busy machine may miss the bound once. */
     if (worst > RECOVERY_MS) {
         ts_sql(s->sql, "TRUNCATE ledger, snapshots, pgqrs_archive");
         worst = kill_again_and_again(s);

@@ -1,6 +1,5 @@
 /*
- * Somebody locks a table or a row of one queue: the leases and the messages that have nothing to do
- * with it go on.
+ * A session locks a table or a row of one queue: leases and messages that do not need it go on.
  */
 #include "running.h"
 

@@ -1,5 +1,5 @@
 /*
- * Many queues in one worker, over a network whose round trips take long: what has a deadline goes
+ * Many queues in one worker, over a network with long round trips: requests with a deadline go
  * first, and each queue gets its turn.
  */
 #include "running.h"

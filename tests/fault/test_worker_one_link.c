@@ -1,7 +1,7 @@
 /*
- * The server grants a worker fewer connections than it would like, or not all that it asks there:
- * it works with what it has, says what is missing, and does not take what it does not know for
- * nothing to do.
+ * The server grants a worker fewer connections than it wants, or refuses some of its statements:
+ * the worker goes on with the rest, reports what is missing, and is not idle before it knows that
+ * nothing is due.
  */
 #include "running.h"
 

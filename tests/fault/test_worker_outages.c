@@ -1,6 +1,6 @@
 /*
- * The server is away for longer than a lease: those who worked meanwhile are there, and are not
- * charged a crash.
+ * The server is away for longer than a lease: jobs that ran in the meantime keep their leases and
+ * are not charged a crash.
  */
 #include "outage.h"
 

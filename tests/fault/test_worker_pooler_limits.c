@@ -131,7 +131,7 @@ RUNNING_TEST(a_connection_that_is_refused_keeps_no_message)
     expect_all_done_with_one(*state, "20", "2", "told the limit");
 }
 
-/* It waits for both, is not idle, and says why; then it gets one. */
+/* The worker waits for both connections, is not idle, and reports why; then it gets one. */
 RUNNING_TEST(without_any_session_it_says_so_and_is_not_idle)
 {
     struct story *s = *state;

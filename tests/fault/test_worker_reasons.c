@@ -1,5 +1,6 @@
 /*
- * Why the server cannot be reached is said when it changes, in the server's own words.
+ * The worker reports why it cannot reach the server whenever the reason changes, in the server's
+ * own words.
  */
 #include "running.h"
 

@@ -1,7 +1,7 @@
 /*
- * The server does not take the report of a finished job: the job is not run again while its report
- * is repeated, nobody is charged a crash, and other messages go on. What is refused again and again
- * becomes a failure that says why.
+ * The server refuses the report of a finished job: the job is not run again while its report is
+ * repeated, no message is charged a crash, and other messages go on. After repeated refusals the
+ * job becomes a failure with the reason.
  */
 #include "running.h"
 
@@ -14,7 +14,7 @@
 #define LEASE_MS 1000
 #define TESTS_MAX 8
 
-/* So long that every lease would have ended twice. */
+/* Long enough for every lease to expire twice. */
 #define LOCKED_SECONDS 4
 
 struct refused {
@@ -77,7 +77,7 @@ RUNNING_TEST(others_go_on_while_one_report_is_refused)
     ts_outcome_await(s->sql, 5, "outcome = 'done' AND read_ct = 1 AND crash_ct = 0");
     ts_outcome_expect_no_crash(s->sql);
     ts_journal_await(r->words, "TROUBLE", 1);
-    /* When the trigger is gone it is done as if nothing had been. */
+    /* When the trigger is gone the report is stored as usual. */
     ts_refuse_end(s->sql, r->archive);
     ts_outcome_await(s->sql, 6, "crash_ct = 0");
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
@@ -105,7 +105,7 @@ RUNNING_TEST(what_is_always_refused_becomes_a_failure_that_says_why)
     assert_int_equal(ts_tally_events(r->tally, PGQRS_EVENT_LOST), 0);
 }
 
-/* Two workers: what one has finished is not swept up by the other. */
+/* Two workers: one does not sweep the messages that the other has finished. */
 RUNNING_TEST(a_locked_archive_costs_no_lease)
 {
     struct story *s = *state;

@@ -1,6 +1,6 @@
 /*
- * A queue that is deleted and made again under the same name is another one, which those that are
- * open take up.
+ * A queue that is deleted and created again under the same name is another queue; open producers
+ * and workers switch to it.
  */
 #include "running.h"
 
@@ -43,7 +43,7 @@ RUNNING_TEST(a_worker_that_is_idle_serves_the_new_queue)
     running_end(s, worker);
 }
 
-/* What it holds went away with the old queue. */
+/* The message that the worker holds went away with the old queue. */
 RUNNING_TEST(a_worker_that_is_busy_serves_the_new_queue)
 {
     struct story *s = *state;

@@ -88,7 +88,7 @@ load_begin(struct outage *outage)
     return load;
 }
 
-/* Until the worker has achieved something more. */
+/* Waits until the worker has finished another message. */
 static void
 load_await_progress(struct load *load)
 {

@@ -26,7 +26,7 @@ OUTAGE_TEST(what_was_finished_during_an_outage_is_reported_after_it)
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done' AND "
                                     "read_ct = 1 AND crash_ct = 0"),
                      5);
-    /* It is as it was before, wake-ups and all. */
+    /* The worker works as before, including wake-ups. */
     outage_send(outage, "1");
     running_await(s, 6);
     running_end(s, worker);
@@ -104,8 +104,8 @@ OUTAGE_TEST(a_long_outage_does_not_end_the_worker)
     assert_int_equal(ts_journal_count(outage->journal, "DONE"), 20);
 }
 
-/* Asserts that a worker that runs one job and is told to stop now is over within its grace and a
- * bit. */
+/* Asserts that a worker that runs one job and is stopped now ends within its grace and a little
+ * more. */
 static void
 expect_over_in_time(struct story *s, pgqrs_worker *worker, int64_t grace_ms)
 {

@@ -14,7 +14,7 @@
 #define FROZEN_ROUNDS 20
 #define OVER_MS 2000
 
-/* Starts one, lets it get as far as it does, and stops it. */
+/* Starts a worker and stops it at a random moment. */
 static void
 start_and_stop(struct story *s, pgqrs_worker *worker, uint64_t *random)
 {
@@ -44,7 +44,7 @@ RUNNING_TEST(it_is_over_at_every_stage_of_its_start)
         story_send(s, "1");
         start_and_stop(s, worker, &random);
         running_forget(worker);
-        /* What it had claimed is done or given back. */
+        /* Messages that it had claimed are done or released. */
         assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_messages WHERE lease_token IS "
                                         "NOT NULL OR failed_ct + crash_ct > 0"),
                          0);
@@ -63,7 +63,8 @@ RUNNING_TEST(it_is_over_while_the_network_fails_in_any_way)
         pgqrs_client *client = ts_client(ts_proxy_dsn(proxy), NULL);
         pgqrs_worker *worker = prepare(s, client);
 
-        /* It goes wrong somewhere in what is said first; half of the time before anything is. */
+        /* The connection fails during the first exchange; half of the time before its first
+         * byte. */
         ts_proxy_arm(proxy, (ts_proxy_direction)crowd_random(&random, 0, 1),
                      i % 2 == 0 ? 0 : crowd_random(&random, 0, 2000),
                      (ts_proxy_fault)crowd_random(&random, TS_PROXY_CLOSE, TS_PROXY_REFUSE));
@@ -93,7 +94,7 @@ RUNNING_TEST(it_is_over_while_the_server_does_not_answer)
         running_forget(workers[i]);
     }
     ts_cluster_thaw(cluster);
-    /* The same with none there at all. */
+    /* The same without any server. */
     for (int i = 0; i < FROZEN_ROUNDS; i++)
         workers[i] = prepare(s, client);
     ts_cluster_stop(cluster, TS_STOP_IMMEDIATE);

@@ -97,7 +97,7 @@ SUSPECTS_TEST(others_go_on_beside_several_suspects)
     running_end(s, worker);
 }
 
-/* The process ends by something else while suspects wait for their turn. */
+/* The process dies of another cause while suspects wait for their turn. */
 RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried)
 {
     struct story *s = *state;
@@ -119,7 +119,7 @@ RUNNING_TEST(a_suspect_that_was_not_started_is_not_buried)
         usleep(2000);
     ts_kill(process, SIGKILL);
     ts_wait(process, TS_OUTCOME_WAIT_MS, NULL);
-    /* It would take long again. */
+    /* The suspect would run long again. */
     ts_sql(s->sql, "DELETE FROM pgqrs_messages WHERE id = %lld", (long long)long_one);
     process = ts_worker_spawn(&setup);
     ts_wait_until(s->sql, TS_OUTCOME_WAIT_MS, "SELECT count(*) = %d FROM pgqrs_archive", SUSPECTS);

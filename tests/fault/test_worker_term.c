@@ -54,7 +54,7 @@ terminate(ts_process *process)
     await_end(process);
 }
 
-/* What was not done is due again at once, and nothing was charged for it. */
+/* Messages that were not done are due again at once, and were charged nothing. */
 static void
 expect_rest_free(struct story *s)
 {
@@ -71,14 +71,14 @@ TERM_TEST(what_is_in_flight_at_the_end_is_done_once_and_the_rest_given_back)
     ts_process *process;
     long long left;
 
-    /* Given fifty jobs in flight and more behind them, when the process is told to end, */
+    /* Given fifty running jobs and more messages waiting, when the process is told to end, */
     send_jobs(s, IN_FLIGHT, 100, 1000);
     send_jobs(s, MORE, 100, 1000);
     process = ts_worker_spawn(&setup);
     ts_wait_until(s->sql, RUNNING_WAIT_MS, "SELECT count(*) >= %d FROM ledger WHERE what = 'began'",
                   IN_FLIGHT);
     terminate(process);
-    /* then all that it had begun it has ended, */
+    /* then it has finished every job that it had started, */
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'began'"),
                      ts_int(s->sql, "SELECT count(*) FROM ledger WHERE what = 'ended'"));
     assert_int_equal(ts_int(s->sql, "SELECT count(*) FROM pgqrs_archive WHERE outcome = 'done'"),

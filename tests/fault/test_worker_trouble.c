@@ -1,6 +1,6 @@
 /*
- * What the server refuses, of a report or of a queue, stops nothing else: other messages, other
- * queues, the worker itself go on, and it says what is wrong.
+ * A refused report or a broken queue stops nothing else: other messages, other queues and the
+ * worker itself go on, and the worker reports what is wrong.
  */
 #include "running.h"
 

@@ -169,7 +169,7 @@ TEST(a_long_path_gets_a_short_socket)
     pgqrs_local_info_release(&info);
     assert_true(strncmp(host, "/tmp/pgqrs-", 11) == 0);
 
-    /* A stranger was there first. */
+    /* Another user created the folder first. */
     assert_int_equal(symlink("/tmp", host), 0);
     expect_status(pgqrs_local_start(of("moved"), &info, err), PGQRS_ESYSTEM);
     expect_message(host);

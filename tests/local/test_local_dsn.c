@@ -244,7 +244,7 @@ TEST(a_folder_of_somebody_else_is_refused)
     assert_int_equal(rmdir(path_of("theirs")), 0);
 }
 
-/* A process of nobody's that listens where a server would, in the folder `folder`, which it owns,
+/* A process of the account nobody that listens where a server would, in `folder`, which it owns,
  * until it is killed. */
 static pid_t
 spawn_listener(const char *folder)

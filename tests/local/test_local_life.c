@@ -219,7 +219,8 @@ TEST(waits_for_a_server_that_others_start_or_stop)
     /* Stopped without pgqrs_local_stop, so nobody holds the lock. */
     assert_int_equal(kill((pid_t)pid, SIGINT), 0);
     start("default", &info);
-    /* Either it was looked at before it noticed, or a new one was started behind it. */
+    /* Either the call came before the server saw the signal, or it started a new server after
+     * it. */
     for (int attempt = 0; info.pid == pid && attempt < 1000; attempt++) {
         pgqrs_local_info_release(&info);
         pause_ms(10);

@@ -1,6 +1,6 @@
 /*
  * Out of memory while several threads' messages share a statement: whichever allocation fails, each
- * caller is told what became of its own message, and one that fails takes no other along.
+ * caller gets the outcome of its own message, and one caller's failure fails no other.
  */
 #include "sweep.h"
 
@@ -75,13 +75,13 @@ fail_nth_together(struct world *w, int forever, int has_options, long nth)
         TS_TRUE(pthread_create(&callers[i].thread, NULL, call, &callers[i]) == 0);
     }
     await_all(w);
-    /* when memory becomes short and they fly on, */
+    /* when memory runs out and the batches go on, */
     failing_arm(FAILING_LIBRARY, forever, nth);
     PQclear(PQexec(own, "COMMIT")); /* not ts_sql, whose allocations count */
     for (int i = 0; i < CALLERS; i++)
         TS_TRUE(pthread_join(callers[i].thread, NULL) == 0);
     failed = failing_disarm();
-    /* then each is told the truth. */
+    /* then each caller gets its own outcome. */
     for (int i = 0; i < CALLERS; i++) {
         int stored =
             (int)ts_int(w->sql, "SELECT count(*) FROM pgqrs_messages WHERE payload = '%d'", i);

@@ -1,6 +1,6 @@
 /*
- * Finding a private server that runs, with the nth allocation failing: memory that is short is
- * reported as such, never as a server that is not there.
+ * Finding a running private server, with the nth allocation failing: the call reports "out of
+ * memory", never that there is no server.
  */
 
 #include "found.h"

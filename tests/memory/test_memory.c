@@ -45,7 +45,7 @@ given_lost_connections(struct world *w)
     ts_wait_until(w->sql, 10000, "SELECT count(*) = 0 FROM pg_stat_activity WHERE " OF_CLIENT);
 }
 
-/* Their leases have run out once too often. */
+/* Their leases have expired more often than max_crashes allows. */
 static void
 given_crashed(struct world *w)
 {

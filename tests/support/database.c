@@ -92,8 +92,8 @@ install(const char *server, const char *database)
     free(dsn);
 }
 
-/* Installing takes longer than cloning, so it is done once a server, by whoever comes first. It
- * gets its name when it is complete. */
+/* Installing takes longer than cloning, so the first process to need it does it once for each
+ * server. The template gets its name when it is complete. */
 static void
 make_template(const char *server, PGconn *connection)
 {

@@ -15,7 +15,7 @@ char *ts_path(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /** The path of a new file of that content in a new temporary folder. The caller frees it. */
 char *ts_file(const char *name, const char *content);
 
-/** The formatted text, which the caller frees; fails when memory is short. */
+/** The formatted text, which the caller frees; fails the test when it runs out of memory. */
 char *ts_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * A server that does not answer any more, and a watchdog that notices who waits for it.
+ * A server that does not answer any more, and a watchdog for threads that wait for it.
  */
 #ifndef TS_FROST_H
 #define TS_FROST_H

@@ -13,7 +13,7 @@
 /** Begins a transaction in a session of its own and runs statements in it. */
 PGconn *ts_hold(const char *dsn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/** Returns when at least `count` sessions wait for a lock of the holder's. */
+/** Returns when at least `count` sessions wait for a lock that the holder has. */
 void ts_hold_await(PGconn *holder, int count);
 
 /** Rolls back, so that the locks are free, and ends the session. */

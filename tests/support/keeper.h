@@ -19,7 +19,7 @@ ts_keeper *ts_keeper_start(const char *script, const char *argument, const char 
 /** What the variable held, valid as long as `keeper`. */
 const char *ts_keeper_text(const ts_keeper *keeper);
 
-/** Lets go and waits until the server is gone; NULL is fine. */
+/** Ends the keeper and waits until the server is gone; NULL is fine. */
 void ts_keeper_free(ts_keeper *keeper);
 
 #endif

@@ -1,12 +1,13 @@
 /*
- * What became of messages, waited for; a test that waits in vain shows what is there instead.
+ * Waits for the outcome of messages; a test that waits in vain prints the rows that are there
+ * instead.
  */
 #ifndef TS_OUTCOME_H
 #define TS_OUTCOME_H
 
 #include <libpq-fe.h>
 
-/* For conditions that a busy machine takes long to reach, and a fault for ever. */
+/* A busy machine takes long to meet a condition; with a fault it is never met. */
 #define TS_OUTCOME_WAIT_MS 60000
 
 /** Waits until exactly `count` rows of the archive satisfy `condition`, such as "outcome =

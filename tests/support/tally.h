@@ -16,7 +16,7 @@
 
 #include <stdatomic.h>
 
-#define TS_TALLY_MAX 20000 /* message ids are below that */
+#define TS_TALLY_MAX 20000 /* above all message ids */
 
 typedef struct ts_tally {
     atomic_int starts[TS_TALLY_MAX]; /* by message id */

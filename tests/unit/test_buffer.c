@@ -103,8 +103,7 @@ TEST(test_reserved_room_can_be_written_to)
     pgqrsi_buffer_append_text(&buffer, "head");
     end = pgqrsi_buffer_reserve(&buffer, 100000);
 
-    /* then it starts behind the content, and all of it may be written (AddressSanitizer
-     * watches). */
+    /* then it starts after the content, and all of it may be written (AddressSanitizer watches). */
     assert_ptr_equal(end, buffer.data + 4);
     memset(end, 'x', 100000);
     assert_int_equal(buffer.size, 4);
@@ -122,7 +121,7 @@ TEST(test_a_failure_is_remembered_and_keeps_the_content)
     assert_null(pgqrsi_buffer_reserve(&buffer, SIZE_MAX));
     assert_true(buffer.failed);
 
-    /* then later appends, however small, do nothing: no hole can go unnoticed. */
+    /* then later appends, however small, do nothing: the buffer never has a hole. */
     pgqrsi_buffer_append_text(&buffer, "lost");
     pgqrsi_buffer_append_int64(&buffer, 1);
     assert_null(pgqrsi_buffer_reserve(&buffer, 1));

@@ -28,7 +28,7 @@ static const struct range {
     { "max_payload_bytes", 1, 67108864, 1048576 },
 };
 
-/* Whoever runs the tests may have set some of them. */
+/* The environment of the tests may set some of them. */
 static int
 set_up(void **state)
 {
@@ -92,7 +92,7 @@ CONFIG_TEST(test_the_table_describes_each_setting_once)
         }
     }
 
-    /* The numbers below, the connection string, the schema and words: whoever adds one adds its
+    /* The numbers below, the connection string, the schema and words: a new setting needs its own
      * test. */
     assert_int_equal(count, COUNT_OF(ranges) + 5);
     assert_null(pgqrs_config_setting(SIZE_MAX));

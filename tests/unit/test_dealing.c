@@ -1,6 +1,6 @@
 /*
- * How much each queue is asked for: in shares by weight, or, with a backlog and room for it, in
- * chunks.
+ * How many messages are claimed from each queue: shares by weight, or chunks when there is a
+ * backlog and room for them.
  */
 #include "found.h"
 

@@ -1,5 +1,5 @@
 /*
- * What is written twice is compared: the tables in docs/ with the tables in the code.
+ * Compares the tables in docs/ with the tables in the code.
  */
 #include "found.h"
 

@@ -41,7 +41,7 @@ read_project_file(const char *name)
     return read_file(path);
 }
 
-/* Copies a comment from behind its opening, on one line; returns what follows its end. */
+/* Copies a comment from after its opening, on one line; returns what follows its end. */
 static const char *
 copy_comment(const char *text, char *out, size_t room)
 {
@@ -63,7 +63,7 @@ copy_comment(const char *text, char *out, size_t room)
     return end + 2;
 }
 
-/* The members of a struct or an enum, with the comments behind them; returns how many there are. */
+/* The members of a struct or an enum, with the comments after them; returns how many there are. */
 static size_t
 read_members(const char *header, const char *kind, const char *type, member *members, size_t room)
 {

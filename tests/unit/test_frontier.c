@@ -1,6 +1,5 @@
 /*
- * What a client believes of the two lanes, and when: pure arithmetic, so every moment can be made
- * up.
+ * A client's hints about both lanes: pure arithmetic, so a test can choose every moment.
  */
 #include "found.h"
 
@@ -290,8 +289,8 @@ TEST(ten_years_do_not_overflow)
     assert_true(pgqrsi_frontier_is_due(&frontier, PGQRSI_BAND_ABOVE, START_MS + ten_years_ms));
 }
 
-/* The worker's looks and reports go over two connections: a look that was asked for first may be
- * answered last. */
+/* The worker's looks and reports use two connections: a look that was sent first may be answered
+ * last. */
 TEST(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since)
 {
     pgqrsi_frontier frontier;
@@ -306,7 +305,7 @@ TEST(a_peek_that_was_asked_for_earlier_does_not_hide_what_came_back_since)
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 50);
     assert_int_equal(frontier.held_from_ms[PGQRSI_BAND_DEFAULT], 0);
     assert_int_equal(frontier.default_vt_ms, 0);
-    /* One that was asked for later knows better. */
+    /* The answer to a later request is newer. */
     peek.asked_ms = START_MS + 60;
     pgqrsi_frontier_peeked(&frontier, &peek, START_MS + 70);
     assert_int_equal(pgqrsi_frontier_next_ms(&frontier), PGQRSI_CLOCK_NEVER);

@@ -1,6 +1,6 @@
 /*
- * The JSON check: the corpus in fuzz/corpus/json/, whose verdicts are PostgreSQL's; where a fault
- * is; the limits.
+ * The JSON check: the corpus in fuzz/corpus/json/, with PostgreSQL's answers; the position of a
+ * fault; the limits.
  */
 #include "found.h"
 
@@ -19,18 +19,18 @@ static int
 check(const char *data, size_t size, pgqrsi_json_fault *fault)
 {
     char *copy = malloc(size > 0 ? size : 1);
-    int verdict;
+    int answer;
 
     assert_non_null(copy);
     memcpy(copy, data, size);
     *fault = (pgqrsi_json_fault){ NULL, SIZE_MAX };
-    verdict = pgqrsi_json_check((pgqrs_slice){ copy, size }, NULL, fault);
+    answer = pgqrsi_json_check((pgqrs_slice){ copy, size }, NULL, fault);
     free(copy);
-    if (!verdict) {
+    if (!answer) {
         assert_non_null(fault->problem);
         assert_true(fault->offset <= size);
     }
-    return verdict;
+    return answer;
 }
 
 static int
@@ -219,8 +219,8 @@ TEST(test_a_text_that_was_not_given_is_refused)
     assert_int_equal(fault.offset, 0);
 }
 
-/* Eight bytes are looked at in one step: every byte at every place of two such steps gets its own
- * verdict. */
+/* The check reads eight bytes in one step: every byte at every place of two such steps must get the
+ * right answer. */
 TEST(test_every_byte_is_seen_wherever_it_stands_in_a_string)
 {
     char text[26];
@@ -235,7 +235,7 @@ TEST(test_every_byte_is_seen_wherever_it_stands_in_a_string)
             text[0] = text[sizeof(text) - 1] = '"';
             text[at] = (char)byte;
             if (check(text, sizeof(text), &fault) != plain)
-                fail_msg("byte 0x%02x at %zu got the wrong verdict", (unsigned)byte, at);
+                fail_msg("byte 0x%02x at %zu got the wrong answer", (unsigned)byte, at);
             if ((byte < 0x20 || byte >= 0x80) && fault.offset != at)
                 fail_msg("byte 0x%02x at %zu was reported at %zu", (unsigned)byte, at,
                          fault.offset);
@@ -290,7 +290,7 @@ TEST(test_siblings_do_not_count_as_nesting)
     pgqrsi_buffer_release(&text);
 }
 
-/* Every verdict in this table was PostgreSQL 15's. */
+/* Every answer in this table is PostgreSQL 15's. */
 TEST(test_long_numbers_end_where_numeric_ends)
 {
     static const struct {
@@ -321,7 +321,7 @@ TEST(test_long_numbers_end_where_numeric_ends)
         append_repeated(&text, cases[i].digit, cases[i].count);
         pgqrsi_buffer_append_text(&text, cases[i].tail);
         if (accepts(&text) != cases[i].is_good)
-            fail_msg("%s%s{%zu}%s got the wrong verdict", cases[i].head, cases[i].digit,
+            fail_msg("%s%s{%zu}%s got the wrong answer", cases[i].head, cases[i].digit,
                      cases[i].count, cases[i].tail);
         pgqrsi_buffer_release(&text);
     }

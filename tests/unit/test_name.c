@@ -1,5 +1,5 @@
 /*
- * UTF-8 and names: what a user may call a queue, and how a refusal reads.
+ * UTF-8 and names: valid names of queues, and the text of a refusal.
  */
 #include "found.h"
 
@@ -60,9 +60,9 @@ TEST(test_every_code_point_is_valid_except_surrogates)
         size_t expected = point >= 0xd800 && point <= 0xdfff ? 0 : size;
 
         if (pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, size }) != expected)
-            fail_msg("U+%04X got the wrong verdict", point);
+            fail_msg("U+%04X got the wrong answer", point);
         if (pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, size - 1 }) != 0)
-            fail_msg("U+%04X without its last byte got the wrong verdict", point);
+            fail_msg("U+%04X without its last byte got the wrong answer", point);
     }
 }
 
@@ -82,7 +82,7 @@ TEST(test_there_is_one_form_of_each_code_point)
             two += (tail & 0xff) == 0 && pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 2 }) == 2;
             three += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 3 }) == 3 &&
                      (tail & 0x80) != 0 && lead >= 0xe0;
-            /* The last byte of four has no say in the others. */
+            /* The validity of the first three bytes of four does not depend on the last. */
             bytes[3] = (char)0x80;
             four += pgqrsi_utf8_valid_prefix((pgqrs_slice){ bytes, 4 }) == 4 &&
                     (tail & 0x80) != 0 && lead >= 0xf0;
@@ -185,12 +185,12 @@ TEST(test_control_characters_are_refused_wherever_they_stand)
         pgqrs_status expected = is_control ? PGQRS_EINVAL : PGQRS_OK;
 
         if (pgqrsi_name_check("name", (pgqrs_slice){ name, size }, 128, NULL) != expected)
-            fail_msg("U+%04X at the end got the wrong verdict", point);
+            fail_msg("U+%04X at the end got the wrong answer", point);
         name[size++] = 'c';
         if (pgqrsi_name_check("name", (pgqrs_slice){ name, size }, 128, NULL) != expected)
-            fail_msg("U+%04X in the middle got the wrong verdict", point);
+            fail_msg("U+%04X in the middle got the wrong answer", point);
         if (pgqrsi_name_check("name", (pgqrs_slice){ name + 2, size - 2 }, 128, NULL) != expected)
-            fail_msg("U+%04X at the start got the wrong verdict", point);
+            fail_msg("U+%04X at the start got the wrong answer", point);
     }
 }
 

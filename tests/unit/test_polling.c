@@ -1,6 +1,5 @@
 /*
- * When a worker asks for messages, looks, and sleeps: pure decisions, so every interleaving can be
- * made up.
+ * When a worker claims, looks, and sleeps: pure decisions, so a test can choose every interleaving.
  */
 #include "found.h"
 
@@ -74,8 +73,8 @@ TEST(hints_that_were_asked_for_before_that_are_not_the_last_look)
                      PGQRSI_POLLING_COMPLETE_LOOK);
 }
 
-/* As it was traced: the peek begins beside the claim of a worker that was woken, and its answer
- * comes when the claim has found nothing more. */
+/* Seen in a trace: the peek begins during the claim of a worker that was woken, and its answer
+ * comes after the claim has found nothing. */
 TEST(hints_that_were_asked_for_before_a_wake_up_are_not_the_last_look)
 {
     pgqrsi_polling polling = sleeping();
