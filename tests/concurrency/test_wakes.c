@@ -1,6 +1,6 @@
 /*
- * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and no sleeper
- * that keeps to its side of the protocol is missed.
+ * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and
+ * no sleeper that keeps to its side of the protocol is missed.
  */
 #include "fixture.h"
 
@@ -41,11 +41,11 @@ open_sleeper(struct story *story, struct sleeper *sleeper)
 {
     sleeper->pg = ts_connect(story->dsn);
     snprintf(sleeper->queue, sizeof(sleeper->queue), "%lld", (long long)story->scope.queue_id);
-    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleeper->sleep,
-                                 NULL),
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY,
+                                 &sleeper->sleep, NULL),
           NULL);
-    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_AWAKE, PGQRSI_LANE_READY, &sleeper->awake,
-                                 NULL),
+    TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_AWAKE, PGQRSI_LANE_READY,
+                                 &sleeper->awake, NULL),
           NULL);
     ts_sql(sleeper->pg, "LISTEN pgqrs");
 }
@@ -95,9 +95,9 @@ let_the_test_become_due(struct story *story)
 static void
 enqueue(struct story *story, const char *payload)
 {
-    TS_OK(
-        pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of(payload), NULL, NULL, story->hands.err),
-        story->hands.err);
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of(payload), NULL, NULL,
+                                 story->hands.err),
+          story->hands.err);
 }
 
 static void
@@ -128,8 +128,8 @@ without_wake_ups_an_enqueue_wakes_nobody(void **state)
     pgqrs_producer *producer = NULL;
     struct sleeper sleeper;
 
-    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of(story->hands.producer->queue->name), NULL, &producer,
-                              story->hands.err),
+    TS_OK(pgqrs_producer_open(client, pgqrs_slice_of(story->hands.producer->queue->name), NULL,
+                              &producer, story->hands.err),
           story->hands.err);
     open_sleeper(story, &sleeper);
     run(&sleeper, sleeper.sleep->text);
@@ -154,11 +154,13 @@ whatever_is_enqueued_wakes(void **state)
     open_sleeper(story, &sleeper);
     run(&sleeper, sleeper.sleep->text);
     options.delay_ms = 50;
-    TS_OK(pgqrs_producer_enqueue(story->hands.producer, payloads[0], &options, NULL, story->hands.err),
+    TS_OK(pgqrs_producer_enqueue(story->hands.producer, payloads[0], &options, NULL,
+                                 story->hands.err),
           story->hands.err);
     assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
     let_the_test_become_due(story);
-    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, payloads, NULL, 2, NULL, story->hands.err),
+    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, payloads, NULL, 2, NULL,
+                                       story->hands.err),
           story->hands.err);
     assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
     PQfinish(sleeper.pg);
@@ -245,10 +247,12 @@ a_failed_call_leaves_the_test_to_the_next_one(void **state)
 
     open_sleeper(story, &sleeper);
     run(&sleeper, sleeper.sleep->text);
-    ts_sql(story->sql, "ALTER TABLE pgqrs_messages_%lld_ready ADD CONSTRAINT never CHECK (payload <> '1')",
+    ts_sql(story->sql,
+           "ALTER TABLE pgqrs_messages_%lld_ready ADD CONSTRAINT never CHECK (payload <> '1')",
            (long long)story->scope.queue_id);
     TS_IS(PGQRS_EINVAL,
-          pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+          pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("1"), NULL, NULL,
+                                 story->hands.err),
           story->hands.err);
     hear(&sleeper, INT32_MAX, 100); /* the test may have been carried out, or not */
     enqueue(story, "2");
@@ -275,8 +279,8 @@ static void
 hold_slow_ones(struct story *story)
 {
     ts_sql(story->sql,
-           "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$BEGIN "
-           "PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END$$; "
+           "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS "
+           "$$BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END$$; "
            "CREATE TRIGGER wait BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
            "WHEN (NEW.payload = '\"slow\"') EXECUTE FUNCTION wait(); SELECT pg_advisory_lock(1)",
            (long long)story->scope.queue_id);
@@ -303,7 +307,9 @@ enqueue_slow(void *context)
     struct story *story = context;
     pgqrs_error *err = pgqrs_error_new();
 
-    TS_OK(pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("\"slow\""), NULL, NULL, err), err);
+    TS_OK(
+        pgqrs_producer_enqueue(story->hands.producer, pgqrs_slice_of("\"slow\""), NULL, NULL, err),
+        err);
     pgqrs_error_free(err);
     return NULL;
 }
@@ -347,8 +353,8 @@ calls_that_wait_for_others_send_the_test_too(void **state)
     slow_calls_wake(*state, 8);
 }
 
-/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot rely on
- * it. */
+/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot
+ * rely on it. */
 static void
 a_call_does_not_rely_on_a_test_that_waits_behind_another(void **state)
 {
@@ -437,9 +443,8 @@ a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
         usleep(500);
     assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
     ts_proxy_pass(cut.proxy);
-    ts_sql(story->sql,
-           "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' AND "
-           "datname = current_database()");
+    ts_sql(story->sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
+                       "application_name = 'cut' AND datname = current_database()");
     /* then it is sent again over another connection. */
     assert_int_equal(hear(&cut.sleeper, 1, WAIT_MS), 1);
     TS_TRUE(pthread_join(thread, NULL) == 0);
@@ -447,7 +452,8 @@ a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
     close_cut(&cut);
 }
 
-/* The caller had no time left for a test, so the next call sends it, however short ago the last one was. */
+/* The caller had no time left for a test, so the next call sends it, however short ago the last one
+ * was. */
 static void
 a_message_that_may_be_stored_is_left_to_the_next_call(void **state)
 {
@@ -463,7 +469,8 @@ a_message_that_may_be_stored_is_left_to_the_next_call(void **state)
     ts_sql(story->sql, "TRUNCATE pgqrs_messages");
     set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
     ts_proxy_arm(cut.proxy, TS_PROXY_TO_CLIENT, 0, TS_PROXY_MUTE);
-    TS_IS(PGQRS_EUNKNOWN, pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
+    TS_IS(PGQRS_EUNKNOWN,
+          pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
           story->hands.err);
     assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
     assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
@@ -518,12 +525,14 @@ disturb(void *context)
 static long long
 take_all(struct sleeper *sleeper)
 {
-    return ts_int(sleeper->pg,
-                  "WITH gone AS (DELETE FROM pgqrs_messages RETURNING 1) SELECT count(*) FROM gone");
+    return ts_int(
+        sleeper->pg,
+        "WITH gone AS (DELETE FROM pgqrs_messages RETURNING 1) SELECT count(*) FROM gone");
 }
 
-/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned, either
- * the sleeper has found everything by its two looks, or it is woken: no later call can make up for a miss. */
+/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned,
+ * either the sleeper has found everything by its two looks, or it is woken: no later call can make
+ * up for a miss. */
 static void
 sleep_once(struct rounds *rounds, struct sleeper *sleeper, int count)
 {

@@ -23,11 +23,11 @@ add_with_length(ts_bytes *bytes, char type, long length)
 }
 
 /* A lie that changes all rows of the result that this row description begins. */
-#define RESHAPES(name, how)                                                                                  \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        teller->reshape = (how);                                                                             \
-        ts_lie_pass(teller, data, size);                                                                     \
+#define RESHAPES(name, how)                                                                        \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        teller->reshape = (how);                                                                   \
+        ts_lie_pass(teller, data, size);                                                           \
     }
 
 RESHAPES(fewer_columns, TS_RESHAPE_FEWER)
@@ -38,35 +38,35 @@ RESHAPES(text_format, TS_RESHAPE_TEXT)
 RESHAPES(no_rows, TS_RESHAPE_NO_ROWS)
 
 /* A message more, before the one of the real server. */
-#define INSERTS(name, type, body)                                                                            \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        ADD(&teller->out, type, body);                                                                       \
-        ts_lie_pass(teller, data, size);                                                                     \
+#define INSERTS(name, type, body)                                                                  \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        ADD(&teller->out, type, body);                                                             \
+        ts_lie_pass(teller, data, size);                                                           \
     }
 
 /* Another message in its place. */
-#define REPLACES(name, type, body)                                                                           \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        (void)data, (void)size;                                                                              \
-        ADD(&teller->out, type, body);                                                                       \
+#define REPLACES(name, type, body)                                                                 \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        (void)data, (void)size;                                                                    \
+        ADD(&teller->out, type, body);                                                             \
     }
 
 /* A message again and again. */
-#define REPEATS(name, type, body)                                                                            \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        (void)data, (void)size;                                                                              \
-        ADD(&teller->again, type, body);                                                                     \
+#define REPEATS(name, type, body)                                                                  \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        (void)data, (void)size;                                                                    \
+        ADD(&teller->again, type, body);                                                           \
     }
 
 /* A message whose length does not fit it, in place of the real one. */
-#define MISMEASURES(name, type, length)                                                                      \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        (void)data, (void)size;                                                                              \
-        add_with_length(&teller->out, type, length);                                                         \
+#define MISMEASURES(name, type, length)                                                            \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        (void)data, (void)size;                                                                    \
+        add_with_length(&teller->out, type, length);                                               \
     }
 
 #define LIE_ERROR "SERROR\0VERROR\0CXX000\0Ma lie\0\0"
@@ -194,17 +194,18 @@ misvalue(ts_teller *teller, const char *data, size_t size, long length, size_t b
 
     ts_bytes_int16(&body, ts_int16_at(data + HEAD));
     ts_bytes_int32(&body, length);
-    ts_bytes_add(&body, "liesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesl",
+    ts_bytes_add(&body,
+                 "liesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesliesl",
                  bytes);
     ts_bytes_add(&body, data + skipped, size - skipped);
     ts_bytes_message(&teller->out, 'D', body.data, body.size);
     free(body.data);
 }
 
-#define MISVALUES(name, length, bytes)                                                                       \
-    static void name(ts_teller *teller, const char *data, size_t size)                                       \
-    {                                                                                                        \
-        misvalue(teller, data, size, length, bytes);                                                         \
+#define MISVALUES(name, length, bytes)                                                             \
+    static void name(ts_teller *teller, const char *data, size_t size)                             \
+    {                                                                                              \
+        misvalue(teller, data, size, length, bytes);                                               \
     }
 
 MISVALUES(short_value, 3, 3)
@@ -302,13 +303,13 @@ static const struct {
     ts_lie lie;
     tell *tell;
 } lies[] = {
-#define LIE(function, at)                                                                                    \
-    {                                                                                                        \
-        { #function, at, 0 }, function                                                                       \
+#define LIE(function, at)                                                                          \
+    {                                                                                              \
+        { #function, at, 0 }, function                                                             \
     }
-#define ENDLESS(function, at)                                                                                \
-    {                                                                                                        \
-        { #function, at, 1 }, function                                                                       \
+#define ENDLESS(function, at)                                                                      \
+    {                                                                                              \
+        { #function, at, 1 }, function                                                             \
     }
     LIE(more_rows, "D"),
     LIE(many_more_rows, "D"),

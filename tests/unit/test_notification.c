@@ -1,5 +1,6 @@
 /*
- * What the text of a notification says: what the server writes is read, and anything else says nothing.
+ * What the text of a notification says: what the server writes is read, and anything else says
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -15,8 +16,8 @@
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Reads a copy of exactly this size, so that AddressSanitizer sees a byte read too far. Writes what was read
- * as the server would write it, or "" if it says nothing. */
+/* Reads a copy of exactly this size, so that AddressSanitizer sees a byte read too far. Writes what
+ * was read as the server would write it, or "" if it says nothing. */
 static void
 retell(const char *text, char *out, size_t size)
 {
@@ -28,7 +29,8 @@ retell(const char *text, char *out, size_t size)
     assert_non_null(copy);
     out[0] = '\0';
     if (pgqrsi_notification_parse(copy, &said)) {
-        length = snprintf(out, size, "1 %s %lld", said.kind == PGQRSI_NOTIFICATION_WAKE ? "wake" : "cancel",
+        length = snprintf(out, size, "1 %s %lld",
+                          said.kind == PGQRSI_NOTIFICATION_WAKE ? "wake" : "cancel",
                           (long long)said.key);
         while (pgqrsi_notification_next(&said, &id)) {
             assert_in_range(length, 1, size - 1);
