@@ -355,7 +355,8 @@ claim_all(void *argument)
     int idle = 0;
 
     while (idle < 3 && !session->failed) {
-        char *execute = ts_format("EXECUTE claim(0, %d, 60000, %d, NULL, 1)", ASKED, session->token);
+        char *execute =
+            ts_format("EXECUTE claim(0, %d, 60000, %d, NULL, 1)", ASKED, session->token);
         PGresult *result = PQexec(session->connection, execute);
         int rows = PQntuples(result);
 

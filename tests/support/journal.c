@@ -108,7 +108,7 @@ ts_event_name(pgqrs_event_kind kind)
     static const char *const names[] = { "STARTED",      "DONE",      "FAILED",    "DEAD",
                                          "SNOOZED",      "RELEASED",  "CANCELLED", "LOST",
                                          "DISCONNECTED", "CONNECTED", "TROUBLE",   "REOPENED",
-                                         "PAUSED", "UNPAUSED" };
+                                         "PAUSED",       "UNPAUSED" };
 
     if ((size_t)kind >= sizeof(names) / sizeof(names[0]))
         ts_fail("there is no event of the kind %d", (int)kind);
