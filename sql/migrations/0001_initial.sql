@@ -353,27 +353,27 @@ DECLARE
     queue integer;
     key bigint;
     many bigint;
-    pids text;
+    pids integer[];
 BEGIN
     FOR queue IN SELECT DISTINCT i.queue_id FROM inserted AS i LOOP
         key := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' ' || queue, 0);
         many := hashtextextended('pgqrs wake ' || current_setting('pgqrs.schema') || ' many ' || floor(random() * 8), 0);
         IF NOT (pg_try_advisory_xact_lock(key) AND pg_try_advisory_xact_lock(many)) THEN
-            pids := (SELECT string_agg(s.pid::text, ' ')
+            pids := (SELECT array_agg(s.pid)
                        FROM ((SELECT l.pid FROM pg_locks AS l
                                WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
+                                 AND l.pid <> pg_backend_pid()
                                  AND l.classid = ((key >> 32) & 4294967295)::oid AND l.objid = (key & 4294967295)::oid
                                  AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                                ORDER BY random() LIMIT 4)
                              UNION ALL
                              (SELECT l.pid FROM pg_locks AS l
                                WHERE l.locktype = 'advisory' AND l.granted AND l.mode = 'ShareLock' AND l.objsubid = 1
+                                 AND l.pid <> pg_backend_pid()
                                  AND l.classid = ((many >> 32) & 4294967295)::oid AND l.objid = (many & 4294967295)::oid
                                  AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                                LIMIT 100)) AS s);
-            IF pids IS NOT NULL THEN
-                PERFORM pg_notify('pgqrs', '1 wake ' || key || ' ' || pids);
-            END IF;
+            PERFORM pg_notify('pgqrs_wake_' || woken.pid, '1 wake ' || key) FROM unnest(pids) AS woken(pid);
         END IF;
     END LOOP;
     RETURN NULL;

@@ -97,6 +97,11 @@ append_placeholder(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *plac
         append_quoted(out, scope->schema, quote);
     } else if (strcmp(placeholder, "sequence") == 0) {
         append_qualified(scope, "pgqrs_message_id_seq", out);
+    } else if (strcmp(placeholder, "wake_channel") == 0) {
+        char channel[32];
+
+        snprintf(channel, sizeof(channel), "pgqrs_wake_%d", scope->backend);
+        append_quoted(out, channel, quote);
     } else {
         char table[64];
 

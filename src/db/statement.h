@@ -9,6 +9,7 @@
  *     :"ready" :"held" :"messages" :"archive" :"leaf"     of a queue; leaf is the requested lane
  *     :"keys" :"frontier" :'frontier'                     of a queue
  *     :'sequence' and :'frontier' include the schema
+ *     :"wake_channel"                                     of a session: pgqrs_wake_<process id>
  *
  * One thread at a time: the client guards its scopes.
  */
@@ -42,11 +43,13 @@ typedef struct pgqrsi_scope {
     const char *schema;     /* belongs to the client */
     int64_t queue_id;       /* 0: no queue */
     const char *queue_name; /* for errors; belongs to the queue; NULL: no queue */
+    int backend;            /* the server process of a session; 0: of none */
     uint64_t *next_serial;
     pgqrsi_statement statements[PGQRSI_SQL_COUNT][2]; /* text is NULL until asked for */
 } pgqrsi_scope;
 
-/** The scope of a schema. For one of a queue set queue_id and queue_name afterwards. */
+/** The scope of a schema. Set queue_id and queue_name afterwards for one of a queue, `backend` for
+ * one of a session. */
 void pgqrsi_scope_init(pgqrsi_scope *scope, const char *schema, uint64_t *next_serial);
 void pgqrsi_scope_release(pgqrsi_scope *scope);
 

@@ -39,6 +39,7 @@ pgqrsi_exchange_init(pgqrsi_exchange *exchange, pgqrs_client *client, const pgqr
 
     exchange->client = client;
     exchange->events = events;
+    pgqrsi_scope_init(&exchange->session, client->scope.schema, &client->next_serial);
     status = pgqrsi_link_new(&exchange->claims.link, &client->settings, epoll_fd, err);
     if (status == PGQRS_OK)
         status = pgqrsi_link_new(&exchange->reports.link, &client->settings, epoll_fd, err);
@@ -52,6 +53,7 @@ pgqrsi_exchange_release(pgqrsi_exchange *exchange)
         pgqrsi_link_free(&exchange->claims.link);
     if (exchange->reports.link.pipe != NULL)
         pgqrsi_link_free(&exchange->reports.link);
+    pgqrsi_scope_release(&exchange->session);
 }
 
 int
@@ -336,7 +338,7 @@ lost(pgqrsi_exchange *exchange, const pgqrsi_channel *channel)
     exchange->lost_ms = pgqrsi_clock_boot_ms();
     if (channel != &exchange->claims)
         return;
-    exchange->is_listening = 0;
+    exchange->is_listening = exchange->hears_cancellations = 0;
     exchange->sessions++;
 }
 

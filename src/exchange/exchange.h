@@ -94,10 +94,14 @@ typedef struct pgqrsi_exchange {
     pgqrs_client *client;
     const pgqrsi_events *events;
     pgqrsi_channel claims, reports;
-    int is_listening;  /* the session of the claims' link hears notifications */
-    int is_cut;        /* DISCONNECTED was told */
-    int64_t lost_ms;   /* when a link that was open was last lost; 0: never */
-    int64_t opened_ms; /* when a link last came back */
+    pgqrsi_scope session;    /* of the claims' link, with its server process */
+    int is_listening;        /* that session hears wake-ups */
+    int hears_cancellations; /* and cancellations */
+    int has_work;            /* the worker's: it claims or holds messages, which can be cancelled */
+    int64_t worked_ms;       /* when it last had work */
+    int is_cut;              /* DISCONNECTED was told */
+    int64_t lost_ms;         /* when a link that was open was last lost; 0: never */
+    int64_t opened_ms;       /* when a link last came back */
     /* how often the claims' link was opened: what belongs to a session is void with it */
     int64_t sessions;
     int64_t round_trips;

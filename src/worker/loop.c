@@ -143,11 +143,23 @@ send_unregister(pgqrs_worker *worker)
     }
 }
 
+/* Whether there is, or may be after this round, a message that others can cancel. */
+static int
+has_work(const pgqrs_worker *worker)
+{
+    for (size_t i = 0; i < worker->queues.count; i++)
+        if (worker->queues.list[i]->is_claiming ||
+            worker->queues.list[i]->polling.state < PGQRSI_POLLING_CHECKING)
+            return 1;
+    return worker->holdings.count > 0;
+}
+
 /* What has a deadline goes first. */
 static void
 send(pgqrs_worker *worker, int64_t now_ms)
 {
     pgqrsi_exchange_begin(&worker->exchange);
+    worker->exchange.has_work = has_work(worker);
     pgqrsi_session_send(&worker->exchange);
     if (worker->phase == PGQRSI_PHASE_LEAVING) {
         send_unregister(worker);

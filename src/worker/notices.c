@@ -7,19 +7,18 @@
 static void
 take(pgqrsi_claiming *claiming, const char *text, int64_t now_ms)
 {
-    int64_t backend = pgqrsi_pipe_backend(claiming->exchange->claims.link.pipe), id;
     pgqrsi_notification said;
     pgqrsi_work_queue *queue;
 
     if (!pgqrsi_notification_parse(text, &said))
         return;
     queue = pgqrsi_queues_of_key(claiming->queues, said.key);
-    while (queue != NULL && pgqrsi_notification_next(&said, &id)) {
-        if (said.kind == PGQRSI_NOTIFICATION_CANCEL)
-            pgqrsi_cancellations_heard(&queue->held, id);
-        else if (id == backend)
-            pgqrsi_claiming_woken(claiming, queue, now_ms);
-    }
+    if (queue == NULL)
+        return;
+    if (said.kind == PGQRSI_NOTIFICATION_CANCEL)
+        pgqrsi_cancellations_heard(&queue->held, said.id);
+    else
+        pgqrsi_claiming_woken(claiming, queue, now_ms);
 }
 
 void

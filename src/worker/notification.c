@@ -1,9 +1,8 @@
 #include "worker/notification.h"
 
-#include <stddef.h>
 #include <string.h>
 
-/* Of a number below zero the magnitude may be greater by one. */
+/* The digits of a number, whose value is at most `limit`. */
 static int
 read_magnitude(const char **text, uint64_t limit, uint64_t *out)
 {
@@ -26,7 +25,8 @@ read_magnitude(const char **text, uint64_t limit, uint64_t *out)
     return 1;
 }
 
-/* A bigint as the server writes it, with nothing before it, and a space or the end after it. */
+/* A bigint as the server writes it, followed by a space or the end. The magnitude of a negative one
+ * can be greater by one. */
 static int
 read_number(const char **text, int64_t *out)
 {
@@ -56,53 +56,27 @@ skip(const char **text, const char *beginning)
 }
 
 static int
-read_id(const char **list, int64_t *out)
+read_kind(const char **text, pgqrsi_notification_kind *out)
 {
-    return skip(list, " ") && read_number(list, out);
-}
-
-/* Up to the end; 0 if anything else is there. */
-static size_t
-count_ids(const char *list, int64_t lowest)
-{
-    size_t count = 0;
-    int64_t id;
-
-    for (; *list != '\0'; count++)
-        if (!read_id(&list, &id) || id < lowest)
-            return 0;
-    return count;
+    *out = PGQRSI_NOTIFICATION_WAKE;
+    if (skip(text, "1 wake "))
+        return 1;
+    *out = PGQRSI_NOTIFICATION_CANCEL;
+    return skip(text, "1 cancel ");
 }
 
 int
 pgqrsi_notification_parse(const char *text, pgqrsi_notification *out)
 {
-    pgqrsi_notification read = { PGQRSI_NOTIFICATION_WAKE, 0, NULL };
-    size_t count;
+    pgqrsi_notification read = { PGQRSI_NOTIFICATION_WAKE, 0, 0 };
 
-    if (!skip(&text, "1 wake ")) {
-        if (!skip(&text, "1 cancel "))
-            return 0;
-        read.kind = PGQRSI_NOTIFICATION_CANCEL;
-    }
-    if (!read_number(&text, &read.key))
+    if (!read_kind(&text, &read.kind) || !read_number(&text, &read.key))
         return 0;
-    read.list = text;
-    /* Plain SQL can give a message any id. */
-    count = count_ids(text, read.kind == PGQRSI_NOTIFICATION_WAKE ? 1 : INT64_MIN);
-    if (count == 0 || (read.kind == PGQRSI_NOTIFICATION_CANCEL && count > 1))
+    if (read.kind == PGQRSI_NOTIFICATION_CANCEL &&
+        !(skip(&text, " ") && read_number(&text, &read.id)))
+        return 0;
+    if (*text != '\0')
         return 0;
     *out = read;
-    return 1;
-}
-
-int
-pgqrsi_notification_next(pgqrsi_notification *notification, int64_t *out_id)
-{
-    const char *list = notification->list;
-
-    if (!read_id(&list, out_id))
-        return 0;
-    notification->list = list;
     return 1;
 }

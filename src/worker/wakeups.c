@@ -16,12 +16,14 @@ lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
     pgqrsi_work_queue *queue = request->owner;
 
     queue->key = pgqrsi_rows_int(*rows, 0, 0);
-    pgqrsi_polling_lock_answered(&queue->polling, pgqrsi_rows_int(*rows, 0, 1) != 0, pgqrsi_clock_boot_ms());
+    pgqrsi_polling_lock_answered(&queue->polling, pgqrsi_rows_int(*rows, 0, 1) != 0,
+                                 pgqrsi_clock_boot_ms());
 }
 
 /* One statement about a queue, in a transaction of its own. NULL if there is no room for it now. */
 static pgqrsi_exchange_request *
-send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic traffic, pgqrsi_sql sql)
+send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic traffic,
+           pgqrsi_sql sql)
 {
     const pgqrsi_sending_as as = { .traffic = traffic, .is_apart = 1 };
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
@@ -93,7 +95,8 @@ shared_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
 static int
 ask_for_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange)
 {
-    pgqrsi_exchange_request *request = send_about_all(exchange, &queues->locks, PGQRSI_SQL_WAKE_SLEEP_MANY);
+    pgqrsi_exchange_request *request =
+        send_about_all(exchange, &queues->locks, PGQRSI_SQL_WAKE_SLEEP_MANY);
 
     if (request == NULL)
         return 0;
@@ -105,12 +108,14 @@ ask_for_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange)
 }
 
 static void
-lock_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, int64_t now_ms)
+lock_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange, pgqrsi_work_queue *queue,
+            int64_t now_ms)
 {
     pgqrsi_polling *polling = &queue->polling;
     int has_all = queues->locks.got == ALL_LOCKS;
 
-    if (polling->wants_lock && (has_all || queues->locks.is_asked || ask_for_shared(queues, exchange))) {
+    if (polling->wants_lock &&
+        (has_all || queues->locks.is_asked || ask_for_shared(queues, exchange))) {
         polling->wants_lock = 0;
         queue->is_locking = !has_all;
         if (has_all)
@@ -127,7 +132,8 @@ wants_unlock_shared(const pgqrsi_queues *queues)
     if (queues->locks.got == 0 || queues->locks.is_asked)
         return 0;
     for (size_t i = 0; i < queues->count && !queues->locks.is_over; i++)
-        if (queues->list[i]->polling.is_locked || queues->list[i]->polling.state != PGQRSI_POLLING_CLAIMING)
+        if (queues->list[i]->polling.is_locked ||
+            queues->list[i]->polling.state != PGQRSI_POLLING_CLAIMING)
             return 0;
     return 1;
 }

@@ -28,7 +28,8 @@ void pgqrsi_wakeups_disconnected(pgqrsi_queues *queues);
 void pgqrsi_wakeups_send(pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms);
 
 /** When there is something to send that can be sent. */
-int64_t pgqrsi_wakeups_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms);
+int64_t pgqrsi_wakeups_due_ms(const pgqrsi_queues *queues, pgqrsi_exchange *exchange,
+                              int64_t now_ms);
 
 /** Whether other workers are still to be woken. */
 int pgqrsi_wakeups_wanted(const pgqrsi_queues *queues);

@@ -1,8 +1,8 @@
 /*
- * A role that may create in a schema of the search path makes functions, operators, types and
- * collations there that look like those of the catalog, so that a statement of another role calls
- * them. No statement of ours does, and those that run on a connection of the caller's do not even
- * where that schema comes before the catalog.
+ * A role that may create in a schema of the search path makes functions, operators, types and collations
+ * there that look like those of the catalog, so that a statement of another role calls them. No statement of
+ * ours does, and those that run on a connection of the caller's do not even where that schema comes before
+ * the catalog.
  */
 #include "place.h"
 
@@ -33,8 +33,7 @@ read_script(void)
     return script;
 }
 
-/* The names before an opening bracket in all of the library's statements, as the text of an
- * array. */
+/* The names before an opening bracket in everything that we say, as the text of an array. */
 static char *
 names_in_use(PGconn *sql)
 {
@@ -82,7 +81,7 @@ shade(struct story *s)
     free(script);
 }
 
-/* A text with no query, or with several. */
+/* No query, or several. */
 static int
 is_other(pgqrsi_sql sql)
 {
@@ -90,7 +89,8 @@ is_other(pgqrsi_sql sql)
            sql == PGQRSI_SQL_ADMIN_CREATE_SCHEMA || sql == PGQRSI_SQL_CONNECTION_DEALLOCATE ||
            sql == PGQRSI_SQL_CONNECTION_BEGIN || sql == PGQRSI_SQL_CONNECTION_COMMIT ||
            sql == PGQRSI_SQL_CONNECTION_HEAR || sql == PGQRSI_SQL_CONNECTION_FORGET ||
-           sql == PGQRSI_SQL_WAKE_LISTEN;
+           sql == PGQRSI_SQL_WAKE_LISTEN || sql == PGQRSI_SQL_CANCELLATION_LISTEN ||
+           sql == PGQRSI_SQL_CANCELLATION_UNLISTEN;
 }
 
 /* Run on a connection of the caller's, or, the first of all, before the search path is set. */
@@ -112,22 +112,24 @@ types_of(PGconn *sql, const char *statement)
     ts_sql(sql, "SET search_path = pg_catalog");
     PQclear(PQprepare(sql, "typed", statement, 0, NULL));
     types = ts_text(
-        sql, "SELECT string_agg('pg_catalog.' || quote_ident(t.typname), ', ' ORDER BY p.place) "
-             "FROM pg_prepared_statements, unnest(parameter_types::oid[]) WITH ORDINALITY AS "
-             "p(oid, place) JOIN pg_type AS t ON t.oid = p.oid WHERE name = 'typed'");
+        sql,
+        "SELECT string_agg('pg_catalog.' || quote_ident(t.typname), ', ' ORDER BY p.place) FROM "
+        "pg_prepared_statements, unnest(parameter_types::oid[]) WITH ORDINALITY AS p(oid, place) "
+        "JOIN pg_type AS t ON t.oid = p.oid WHERE name = 'typed'");
     ts_sql(sql, "DEALLOCATE ALL");
     return types;
 }
 
-/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the
- * shadows that it means, or why the server did not understand it; NULL if it means none. */
+/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the shadows that
+ * it means, or why the server did not understand it; NULL if it means none. */
 static char *
 find_shadows(PGconn *sql, const char *path, const char *statement)
 {
     char *types = types_of(sql, statement);
-    char *query = ts_format("SET search_path = %s; CREATE FUNCTION trap.statement(%s) RETURNS void "
-                            "LANGUAGE sql BEGIN ATOMIC %s END",
-                            path, types != NULL ? types : "", statement);
+    char *query =
+        ts_format("SET search_path = %s; CREATE FUNCTION trap.statement(%s) RETURNS void LANGUAGE "
+                  "sql BEGIN ATOMIC %s END",
+                  path, types != NULL ? types : "", statement);
     PGresult *result = PQexec(sql, query);
     char *shadows;
 
@@ -143,7 +145,7 @@ find_shadows(PGconn *sql, const char *path, const char *statement)
     return shadows;
 }
 
-/* Returns 1, and prints the shadows, if the statement means any. */
+/* Returns 1, and says which, if it means any. */
 static int
 means_a_shadow(PGconn *sql, const char *path, const pgqrsi_statement *statement)
 {
@@ -180,7 +182,7 @@ STORY_TEST(no_statement_means_a_shadow)
     assert_int_equal(count, 0);
 }
 
-/* A trap that cannot catch a statement proves nothing. */
+/* A trap that nobody can fall into proves nothing. */
 STORY_TEST(a_statement_that_means_a_shadow_is_noticed)
 {
     static const char *const careless[] = {
@@ -235,7 +237,7 @@ send_all_ways(struct story *s, pgqrs_producer *producer)
     pgqrs_producer_wake(producer);
 }
 
-/* Claims the due messages and ends them in all ways, and lets some leases expire for the sweep. */
+/* Takes what is due and ends it in all ways, and lets some leases run out, for the sweep. */
 static void
 take_all_ways(struct story *s, pgqrs_consumer *consumer)
 {
@@ -275,7 +277,7 @@ take_all_ways(struct story *s, pgqrs_consumer *consumer)
     pgqrs_message_list_free(list);
 }
 
-/* The remaining calls. */
+/* The rest of what there is to call. */
 static void
 administer(struct story *s, pgqrs_client *client)
 {

@@ -1,6 +1,6 @@
 /*
- * Every role that may connect may send notifications. They are hints: a worker asks the server
- * before it acts on one, and a flood of them costs it little.
+ * Anybody who may connect may send notifications. They are hints: a worker looks before it believes one, and
+ * a flood of them costs it little.
  */
 #include "running.h"
 
@@ -27,7 +27,7 @@ connect_as_stranger(struct story *s)
     return connection;
 }
 
-/* Neither a heartbeat nor a poll is due before the test ends. */
+/* No heartbeat and no poll comes into it. */
 static pgqrs_worker *
 start(struct story *s, ts_journal *events, pgqrs_job_handler handler, void *arg)
 {
@@ -76,10 +76,9 @@ RUNNING_TEST(a_stranger_cancels_nothing)
 
     ts_journal_await(events, "STARTED", 2);
     for (int i = 0; i < FORGERIES; i++)
-        ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')",
+        ts_sql(stranger, "SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' %lld')",
                (long long)id);
-    /* The worker reads notifications in order: when it has acted on this one, it has read all those
-     * above. */
+    /* The worker hears in order: once it believes this, it has heard all of the above. */
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);
     ts_gate_open(gate);
@@ -89,11 +88,12 @@ RUNNING_TEST(a_stranger_cancels_nothing)
     assert_int_equal(ts_journal_count(events, "CANCELLED"), 1);
     assert_int_equal(ts_journal_count(events, "LOST"), 0);
     assert_int_equal(ts_journal_count(events, "DONE"), 1);
-    assert_int_equal(ts_int(s->sql,
-                            "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = "
-                            "'done' AND read_ct = 1",
-                            (long long)id),
-                     1);
+    assert_int_equal(
+        ts_int(s->sql,
+               "SELECT count(*) FROM pgqrs_archive WHERE id = %lld AND outcome = 'done' AND "
+               "read_ct = 1",
+               (long long)id),
+        1);
     PQfinish(stranger);
 }
 
@@ -111,10 +111,10 @@ RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation)
     pgqrs_worker_count(worker, &before);
     began_ms = story_now_ms();
     for (int i = 0; i < FORGERIES; i++)
-        ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')",
+        ts_sql(stranger, "SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' %lld')",
                (long long)(i % 2 == 0 ? first : last));
     ts_sql(stranger,
-           "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' ' || n) "
+           "SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' ' || n) "
            "FROM generate_series(%lld, %lld) AS n",
            (long long)last + 1, (long long)last + FLOOD);
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
@@ -132,7 +132,7 @@ RUNNING_TEST(a_flood_costs_little_and_hides_no_cancellation)
     PQfinish(stranger);
 }
 
-/* Another consumer has the lease by now: the worker finds that when it reports the job. */
+/* The lease belongs to somebody else by now: that is found when the job is reported. */
 RUNNING_TEST(what_another_holds_is_not_called_cancelled)
 {
     struct story *s = *state;
@@ -145,7 +145,8 @@ RUNNING_TEST(what_another_holds_is_not_called_cancelled)
     ts_journal_await(events, "STARTED", 2);
     ts_sql(s->sql, "UPDATE " READY " SET lease_token = lease_token - 1 WHERE id = %lld",
            (long long)id);
-    ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')", (long long)id);
+    ts_sql(stranger, "SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' %lld')",
+           (long long)id);
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);
     assert_int_equal(ts_journal_count(events, "CANCELLED"), 1);
@@ -164,8 +165,8 @@ RUNNING_TEST(a_handler_is_told_when_its_message_is_deleted)
 
     ts_journal_await(events, "STARTED", 1);
     ts_sql(s->sql,
-           "DELETE FROM " READY " WHERE id = %lld; SELECT pg_notify('pgqrs', '1 cancel ' || " KEY
-           " || ' %lld')",
+           "DELETE FROM " READY
+           " WHERE id = %lld; SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' %lld')",
            (long long)id, (long long)id);
     await_cancelled(events, id);
     running_await_idle(worker);
@@ -206,7 +207,8 @@ RUNNING_TEST(what_its_handler_gave_up_is_not_called_cancelled)
     pgqrs_worker *worker = start(s, events, gives_up, &quitter);
 
     ts_gate_await(quitter.gate, 1);
-    ts_sql(stranger, "SELECT pg_notify('pgqrs', '1 cancel ' || " KEY " || ' %lld')", (long long)id);
+    ts_sql(stranger, "SELECT pg_notify('pgqrs_cancel', '1 cancel ' || " KEY " || ' %lld')",
+           (long long)id);
     ts_journal_await(events, "STARTED", 2);
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), last, s->err), s->err);
     await_cancelled(events, last);

@@ -1,12 +1,12 @@
 /*
- * What happens to one message of a shared statement happens to no other: refusals, lost answers,
- * deadlines, and the test whether a worker sleeps.
+ * What happens to one message of a shared statement happens to no other: refusals, lost answers, deadlines, and
+ * the test whether a worker sleeps.
  */
 #include "coalesce.h"
 
 #include <poll.h>
 
-COALESCE_TEST(a_message_that_the_server_refuses_keeps_no_other_out)
+COALESCE(a_message_that_the_server_refuses_keeps_no_other_out)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[CALLERS];
@@ -35,7 +35,7 @@ COALESCE_TEST(a_message_that_the_server_refuses_keeps_no_other_out)
     release(callers, CALLERS);
 }
 
-COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
+COALESCE(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -57,8 +57,7 @@ COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
     await_waiting(story, 3);
     TS_OK(pgqrs_producer_enqueue(side, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
           story->hands.err);
-    /* The deletion waits for the batches under way, and the callers that wait for them, for the
-     * deletion. */
+    /* The deletion waits for the batches under way, and the callers that wait for them, for the deletion. */
     query = ts_format("BEGIN; LOCK TABLE pgqrs_messages_%lld_ready IN ACCESS EXCLUSIVE MODE; "
                       "SELECT pgqrs_delete_queue('jobs'); COMMIT",
                       (long long)story->scope.queue_id);
@@ -79,7 +78,7 @@ COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
     pgqrs_producer_close(side);
 }
 
-COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
+COALESCE(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[5];
@@ -94,12 +93,12 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
         callers[i].options.idempotency_key = pgqrs_slice_of(keys[i]);
         callers[i].options.type = pgqrs_slice_of("together");
     }
-    /* A lock timeout would make each caller send its own message; this test is about callers that
-     * share a statement. */
-    ts_sql(story->sql,
-           "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS "
-           "$$BEGIN SET LOCAL lock_timeout = 0; "
-           "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); RETURN NEW; END$$");
+    /* A lock that is waited for is reason enough to fly apart: this is about those that stay together. */
+    ts_sql(
+        story->sql,
+        "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+        "SET LOCAL lock_timeout = 0; "
+        "PERFORM pg_advisory_xact_lock_shared((NEW.payload->>'lock')::int); RETURN NEW; END$$");
     for (int i = 0; i < 5; i++)
         start(&callers[i]);
     await_waiting(story, 5);
@@ -112,7 +111,7 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
         join(&callers[i]);
     let_go(story, 2);
     for (int i = 0; i < 5; i++) {
-        /* The messages of another batch are stored. */
+        /* Those in another batch are stored. */
         int stored = (int)ts_int(
             story->sql, "SELECT count(*) FROM pgqrs_keys WHERE idempotency_key = '%s'", keys[i]);
 
@@ -129,7 +128,7 @@ COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_non
     release(callers, 5);
 }
 
-/* As if a test whether a worker sleeps had been sent just now, and its answer had not come. */
+/* As if a test whether a worker sleeps had been sent just now, of which nothing is known yet. */
 static void
 pretend_a_test_is_fresh(struct story *story)
 {
@@ -140,7 +139,7 @@ pretend_a_test_is_fresh(struct story *story)
     pgqrsi_client_unlock(producer->client);
 }
 
-/* A session that listens and holds the sleeper's lock, as a sleeping worker's does. */
+/* A worker's listener, asleep over the queue. */
 static PGconn *
 fall_asleep(struct story *story)
 {
@@ -154,7 +153,7 @@ fall_asleep(struct story *story)
     TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_SLEEP, PGQRSI_LANE_READY, &sleep,
                                  NULL),
           NULL);
-    ts_sql(sleeper, "LISTEN pgqrs");
+    ts_sql(sleeper, "LISTEN pgqrs_wake_%d", PQbackendPID(sleeper));
     result = PQexecParams(sleeper, sleep->text, 1, NULL, values, NULL, NULL, 0);
     TS_TRUE(PQresultStatus(result) == PGRES_TUPLES_OK);
     PQclear(result);
@@ -179,7 +178,7 @@ await_notification(PGconn *sleeper)
 }
 
 /* Each batch that is stored is followed by one that waits for a lock, and is never answered. */
-COALESCE_TEST(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
+COALESCE(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
 {
     struct story *story = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -217,7 +216,7 @@ COALESCE_TEST(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
     PQfinish(sleeper);
 }
 
-COALESCE_TEST(a_deadline_that_passes_in_line_stores_nothing)
+COALESCE(a_deadline_that_passes_in_line_stores_nothing)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[3];
@@ -241,7 +240,7 @@ COALESCE_TEST(a_deadline_that_passes_in_line_stores_nothing)
     release(callers, 3);
 }
 
-COALESCE_TEST(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
+COALESCE(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], early, late;

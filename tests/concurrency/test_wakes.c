@@ -1,6 +1,6 @@
 /*
- * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and
- * no sleeper that keeps to its side of the protocol is missed.
+ * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and no sleeper
+ * that keeps to its side of the protocol is missed.
  */
 #include "fixture.h"
 
@@ -47,7 +47,7 @@ open_sleeper(struct story *story, struct sleeper *sleeper)
     TS_OK(pgqrsi_scope_statement(&story->scope, PGQRSI_SQL_WAKE_AWAKE, PGQRSI_LANE_READY,
                                  &sleeper->awake, NULL),
           NULL);
-    ts_sql(sleeper->pg, "LISTEN pgqrs");
+    ts_sql(sleeper->pg, "LISTEN pgqrs_wake_%d; LISTEN pgqrs_cancel", PQbackendPID(sleeper->pg));
 }
 
 /* How many notifications come until none has come for `quiet_ms`; at most `max`. */
@@ -100,8 +100,7 @@ enqueue(struct story *story, const char *payload)
           story->hands.err);
 }
 
-static void
-an_enqueue_wakes_a_sleeper_and_nobody_else(void **state)
+STORY(an_enqueue_wakes_a_sleeper_and_nobody_else)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -120,8 +119,59 @@ an_enqueue_wakes_a_sleeper_and_nobody_else(void **state)
     PQfinish(sleeper.pg);
 }
 
+static int
+hear_all(struct sleeper *sleepers, size_t count)
+{
+    int heard = 0;
+
+    for (size_t i = 0; i < count; i++)
+        heard += hear(&sleepers[i], INT32_MAX, 50);
+    return heard;
+}
+
 static void
-without_wake_ups_an_enqueue_wakes_nobody(void **state)
+insert_with_plain_sql(struct story *story, int count)
+{
+    ts_sql(story->sql,
+           "INSERT INTO pgqrs_messages (queue_id, lane, payload) SELECT %lld, 'r', '{}' FROM "
+           "generate_series(1, %d)",
+           (long long)story->scope.queue_id, count);
+}
+
+/* Whoever is not named hears nothing: it sleeps on another queue, or is awake. */
+STORY(one_message_is_heard_by_one_sleeper_and_two_by_two)
+{
+    enum { SLEEPERS = 5 };
+    struct story *story = *state;
+    const pgqrs_slice two[2] = { pgqrs_slice_of("1"), pgqrs_slice_of("2") };
+    struct sleeper sleepers[SLEEPERS], others[2];
+
+    for (int i = 0; i < SLEEPERS; i++) {
+        open_sleeper(story, &sleepers[i]);
+        run(&sleepers[i], sleepers[i].sleep->text);
+    }
+    open_sleeper(story, &others[0]);
+    open_sleeper(story, &others[1]);
+    snprintf(others[0].queue, sizeof(others[0].queue), "%d", INT32_MAX);
+    run(&others[0], others[0].sleep->text);
+
+    let_the_test_become_due(story);
+    enqueue(story, "1");
+    assert_int_equal(hear_all(sleepers, SLEEPERS), 1);
+    let_the_test_become_due(story);
+    TS_OK(pgqrs_producer_enqueue_batch(story->hands.producer, two, NULL, 2, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear_all(sleepers, SLEEPERS), 2);
+    insert_with_plain_sql(story, 2);
+    assert_in_range(hear_all(sleepers, SLEEPERS), 2, 4);
+    assert_int_equal(hear_all(others, 2), 0);
+    for (int i = 0; i < SLEEPERS; i++)
+        PQfinish(sleepers[i].pg);
+    PQfinish(others[0].pg);
+    PQfinish(others[1].pg);
+}
+
+STORY(without_wake_ups_an_enqueue_wakes_nobody)
 {
     struct story *story = *state;
     pgqrs_client *client = ts_client(story->dsn, "wake_ups", "false", NULL);
@@ -143,8 +193,7 @@ without_wake_ups_an_enqueue_wakes_nobody(void **state)
     pgqrs_client_close(client);
 }
 
-static void
-whatever_is_enqueued_wakes(void **state)
+STORY(whatever_is_enqueued_wakes)
 {
     struct story *story = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -166,8 +215,7 @@ whatever_is_enqueued_wakes(void **state)
     PQfinish(sleeper.pg);
 }
 
-static void
-a_transaction_of_the_callers_wakes_nobody(void **state)
+STORY(a_transaction_of_the_callers_wakes_nobody)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -186,8 +234,7 @@ a_transaction_of_the_callers_wakes_nobody(void **state)
 }
 
 /* While workers sleep, an enqueue is followed by a test sooner: they are the ones who wait. */
-static void
-many_enqueues_in_a_row_send_few_tests(void **state)
+STORY(many_enqueues_in_a_row_send_few_tests)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -217,8 +264,7 @@ finds(struct story *story)
     return result;
 }
 
-static void
-a_client_remembers_whether_its_last_test_found_a_sleeper(void **state)
+STORY(a_client_remembers_whether_its_last_test_found_a_sleeper)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -239,8 +285,7 @@ a_client_remembers_whether_its_last_test_found_a_sleeper(void **state)
 }
 
 /* A test that never reached the server does not count. */
-static void
-a_failed_call_leaves_the_test_to_the_next_one(void **state)
+STORY(a_failed_call_leaves_the_test_to_the_next_one)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -260,8 +305,7 @@ a_failed_call_leaves_the_test_to_the_next_one(void **state)
     PQfinish(sleeper.pg);
 }
 
-static void
-a_call_just_behind_a_test_sends_none(void **state)
+STORY(a_call_just_behind_a_test_sends_none)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -278,12 +322,13 @@ a_call_just_behind_a_test_sends_none(void **state)
 static void
 hold_slow_ones(struct story *story)
 {
-    ts_sql(story->sql,
-           "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS "
-           "$$BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END$$; "
-           "CREATE TRIGGER wait BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
-           "WHEN (NEW.payload = '\"slow\"') EXECUTE FUNCTION wait(); SELECT pg_advisory_lock(1)",
-           (long long)story->scope.queue_id);
+    ts_sql(
+        story->sql,
+        "CREATE FUNCTION wait() RETURNS trigger LANGUAGE plpgsql SET lock_timeout = 0 AS $$BEGIN "
+        "PERFORM pg_advisory_xact_lock_shared(1); RETURN NEW; END$$; "
+        "CREATE TRIGGER wait BEFORE INSERT ON pgqrs_messages_%lld_ready FOR EACH ROW "
+        "WHEN (NEW.payload = '\"slow\"') EXECUTE FUNCTION wait(); SELECT pg_advisory_lock(1)",
+        (long long)story->scope.queue_id);
 }
 
 static void
@@ -341,22 +386,19 @@ slow_calls_wake(struct story *story, int count)
     PQfinish(sleeper.pg);
 }
 
-static void
-a_call_that_took_long_sends_the_test_behind_its_commit(void **state)
+STORY(a_call_that_took_long_sends_the_test_behind_its_commit)
 {
     slow_calls_wake(*state, 1);
 }
 
-static void
-calls_that_wait_for_others_send_the_test_too(void **state)
+STORY(calls_that_wait_for_others_send_the_test_too)
 {
     slow_calls_wake(*state, 8);
 }
 
-/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot
- * rely on it. */
-static void
-a_call_does_not_rely_on_a_test_that_waits_behind_another(void **state)
+/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot rely on
+ * it. */
+STORY(a_call_does_not_rely_on_a_test_that_waits_behind_another)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -416,8 +458,7 @@ close_cut(struct cut *cut)
 }
 
 /* Stored and told so, but the server never saw the test. */
-static void
-a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
+STORY(a_test_that_is_lost_with_its_connection_is_sent_again)
 {
     struct story *story = *state;
     pgqrs_producer *producer;
@@ -443,8 +484,10 @@ a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
         usleep(500);
     assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
     ts_proxy_pass(cut.proxy);
-    ts_sql(story->sql, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE "
-                       "application_name = 'cut' AND datname = current_database()");
+    ts_sql(
+        story->sql,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cut' AND "
+        "datname = current_database()");
     /* then it is sent again over another connection. */
     assert_int_equal(hear(&cut.sleeper, 1, WAIT_MS), 1);
     TS_TRUE(pthread_join(thread, NULL) == 0);
@@ -452,10 +495,8 @@ a_test_that_is_lost_with_its_connection_is_sent_again(void **state)
     close_cut(&cut);
 }
 
-/* The caller had no time left for a test, so the next call sends it, however short ago the last one
- * was. */
-static void
-a_message_that_may_be_stored_is_left_to_the_next_call(void **state)
+/* The caller had no time left for a test, so the next call sends it, however short ago the last one was. */
+STORY(a_message_that_may_be_stored_is_left_to_the_next_call)
 {
     struct story *story = *state;
     pgqrs_client *client = NULL;
@@ -530,9 +571,8 @@ take_all(struct sleeper *sleeper)
         "WITH gone AS (DELETE FROM pgqrs_messages RETURNING 1) SELECT count(*) FROM gone");
 }
 
-/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned,
- * either the sleeper has found everything by its two looks, or it is woken: no later call can make
- * up for a miss. */
+/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned, either
+ * the sleeper has found everything by its two looks, or it is woken: no later call can make up for a miss. */
 static void
 sleep_once(struct rounds *rounds, struct sleeper *sleeper, int count)
 {
@@ -558,8 +598,7 @@ sleep_once(struct rounds *rounds, struct sleeper *sleeper, int count)
     take_all(sleeper);
 }
 
-static void
-no_sleeper_is_missed(void **state)
+STORY(no_sleeper_is_missed)
 {
     enum { DISTURBERS = 3 };
     struct story *story = *state;
@@ -580,25 +619,4 @@ no_sleeper_is_missed(void **state)
     PQfinish(sleeper.pg);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        STORY(an_enqueue_wakes_a_sleeper_and_nobody_else),
-        STORY(whatever_is_enqueued_wakes),
-        STORY(without_wake_ups_an_enqueue_wakes_nobody),
-        STORY(a_transaction_of_the_callers_wakes_nobody),
-        STORY(many_enqueues_in_a_row_send_few_tests),
-        STORY(a_client_remembers_whether_its_last_test_found_a_sleeper),
-        STORY(a_failed_call_leaves_the_test_to_the_next_one),
-        STORY(a_call_just_behind_a_test_sends_none),
-        STORY(a_call_that_took_long_sends_the_test_behind_its_commit),
-        STORY(calls_that_wait_for_others_send_the_test_too),
-        STORY(a_call_does_not_rely_on_a_test_that_waits_behind_another),
-        STORY(a_test_that_is_lost_with_its_connection_is_sent_again),
-        STORY(a_message_that_may_be_stored_is_left_to_the_next_call),
-        STORY(no_sleeper_is_missed),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

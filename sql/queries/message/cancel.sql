@@ -1,6 +1,6 @@
 -- Archives one message of one lane as dead, even if it is leased. Its holder loses the lease and
--- gets the notification "1 cancel <key> <id>"; the holder's worker then checks the lease. $1 id, $2
--- error text, $3 the queue's id.
+-- gets the notification "1 cancel <key> <id>" on the channel pgqrs_cancel; the holder's worker then
+-- checks the lease. $1 id, $2 error text, $3 the queue's id.
 -- Returns: a row if the message was in this lane. Locks: the row.
 -- The archived row names no lease: the holder's own report must not be taken for done. The
 -- message's key is forgotten.
@@ -21,7 +21,7 @@ WITH cancelled AS (
      WHERE k.idempotency_key::text = (SELECT c.idempotency_key FROM cancelled AS c) AND k.message_id = $1::bigint
 )
 SELECT id, CASE WHEN lease_token IS NOT NULL THEN
-           pg_catalog.pg_notify('pgqrs'::text, '1 cancel '::text || pg_catalog.hashtextextended(
+           pg_catalog.pg_notify('pgqrs_cancel'::text, '1 cancel '::text || pg_catalog.hashtextextended(
                'pgqrs wake '::text || :'schema'::text || ' '::text || ($3::bigint)::text, 0::bigint)::text || ' '::text || id::text)
            IS NULL END
   FROM cancelled;

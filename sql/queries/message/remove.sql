@@ -10,7 +10,7 @@ WITH removed AS (
      WHERE k.idempotency_key::text = (SELECT r.idempotency_key FROM removed AS r) AND k.message_id = $1::bigint
 )
 SELECT id, CASE WHEN lease_token IS NOT NULL THEN
-           pg_catalog.pg_notify('pgqrs'::text, '1 cancel '::text || pg_catalog.hashtextextended(
+           pg_catalog.pg_notify('pgqrs_cancel'::text, '1 cancel '::text || pg_catalog.hashtextextended(
                'pgqrs wake '::text || :'schema'::text || ' '::text || ($2::bigint)::text, 0::bigint)::text || ' '::text || id::text)
            IS NULL END
   FROM removed;

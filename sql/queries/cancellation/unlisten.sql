@@ -1,0 +1,4 @@
+-- Undoes listen.sql.
+-- Columns: none
+-- Rows: none
+UNLISTEN pgqrs_cancel;
