@@ -53,6 +53,12 @@ typedef struct pgqrsi_call {
     /* the rows of a statement that copies: neither `conn`, `params`, `after` nor rows returned;
      * NULL: it does not copy */
     const pgqrsi_copy *copy;
+    /* of a call that makes `claimable` messages of `queue` claimable, now or later: who runs it is
+     * queue/wake.h, which also calls `answered` with the outcome; NULL: nothing is to be called */
+    struct pgqrsi_queue *queue;
+    size_t claimable;
+    void (*answered)(const struct pgqrsi_call *call, pgqrs_status status, const pgqrsi_rows *rows,
+                     const pgqrs_error *err);
 } pgqrsi_call;
 
 /** Guards what a client remembers of its queues and statements. Never held while the server is

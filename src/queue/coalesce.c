@@ -55,11 +55,17 @@ struct batch {
     int late;      /* guarded by the client's lock: members that wait to leave */
     /* The leader's: */
     int64_t deadline_ms; /* the latest of all members': a member with less time leaves earlier */
-    int tested;          /* the test whether a worker sleeps over the queue was carried out */
+    pgqrsi_call call;
     pgqrsi_outgoing outgoing;
     pgqrs_slice payloads[MAX_CALLERS];
     pgqrs_enqueue_options options[MAX_CALLERS];
 };
+
+static struct batch *
+batch_of(const pgqrsi_call *call)
+{
+    return (struct batch *)(uintptr_t)((const char *)call - offsetof(struct batch, call));
+}
 
 static size_t
 size_of(const pgqrsi_outgoing *message)
@@ -174,35 +180,6 @@ release_late(pgqrs_client *client, struct batch *batch)
         pgqrsi_waiter_post(&left[i]->waiter);
 }
 
-/* Sends all members' messages in one statement. */
-static pgqrs_status
-send(caller *leader, struct batch *batch, pgqrsi_rows **out, pgqrs_error *err)
-{
-    pgqrs_producer *producer = leader->producer;
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_outgoing *outgoing = &batch->outgoing;
-    int64_t patience_ms = batch->count > 1 ? PATIENCE_MS : 0;
-    pgqrsi_call call;
-    pgqrs_status status;
-
-    for (size_t i = 0; i < batch->count; i++) {
-        batch->payloads[i] = batch->members[i]->message->payloads[0];
-        if (leader->message->has_options)
-            batch->options[i] = *pgqrsi_outgoing_options(batch->members[i]->message, 0);
-    }
-    *outgoing =
-        (pgqrsi_outgoing){ batch->payloads, leader->message->has_options ? batch->options : NULL,
-                           batch->count, leader->message->has_options };
-    pgqrsi_outgoing_pack(producer, outgoing, patience_ms, &params);
-    if (batch->count > 1)
-        release_late(producer->client, batch);
-    call = pgqrsi_outgoing_call(producer, NULL, outgoing, &params);
-    status = pgqrsi_wake_send(producer->client, leader->queue, &call, batch->count,
-                              batch->deadline_ms, out, &batch->tested, err);
-    pgqrsi_params_release(&params);
-    return status;
-}
-
 /* Whether one message may have caused the failure, so that sending each by itself saves the others.
  * Never when some may be stored. */
 static int
@@ -234,9 +211,11 @@ inform(caller *member, const pgqrsi_outgoing *outgoing, const pgqrsi_rows *rows,
 
 /* The outcome is known: wakes all members, the leader of the next batch first. */
 static void
-publish(caller *leader, struct batch *batch, const pgqrsi_rows *rows, pgqrs_status status,
+publish(const pgqrsi_call *call, pgqrs_status status, const pgqrsi_rows *rows,
         const pgqrs_error *detail)
 {
+    struct batch *batch = batch_of(call);
+    caller *leader = batch->members[batch->count - 1];
     pgqrs_client *client = leader->producer->client;
     caller *next;
 
@@ -253,25 +232,47 @@ publish(caller *leader, struct batch *batch, const pgqrsi_rows *rows, pgqrs_stat
             pgqrsi_waiter_post(&batch->members[i]->waiter);
 }
 
+/* Sends all members' messages in one statement, and publishes the outcome. The next batch may fail,
+ * or wait for a lock, so this one ensures the wake-up for its own commit. */
+static void
+send(caller *leader, struct batch *batch)
+{
+    pgqrs_producer *producer = leader->producer;
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_outgoing *outgoing = &batch->outgoing;
+    int64_t patience_ms = batch->count > 1 ? PATIENCE_MS : 0;
+    pgqrs_error detail = PGQRSI_ERROR_INIT;
+    pgqrsi_rows *rows = NULL;
+
+    for (size_t i = 0; i < batch->count; i++) {
+        batch->payloads[i] = batch->members[i]->message->payloads[0];
+        if (leader->message->has_options)
+            batch->options[i] = *pgqrsi_outgoing_options(batch->members[i]->message, 0);
+    }
+    *outgoing =
+        (pgqrsi_outgoing){ batch->payloads, leader->message->has_options ? batch->options : NULL,
+                           batch->count, leader->message->has_options };
+    pgqrsi_outgoing_pack(producer, outgoing, patience_ms, &params);
+    if (batch->count > 1)
+        release_late(producer->client, batch);
+    batch->call = pgqrsi_outgoing_call(producer, NULL, outgoing, &params);
+    batch->call.queue = leader->queue;
+    batch->call.answered = publish;
+    (void)pgqrsi_wake_run(producer->client, &batch->call, batch->deadline_ms, &rows, &detail);
+    pgqrsi_params_release(&params);
+    pgqrsi_rows_free(rows);
+    pgqrsi_error_release(&detail);
+}
+
 /* The caller leads: to be called with the lock, which it gives back. */
 static void
 lead(caller *leader)
 {
-    pgqrs_producer *producer = leader->producer;
     struct batch batch;
-    pgqrsi_rows *rows = NULL;
-    pgqrs_error detail = PGQRSI_ERROR_INIT;
-    pgqrs_status status;
 
     fill(&leader->queue->coalescing, leader, &batch);
-    pgqrsi_client_unlock(producer->client);
-    status = send(leader, &batch, &rows, &detail);
-    publish(leader, &batch, rows, status, &detail);
-    /* The next batch may fail, or wait for a lock, so this one sees to its own commit. */
-    if (status == PGQRS_OK && !batch.tested)
-        pgqrsi_wake_finish(producer->client, leader->queue, batch.count, batch.deadline_ms);
-    pgqrsi_rows_free(rows);
-    pgqrsi_error_release(&detail);
+    pgqrsi_client_unlock(leader->producer->client);
+    send(leader, &batch);
 }
 
 /* Another caller leads instead. To be called with the lock, which it gives back. */

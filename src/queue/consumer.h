@@ -235,7 +235,4 @@ pgqrs_status pgqrsi_consumer_lease_lost(const pgqrs_consumer *consumer, int64_t 
  * its consumers look there then. */
 void pgqrsi_consumer_remember_held(pgqrs_consumer *consumer, int64_t delay_ms);
 
-/** The same of `count` messages, and workers that sleep are told. */
-void pgqrsi_consumer_came_back(pgqrs_consumer *consumer, size_t count, int64_t delay_ms);
-
 #endif

@@ -187,6 +187,10 @@ pgqrs_producer_enqueue_on(pgqrs_producer *producer, struct pg_conn *connection, 
 void
 pgqrs_producer_wake(pgqrs_producer *producer)
 {
-    pgqrsi_wake_finish(producer->client, producer->queue, 1,
-                       pgqrsi_client_deadline(producer->client));
+    const pgqrsi_call test = { .sql = PGQRSI_SQL_WAKE_WAKE,
+                               .queue = producer->queue,
+                               .claimable = 1 };
+
+    (void)pgqrsi_wake_run(producer->client, &test, pgqrsi_client_deadline(producer->client), NULL,
+                          NULL);
 }

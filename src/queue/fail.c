@@ -11,6 +11,7 @@
 #include "base/name.h"
 #include "base/options.h"
 #include "queue/payload.h"
+#include "queue/wake.h"
 
 #define MAX_ERROR_BYTES 65536
 
@@ -55,8 +56,11 @@ fail_in_lane(pgqrs_consumer *consumer, pgqrsi_lane lane, pgqrsi_failure *failure
     pgqrsi_params params = PGQRSI_PARAMS_INIT;
     pgqrsi_call call = pgqrsi_failure_call(consumer, lane, failure, &params);
     pgqrsi_rows *rows = NULL;
-    pgqrs_status status = pgqrsi_client_run(consumer->client, &call, deadline_ms, &rows, err);
+    pgqrs_status status;
 
+    call.queue = consumer->queue;
+    call.claimable = failure->last != PGQRSI_LAST;
+    status = pgqrsi_wake_run(consumer->client, &call, deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
@@ -133,7 +137,7 @@ pgqrs_consumer_fail(pgqrs_consumer *consumer, pgqrs_lease lease, const pgqrs_fai
     if (status != PGQRS_OK)
         return status;
     if (!failure.dead)
-        pgqrsi_consumer_came_back(consumer, 1, failure.pause_ms);
+        pgqrsi_consumer_remember_held(consumer, failure.pause_ms);
     if (out_dead != NULL)
         *out_dead = failure.dead;
     return PGQRS_OK;

@@ -180,7 +180,9 @@ pass(struct ending *ending, pgqrsi_sql sql, pgqrsi_lane lane, pgqrs_error *err)
         return PGQRS_OK;
     call = pgqrsi_leases_call(ending->consumer, sql, lane, &leases, &params);
     call.conn = ending->conn;
-    status = pgqrsi_client_run(ending->consumer->client, &call, ending->deadline_ms, &rows, err);
+    call.queue = ending->consumer->queue;
+    call.claimable = sql == PGQRSI_SQL_CONSUMER_RELEASE ? ending->open_count : 0;
+    status = pgqrsi_wake_run(ending->consumer->client, &call, ending->deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;
@@ -274,14 +276,6 @@ pgqrsi_consumer_remember_held(pgqrs_consumer *consumer, int64_t delay_ms)
     pgqrsi_client_unlock(consumer->client);
 }
 
-void
-pgqrsi_consumer_came_back(pgqrs_consumer *consumer, size_t count, int64_t delay_ms)
-{
-    pgqrsi_consumer_remember_held(consumer, delay_ms);
-    pgqrsi_wake_finish(consumer->client, consumer->queue, count,
-                       pgqrsi_client_deadline(consumer->client));
-}
-
 pgqrs_status
 pgqrs_consumer_delete_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases, size_t count,
                             pgqrs_status *results, pgqrs_error *err)
@@ -341,7 +335,7 @@ pgqrs_consumer_release_batch(pgqrs_consumer *consumer, const pgqrs_lease *leases
 
     if (status == PGQRS_OK)
         status = end_leases(&ending, err);
-    pgqrsi_consumer_came_back(consumer, count, delay_ms);
+    pgqrsi_consumer_remember_held(consumer, delay_ms);
     return status;
 }
 
@@ -393,7 +387,7 @@ pgqrs_consumer_release(pgqrs_consumer *consumer, pgqrs_lease lease, int64_t dela
 
     if (status == PGQRS_OK)
         status = end_lease(&ending, err);
-    pgqrsi_consumer_came_back(consumer, 1, delay_ms);
+    pgqrsi_consumer_remember_held(consumer, delay_ms);
     return status;
 }
 

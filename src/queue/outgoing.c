@@ -99,7 +99,9 @@ pgqrsi_outgoing_call(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_o
                           .conn = conn,
                           .sql = sql_of(batch),
                           .effect = PGQRSI_WRITES,
-                          .params = params };
+                          .params = params,
+                          .queue = producer->queue,
+                          .claimable = batch->count };
 }
 
 static pgqrs_status
@@ -111,8 +113,7 @@ insert(pgqrs_producer *producer, pgqrsi_conn *conn, const pgqrsi_outgoing *batch
     pgqrs_status status;
 
     pgqrsi_outgoing_pack(producer, batch, 0, &params);
-    status = pgqrsi_wake_run(producer->client, producer->queue, &call, batch->count, deadline_ms,
-                             out, err);
+    status = pgqrsi_wake_run(producer->client, &call, deadline_ms, out, err);
     pgqrsi_params_release(&params);
     return status;
 }
@@ -245,14 +246,14 @@ copy(pgqrs_producer *producer, const pgqrsi_outgoing *batch, int64_t deadline_ms
     const pgqrsi_call call = { .scope = &producer->queue->scope,
                                .sql = PGQRSI_SQL_PRODUCER_COPY,
                                .effect = PGQRSI_WRITES,
-                               .copy = &rows };
+                               .copy = &rows,
+                               .queue = producer->queue,
+                               .claimable = batch->count };
     pgqrs_status status;
 
     if (ids == NULL)
         return pgqrsi_error_memory(err);
-    status = pgqrsi_client_run(producer->client, &call, deadline_ms, NULL, err);
-    if (status == PGQRS_OK)
-        pgqrsi_wake_finish(producer->client, producer->queue, batch->count, deadline_ms);
+    status = pgqrsi_wake_run(producer->client, &call, deadline_ms, NULL, err);
     for (size_t i = 0; status == PGQRS_OK && out != NULL && i < batch->count; i++)
         out[i] = (pgqrs_enqueued){ .id = ids[i] };
     free(ids);

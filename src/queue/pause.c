@@ -77,11 +77,13 @@ pgqrs_queue_resume(pgqrs_client *client, pgqrs_slice name, pgqrs_error *err)
     if (status != PGQRS_OK)
         return status;
     pgqrsi_params_add_int(&params, queue->id);
-    status = pgqrsi_wake_run(client, queue,
+    status = pgqrsi_wake_run(client,
                              &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_RESUME,
                                              .effect = PGQRSI_WRITES,
-                                             .params = &params },
-                             RESUME_WAKES, deadline_ms, &rows, err);
+                                             .params = &params,
+                                             .queue = queue,
+                                             .claimable = RESUME_WAKES },
+                             deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)
         return status;

@@ -2,7 +2,8 @@
  * Wake-ups: calls that make a message claimable (enqueues, releases, retries) wake workers that
  * sleep on its queue.
  *
- * The test whether a worker sleeps (wake/wake.sql) is sent after the commit, without waiting in
+ * A call says in its fields `queue` and `claimable` what it makes claimable, and one function runs
+ * it. The test whether a worker sleeps (wake/wake.sql) is sent after the commit, without waiting in
  * between. Each commit needs a test, and each call ensures its own:
  *
  * - A call sends the test after its own statement if the last test was sent PGQRSI_WAKE_AHEAD_MS
@@ -22,28 +23,28 @@
 
 #include "queue/queue.h"
 
-/** A test covers commits that are known this long after it was sent: a worker that went to sleep since looks
- * a second time, later than that after it locked itself in (wake/sleep.sql). */
+/** A test covers commits that are known this long after it was sent: a worker that takes the
+ * sleeper's lock after the test looks a last time later than this (wake/sleep.sql). */
 #define PGQRSI_WAKE_MS 5
 
-/** So that there is a newer test, and an answer to it, before the last one is too old. */
+/** A newer test, and its answer, are then there before the last one is too old. */
 #define PGQRSI_WAKE_AHEAD_MS 4
 
-/** While workers sleep between two messages, the next message is waited for. */
+/** While workers sleep between two messages, they wait for the next message. */
 #define PGQRSI_WAKE_FOUND_MS 1
 
-/** pgqrsi_client_run of a call that makes `count` messages claimable, now or later. Sends the test after it
- * if one is due, and writes to *tested whether that was carried out. On a caller's own connection no test is
- * sent. */
-pgqrs_status pgqrsi_wake_send(pgqrs_client *client, pgqrsi_queue *queue, const pgqrsi_call *call,
-                              size_t count, int64_t deadline_ms, pgqrsi_rows **out, int *tested,
-                              pgqrs_error *err);
-
-/** After a call that succeeded and whose own test was not carried out: sees that one covers its commit. */
-void pgqrsi_wake_finish(pgqrs_client *client, pgqrsi_queue *queue, size_t count, int64_t deadline_ms);
-
-/** Both: what a call does that is on its own. */
-pgqrs_status pgqrsi_wake_run(pgqrs_client *client, pgqrsi_queue *queue, const pgqrsi_call *call, size_t count,
-                             int64_t deadline_ms, pgqrsi_rows **out, pgqrs_error *err);
+/**
+ * Runs a call that makes messages claimable, as pgqrsi_client_run does, and ensures that workers that
+ * sleep on `call->queue` are woken for them. Any other call it only runs. On a caller's own
+ * connection it sends no test: the caller has not committed.
+ *
+ * `call->answered` is called once, when the outcome is known, before a test is sent by itself: other
+ * threads that wait for the outcome do not wait for that test. It may free nothing of the call.
+ *
+ * A call of wake/wake.sql is the test alone, for `claimable` messages that were committed before. It
+ * needs no parameters, returns no rows, and always succeeds.
+ */
+pgqrs_status pgqrsi_wake_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
+                             pgqrsi_rows **out, pgqrs_error *err);
 
 #endif

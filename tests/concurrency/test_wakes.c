@@ -215,6 +215,48 @@ STORY(whatever_is_enqueued_wakes)
     PQfinish(sleeper.pg);
 }
 
+static pgqrs_lease
+take_one(struct story *story)
+{
+    pgqrs_message_list *list = NULL;
+    pgqrs_lease lease;
+
+    TS_OK(pgqrs_consumer_dequeue_batch(story->hands.consumer, 1, NULL, &list, story->hands.err),
+          story->hands.err);
+    assert_int_equal(pgqrs_message_list_count(list), 1);
+    lease = pgqrs_message_lease(pgqrs_message_list_at(list, 0));
+    pgqrs_message_list_free(list);
+    return lease;
+}
+
+STORY(what_is_released_or_tried_again_wakes_and_what_is_dead_wakes_nobody)
+{
+    struct story *story = *state;
+    pgqrs_consumer *consumer = story->hands.consumer;
+    pgqrs_fail_options for_good = PGQRS_FAIL_OPTIONS_INIT;
+    pgqrs_lease leases[3];
+    struct sleeper sleeper;
+
+    for_good.mode = PGQRS_FAIL_FOR_GOOD;
+    for (int i = 0; i < 3; i++)
+        enqueue(story, "1");
+    for (int i = 0; i < 3; i++)
+        leases[i] = take_one(story);
+    open_sleeper(story, &sleeper);
+    run(&sleeper, sleeper.sleep->text);
+    let_the_test_become_due(story);
+    TS_OK(pgqrs_consumer_fail(consumer, leases[0], &for_good, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, 100), 0);
+    let_the_test_become_due(story);
+    TS_OK(pgqrs_consumer_release(consumer, leases[1], 0, story->hands.err), story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    let_the_test_become_due(story);
+    TS_OK(pgqrs_consumer_fail(consumer, leases[2], NULL, NULL, story->hands.err), story->hands.err);
+    assert_int_equal(hear(&sleeper, 1, WAIT_MS), 1);
+    PQfinish(sleeper.pg);
+}
+
 STORY(a_transaction_of_the_callers_wakes_nobody)
 {
     struct story *story = *state;
@@ -495,27 +537,47 @@ STORY(a_test_that_is_lost_with_its_connection_is_sent_again)
     close_cut(&cut);
 }
 
-/* The caller had no time left for a test, so the next call sends it, however short ago the last one was. */
-STORY(a_message_that_may_be_stored_is_left_to_the_next_call)
+/* Messages are stored, and all but the last byte of the answer comes. */
+static void
+lose_the_answer(struct story *story, struct cut *cut, pgqrs_producer *producer, size_t count)
 {
-    struct story *story = *state;
+    pgqrs_slice payloads[100];
+    long bytes = 0;
+
+    TS_TRUE(count <= 100);
+    for (size_t i = 0; i < count; i++)
+        payloads[i] = pgqrs_slice_of("1");
+    for (int i = 0; i < 3; i++) { /* the last time the statements are prepared, as they will be */
+        set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
+        ts_proxy_pass(cut->proxy);
+        TS_OK(pgqrs_producer_enqueue_batch(producer, payloads, NULL, count, NULL, story->hands.err),
+              story->hands.err);
+        bytes = ts_proxy_passed(cut->proxy, TS_PROXY_TO_CLIENT);
+    }
+    ts_sql(story->sql, "TRUNCATE pgqrs_messages");
+    ts_proxy_arm(cut->proxy, TS_PROXY_TO_CLIENT, bytes - 1, TS_PROXY_MUTE);
+    TS_IS(PGQRS_EUNKNOWN,
+          pgqrs_producer_enqueue_batch(producer, payloads, NULL, count, NULL, story->hands.err),
+          story->hands.err);
+    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), count);
+    ts_proxy_pass(cut->proxy);
+}
+
+/* The caller had no time left for a test, so the next call sends it, however short ago the last one
+ * was. */
+static void
+check_that_it_is_left_to_the_next_call(struct story *story, size_t count)
+{
     pgqrs_client *client = NULL;
     pgqrs_producer *producer = NULL;
     struct cut cut;
 
     open_cut(story, &cut);
-    client = ts_client(cut.story.dsn, "operation_timeout_ms", "300", NULL);
+    client = ts_client(cut.story.dsn, "operation_timeout_ms", "2000", NULL);
     TS_OK(pgqrs_producer_open(client, pgqrs_slice_of("jobs"), NULL, &producer, story->hands.err),
           story->hands.err);
-    ts_sql(story->sql, "TRUNCATE pgqrs_messages");
-    set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
-    ts_proxy_arm(cut.proxy, TS_PROXY_TO_CLIENT, 0, TS_PROXY_MUTE);
-    TS_IS(PGQRS_EUNKNOWN,
-          pgqrs_producer_enqueue(producer, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
-          story->hands.err);
-    assert_int_equal(ts_int(story->sql, "SELECT count(*) FROM pgqrs_messages"), 1);
+    lose_the_answer(story, &cut, producer, count);
     assert_int_equal(hear(&cut.sleeper, 1, 100), 0);
-    ts_proxy_pass(cut.proxy);
     set_last_test_of(producer, pgqrsi_clock_ms() + 60000, 1);
     TS_OK(pgqrs_producer_enqueue(producer, pgqrs_slice_of("2"), NULL, NULL, story->hands.err),
           story->hands.err);
@@ -523,6 +585,16 @@ STORY(a_message_that_may_be_stored_is_left_to_the_next_call)
     pgqrs_producer_close(producer);
     pgqrs_client_close(client);
     close_cut(&cut);
+}
+
+STORY(a_message_that_may_be_stored_is_left_to_the_next_call)
+{
+    check_that_it_is_left_to_the_next_call(*state, 1);
+}
+
+STORY(messages_that_may_have_been_copied_are_left_to_the_next_call)
+{
+    check_that_it_is_left_to_the_next_call(*state, 100);
 }
 
 /* What the threads that enqueue and the sleeper share. */
