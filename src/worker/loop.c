@@ -143,15 +143,18 @@ send_unregister(pgqrs_worker *worker)
     }
 }
 
-/* Whether there is, or may be after this round, a message that others can cancel. */
+/* Whether there is, or may be after this round, a message that others can cancel. A suspect is
+ * claimed in every polling state. */
 static int
 has_work(const pgqrs_worker *worker)
 {
+    if (worker->holdings.count > 0 || worker->claiming.suspects.mode != PGQRSI_SUSPECTS_ANY)
+        return 1;
     for (size_t i = 0; i < worker->queues.count; i++)
         if (worker->queues.list[i]->is_claiming ||
             worker->queues.list[i]->polling.state < PGQRSI_POLLING_CHECKING)
             return 1;
-    return worker->holdings.count > 0;
+    return 0;
 }
 
 /* What has a deadline goes first. */

@@ -3,12 +3,44 @@
 #include "base/clock.h"
 #include "queue/wake.h"
 
-/* Workers that are woken in place of this one, or in addition to it. */
+/* Workers that one test wakes: in place of this worker, or in addition to it. */
 #define WAKE_AT_ONCE 2
 
-/* From so many queues on a worker does not take a lock for each, and which locks there are instead. */
+/* A worker with this many queues takes no lock for each of them, but the eight that such workers
+ * share: a bit for each. */
 #define MANY_QUEUES 17
 #define ALL_LOCKS 255
+
+/* Sends one statement in a transaction of its own: a lock outlives its transaction, and the failure
+ * of another statement in it would hide that the lock was taken. `number` is the statement's first
+ * parameter. NULL if there is no room now. */
+static pgqrsi_exchange_request *
+send_apart(pgqrsi_exchange *exchange, pgqrsi_traffic traffic, pgqrsi_sql sql, int64_t number)
+{
+    const pgqrsi_sending_as as = { .traffic = traffic, .is_apart = 1 };
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_exchange_request *request;
+
+    pgqrsi_params_add_int(&params, number);
+    if (sql == PGQRSI_SQL_WAKE_WAKE)
+        pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
+    request = pgqrsi_exchange_send(exchange, &as, &(pgqrsi_call){ .sql = sql, .params = &params });
+    pgqrsi_params_release(&params);
+    return request;
+}
+
+/* Sends one statement about a queue. */
+static pgqrsi_exchange_request *
+send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic traffic,
+           pgqrsi_sql sql)
+{
+    pgqrsi_exchange_request *request =
+        send_apart(exchange, traffic, sql, queue->held.consumer->queue->id);
+
+    if (request != NULL)
+        request->owner = queue;
+    return request;
+}
 
 static void
 lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
@@ -20,49 +52,13 @@ lock_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
                                  pgqrsi_clock_boot_ms());
 }
 
-/* One statement about a queue, in a transaction of its own. NULL if there is no room for it now. */
-static pgqrsi_exchange_request *
-send_about(pgqrsi_exchange *exchange, pgqrsi_work_queue *queue, pgqrsi_traffic traffic,
-           pgqrsi_sql sql)
-{
-    const pgqrsi_sending_as as = { .traffic = traffic, .is_apart = 1 };
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_exchange_request *request;
-
-    pgqrsi_params_add_int(&params, queue->held.consumer->queue->id);
-    if (sql == PGQRSI_SQL_WAKE_WAKE)
-        pgqrsi_params_add_int(&params, WAKE_AT_ONCE);
-    request = pgqrsi_exchange_send(exchange, &as, &(pgqrsi_call){ .sql = sql, .params = &params });
-    pgqrsi_params_release(&params);
-    if (request == NULL)
-        return NULL;
-    request->owner = queue;
-    return request;
-}
-
 static int
 is_shared(const pgqrsi_queues *queues)
 {
     return queues->count >= MANY_QUEUES;
 }
 
-/* A statement about the locks that all queues share. */
-static pgqrsi_exchange_request *
-send_about_all(pgqrsi_exchange *exchange, const pgqrsi_shared_locks *locks, pgqrsi_sql sql)
-{
-    const pgqrsi_sending_as as = { .traffic = PGQRSI_TRAFFIC_SESSION, .is_apart = 1 };
-    pgqrsi_params params = PGQRSI_PARAMS_INIT;
-    pgqrsi_exchange_request *request;
-
-    pgqrsi_params_add_int(&params, locks->got);
-    request = pgqrsi_exchange_send(exchange, &as, &(pgqrsi_call){ .sql = sql, .params = &params });
-    pgqrsi_params_release(&params);
-    if (request == NULL)
-        return NULL;
-    return request;
-}
-
-/* Queues that waited for the locks have them, or not all of them. */
+/* The queues that waited for the locks have them, or not all of them. */
 static void
 shared_answered(pgqrsi_exchange_request *request, pgqrsi_rows **rows)
 {
@@ -91,12 +87,12 @@ shared_failed(pgqrsi_exchange_request *request, const pgqrsi_refusal *refusal)
         queues->list[i]->is_locking = 0;
 }
 
-/* Those that are missing are asked for. 0 if there is no room for it now. */
+/* Asks for the locks that are missing. 0 if there is no room now. */
 static int
 ask_for_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange)
 {
     pgqrsi_exchange_request *request =
-        send_about_all(exchange, &queues->locks, PGQRSI_SQL_WAKE_SLEEP_MANY);
+        send_apart(exchange, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_SLEEP_MANY, queues->locks.got);
 
     if (request == NULL)
         return 0;
@@ -125,7 +121,7 @@ lock_shared(pgqrsi_queues *queues, pgqrsi_exchange *exchange, pgqrsi_work_queue 
         polling->wants_unlock = polling->is_locked = 0;
 }
 
-/* Whether the worker is awake for all queues, so that the locks that they share are of no use. */
+/* Whether the worker is awake on all queues, and holds locks that they share in vain. */
 static int
 wants_unlock_shared(const pgqrsi_queues *queues)
 {
@@ -138,8 +134,6 @@ wants_unlock_shared(const pgqrsi_queues *queues)
     return 1;
 }
 
-/* A lock outlives its transaction, so it has one of its own: what fails beside it must not hide that it was
- * got. */
 void
 pgqrsi_wakeups_lock(pgqrsi_queues *queues, pgqrsi_exchange *exchange, pgqrsi_work_queue *queue,
                     int64_t now_ms)
@@ -195,7 +189,8 @@ pgqrsi_wakeups_send(pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t no
         if (queues->list[i]->polling.wants_unlock)
             pgqrsi_wakeups_lock(queues, exchange, queues->list[i], now_ms);
     if (wants_unlock_shared(queues) &&
-        send_about_all(exchange, &queues->locks, PGQRSI_SQL_WAKE_AWAKE_MANY) != NULL)
+        send_apart(exchange, PGQRSI_TRAFFIC_SESSION, PGQRSI_SQL_WAKE_AWAKE_MANY,
+                   queues->locks.got) != NULL)
         queues->locks.got = 0;
     for (size_t i = 0; i < queues->count; i++) {
         pgqrsi_work_queue *queue = queues->list[i];

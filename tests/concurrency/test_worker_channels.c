@@ -48,15 +48,18 @@ is_reached(const struct watched *watched)
     return ts_proxy_passed(watched->proxy, TS_PROXY_TO_CLIENT) > 0;
 }
 
-/* Until the server has sent nothing to any of them for a moment. */
+/* Until all sleep, and the server has sent nothing to any of them for a moment. */
 static void
-await_silence(const struct watched *watched, int count)
+await_silence(struct story *s, const struct watched *watched, int count)
 {
     int64_t until_ms = story_now_ms() + RUNNING_WAIT_MS;
     int reached;
 
+    running_await_asleep(s, count);
     do {
         TS_TRUE(story_now_ms() < until_ms);
+        for (int i = 0; i < count; i++)
+            running_await_idle(watched[i].worker);
         for (int i = 0; i < count; i++)
             ts_proxy_pass(watched[i].proxy);
         usleep(100000);
@@ -81,12 +84,10 @@ a_wake_up_reaches_only_the_worker_that_it_names(void **state)
     for (int round = 1; round <= ROUNDS; round++) {
         int reached = 0;
 
-        running_await_asleep(s, SLEEPERS + 1);
-        await_silence(watched, SLEEPERS + 1);
+        await_silence(s, watched, SLEEPERS + 1);
         /* when one message is enqueued, */
         story_send(s, "1");
         running_await(s, round);
-        running_await_asleep(s, SLEEPERS + 1);
         usleep(50000); /* for what should not come */
         /* then the server sends to one worker, and to no other. */
         for (int i = 0; i <= SLEEPERS; i++)
@@ -125,7 +126,7 @@ a_cancellation_does_not_reach_a_worker_that_sleeps(void **state)
         if (story_now_ms() > until_ms)
             ts_fail("a worker without messages is told of each cancellation");
         /* when a message is cancelled between two polls, */
-        await_silence(&watched, 1);
+        await_silence(s, &watched, 1);
         cancel_one_that_is_leased(s);
         usleep(50000);
         /* then the server sends nothing to it. */
