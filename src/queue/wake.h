@@ -34,15 +34,16 @@
 #define PGQRSI_WAKE_FOUND_MS 1
 
 /**
- * Runs a call that makes messages claimable, as pgqrsi_client_run does, and ensures that workers that
- * sleep on `call->queue` are woken for them. Any other call it only runs. On a caller's own
+ * Runs a call that makes messages claimable, as pgqrsi_client_run does, and ensures that workers
+ * that sleep on `call->queue` are woken for them. Any other call it only runs. On a caller's own
  * connection it sends no test: the caller has not committed.
  *
- * `call->answered` is called once, when the outcome is known, before a test is sent by itself: other
- * threads that wait for the outcome do not wait for that test. It may free nothing of the call.
+ * It calls `call->answered` once, when the outcome is known and before it sends a test by itself:
+ * other threads that wait for the outcome do not wait for that test. Nothing of the call may be
+ * freed there.
  *
- * A call of wake/wake.sql is the test alone, for `claimable` messages that were committed before. It
- * needs no parameters, returns no rows, and always succeeds.
+ * A call of wake/wake.sql is the test alone, for `claimable` messages that were committed before.
+ * It needs no parameters, returns no rows, and always succeeds.
  */
 pgqrs_status pgqrsi_wake_run(pgqrs_client *client, const pgqrsi_call *call, int64_t deadline_ms,
                              pgqrsi_rows **out, pgqrs_error *err);

@@ -3,7 +3,7 @@
  * have written is ignored, so another version can add kinds. Pure.
  *
  *   1 wake KEY        the worker should claim from the queue: on the channel of its session
- *   1 cancel KEY ID   a message of the queue was cancelled or deleted: on the channel of all workers
+ *   1 cancel KEY ID   a message of the queue was cancelled or deleted: on a channel that all share
  */
 #ifndef PGQRSI_WORKER_NOTIFICATION_H
 #define PGQRSI_WORKER_NOTIFICATION_H

@@ -26,8 +26,8 @@ void pgqrsi_wakeups_stop(pgqrsi_queues *queues);
 /** The session is lost, and its locks with it. */
 void pgqrsi_wakeups_disconnected(pgqrsi_queues *queues);
 
-/** Gives up locks that are not wanted any more, and wakes other workers: for each queue at most every
- * 5 ms. */
+/** Gives up locks that are not wanted any more, and wakes other workers: for each queue at most
+ * every 5 ms. */
 void pgqrsi_wakeups_send(pgqrsi_queues *queues, pgqrsi_exchange *exchange, int64_t now_ms);
 
 /** When there is something to send that can be sent. */
