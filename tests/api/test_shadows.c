@@ -1,8 +1,8 @@
 /*
- * A role that may create in a schema of the search path makes functions, operators, types and collations
- * there that look like those of the catalog, so that a statement of another role calls them. No statement of
- * ours does, and those that run on a connection of the caller's do not even where that schema comes before
- * the catalog.
+ * A role that may create in a schema of the search path makes functions, operators, types and
+ * collations there that look like those of the catalog, so that a statement of another role calls
+ * them. No statement of ours does, and those that run on a connection of the caller's do not even
+ * where that schema comes before the catalog.
  */
 #include "place.h"
 
@@ -120,8 +120,8 @@ types_of(PGconn *sql, const char *statement)
     return types;
 }
 
-/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the shadows that
- * it means, or why the server did not understand it; NULL if it means none. */
+/* Makes the statement the body of a function, whose dependencies tell what it means. Returns the
+ * shadows that it means, or why the server did not understand it; NULL if it means none. */
 static char *
 find_shadows(PGconn *sql, const char *path, const char *statement)
 {

@@ -1,6 +1,6 @@
 /*
- * Anybody who may connect may send notifications. They are hints: a worker looks before it believes one, and
- * a flood of them costs it little.
+ * Anybody who may connect may send notifications. They are hints: a worker looks before it believes
+ * one, and a flood of them costs it little.
  */
 #include "running.h"
 

@@ -130,7 +130,4 @@ take_many(struct story *story, int count)
 
 #define STORY_TEST(name) TEST_WITH(name, story_begin, story_end)
 
-/* An entry of a list. */
-#define STORY(test) cmocka_unit_test_setup_teardown(test, story_begin, story_end)
-
 #endif

@@ -1,12 +1,12 @@
 /*
- * What happens to one message of a shared statement happens to no other: refusals, lost answers, deadlines, and
- * the test whether a worker sleeps.
+ * What happens to one message of a shared statement happens to no other: refusals, lost answers,
+ * deadlines, and the test whether a worker sleeps.
  */
 #include "coalesce.h"
 
 #include <poll.h>
 
-COALESCE(a_message_that_the_server_refuses_keeps_no_other_out)
+COALESCE_TEST(a_message_that_the_server_refuses_keeps_no_other_out)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[CALLERS];
@@ -35,7 +35,7 @@ COALESCE(a_message_that_the_server_refuses_keeps_no_other_out)
     release(callers, CALLERS);
 }
 
-COALESCE(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
+COALESCE_TEST(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -57,7 +57,8 @@ COALESCE(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
     await_waiting(story, 3);
     TS_OK(pgqrs_producer_enqueue(side, pgqrs_slice_of("1"), NULL, NULL, story->hands.err),
           story->hands.err);
-    /* The deletion waits for the batches under way, and the callers that wait for them, for the deletion. */
+    /* The deletion waits for the batches under way, and the callers that wait for them, for the
+     * deletion. */
     query = ts_format("BEGIN; LOCK TABLE pgqrs_messages_%lld_ready IN ACCESS EXCLUSIVE MODE; "
                       "SELECT pgqrs_delete_queue('jobs'); COMMIT",
                       (long long)story->scope.queue_id);
@@ -78,7 +79,7 @@ COALESCE(a_deleted_queue_is_told_to_all_and_another_queue_goes_on)
     pgqrs_producer_close(side);
 }
 
-COALESCE(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
+COALESCE_TEST(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[5];
@@ -93,7 +94,8 @@ COALESCE(an_unknown_outcome_is_told_to_the_whole_batch_and_repeated_for_none)
         callers[i].options.idempotency_key = pgqrs_slice_of(keys[i]);
         callers[i].options.type = pgqrs_slice_of("together");
     }
-    /* A lock that is waited for is reason enough to fly apart: this is about those that stay together. */
+    /* A lock that is waited for is reason enough to fly apart: this is about those that stay
+     * together. */
     ts_sql(
         story->sql,
         "CREATE OR REPLACE FUNCTION wait_or_refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
@@ -178,7 +180,7 @@ await_notification(PGconn *sleeper)
 }
 
 /* Each batch that is stored is followed by one that waits for a lock, and is never answered. */
-COALESCE(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
+COALESCE_TEST(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
 {
     struct story *story = *state;
     pgqrs_producer_options options = PGQRS_PRODUCER_OPTIONS_INIT;
@@ -216,7 +218,7 @@ COALESCE(batches_that_are_stored_wake_whatever_becomes_of_the_next_ones)
     PQfinish(sleeper);
 }
 
-COALESCE(a_deadline_that_passes_in_line_stores_nothing)
+COALESCE_TEST(a_deadline_that_passes_in_line_stores_nothing)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], callers[3];
@@ -240,7 +242,7 @@ COALESCE(a_deadline_that_passes_in_line_stores_nothing)
     release(callers, 3);
 }
 
-COALESCE(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
+COALESCE_TEST(a_deadline_that_passes_after_sending_is_unknown_and_ends_no_other)
 {
     struct story *story = *state;
     struct caller first[PGQRSI_COALESCED_BATCHES], early, late;

@@ -1,6 +1,6 @@
 /*
- * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and no sleeper
- * that keeps to its side of the protocol is missed.
+ * Who makes a message claimable wakes those who sleep: at most one test in a few milliseconds, and
+ * no sleeper that keeps to its side of the protocol is missed.
  */
 #include "fixture.h"
 
@@ -100,7 +100,7 @@ enqueue(struct story *story, const char *payload)
           story->hands.err);
 }
 
-STORY(an_enqueue_wakes_a_sleeper_and_nobody_else)
+STORY_TEST(an_enqueue_wakes_a_sleeper_and_nobody_else)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -139,7 +139,7 @@ insert_with_plain_sql(struct story *story, int count)
 }
 
 /* Whoever is not named hears nothing: it sleeps on another queue, or is awake. */
-STORY(one_message_is_heard_by_one_sleeper_and_two_by_two)
+STORY_TEST(one_message_is_heard_by_one_sleeper_and_two_by_two)
 {
     enum { SLEEPERS = 5 };
     struct story *story = *state;
@@ -171,7 +171,7 @@ STORY(one_message_is_heard_by_one_sleeper_and_two_by_two)
     PQfinish(others[1].pg);
 }
 
-STORY(without_wake_ups_an_enqueue_wakes_nobody)
+STORY_TEST(without_wake_ups_an_enqueue_wakes_nobody)
 {
     struct story *story = *state;
     pgqrs_client *client = ts_client(story->dsn, "wake_ups", "false", NULL);
@@ -193,7 +193,7 @@ STORY(without_wake_ups_an_enqueue_wakes_nobody)
     pgqrs_client_close(client);
 }
 
-STORY(whatever_is_enqueued_wakes)
+STORY_TEST(whatever_is_enqueued_wakes)
 {
     struct story *story = *state;
     pgqrs_enqueue_options options = PGQRS_ENQUEUE_OPTIONS_INIT;
@@ -229,7 +229,7 @@ take_one(struct story *story)
     return lease;
 }
 
-STORY(what_is_released_or_tried_again_wakes_and_what_is_dead_wakes_nobody)
+STORY_TEST(what_is_released_or_tried_again_wakes_and_what_is_dead_wakes_nobody)
 {
     struct story *story = *state;
     pgqrs_consumer *consumer = story->hands.consumer;
@@ -257,7 +257,7 @@ STORY(what_is_released_or_tried_again_wakes_and_what_is_dead_wakes_nobody)
     PQfinish(sleeper.pg);
 }
 
-STORY(a_transaction_of_the_callers_wakes_nobody)
+STORY_TEST(a_transaction_of_the_callers_wakes_nobody)
 {
     struct story *story = *state;
     PGconn *own = ts_connect(story->dsn);
@@ -276,7 +276,7 @@ STORY(a_transaction_of_the_callers_wakes_nobody)
 }
 
 /* While workers sleep, an enqueue is followed by a test sooner: they are the ones who wait. */
-STORY(many_enqueues_in_a_row_send_few_tests)
+STORY_TEST(many_enqueues_in_a_row_send_few_tests)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -306,7 +306,7 @@ finds(struct story *story)
     return result;
 }
 
-STORY(a_client_remembers_whether_its_last_test_found_a_sleeper)
+STORY_TEST(a_client_remembers_whether_its_last_test_found_a_sleeper)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -327,7 +327,7 @@ STORY(a_client_remembers_whether_its_last_test_found_a_sleeper)
 }
 
 /* A test that never reached the server does not count. */
-STORY(a_failed_call_leaves_the_test_to_the_next_one)
+STORY_TEST(a_failed_call_leaves_the_test_to_the_next_one)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -347,7 +347,7 @@ STORY(a_failed_call_leaves_the_test_to_the_next_one)
     PQfinish(sleeper.pg);
 }
 
-STORY(a_call_just_behind_a_test_sends_none)
+STORY_TEST(a_call_just_behind_a_test_sends_none)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -428,19 +428,19 @@ slow_calls_wake(struct story *story, int count)
     PQfinish(sleeper.pg);
 }
 
-STORY(a_call_that_took_long_sends_the_test_behind_its_commit)
+STORY_TEST(a_call_that_took_long_sends_the_test_behind_its_commit)
 {
     slow_calls_wake(*state, 1);
 }
 
-STORY(calls_that_wait_for_others_send_the_test_too)
+STORY_TEST(calls_that_wait_for_others_send_the_test_too)
 {
     slow_calls_wake(*state, 8);
 }
 
-/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot rely on
- * it. */
-STORY(a_call_does_not_rely_on_a_test_that_waits_behind_another)
+/* A test was sent just now, after a call that waits for a lock: the commit of another call cannot
+ * rely on it. */
+STORY_TEST(a_call_does_not_rely_on_a_test_that_waits_behind_another)
 {
     struct story *story = *state;
     struct sleeper sleeper;
@@ -500,7 +500,7 @@ close_cut(struct cut *cut)
 }
 
 /* Stored and told so, but the server never saw the test. */
-STORY(a_test_that_is_lost_with_its_connection_is_sent_again)
+STORY_TEST(a_test_that_is_lost_with_its_connection_is_sent_again)
 {
     struct story *story = *state;
     pgqrs_producer *producer;
@@ -587,12 +587,12 @@ check_that_it_is_left_to_the_next_call(struct story *story, size_t count)
     close_cut(&cut);
 }
 
-STORY(a_message_that_may_be_stored_is_left_to_the_next_call)
+STORY_TEST(a_message_that_may_be_stored_is_left_to_the_next_call)
 {
     check_that_it_is_left_to_the_next_call(*state, 1);
 }
 
-STORY(messages_that_may_have_been_copied_are_left_to_the_next_call)
+STORY_TEST(messages_that_may_have_been_copied_are_left_to_the_next_call)
 {
     check_that_it_is_left_to_the_next_call(*state, 100);
 }
@@ -643,8 +643,9 @@ take_all(struct sleeper *sleeper)
         "WITH gone AS (DELETE FROM pgqrs_messages RETURNING 1) SELECT count(*) FROM gone");
 }
 
-/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned, either
- * the sleeper has found everything by its two looks, or it is woken: no later call can make up for a miss. */
+/* Sleeps once, as a worker does, while `count` threads enqueue. When all their calls have returned,
+ * either the sleeper has found everything by its two looks, or it is woken: no later call can make
+ * up for a miss. */
 static void
 sleep_once(struct rounds *rounds, struct sleeper *sleeper, int count)
 {
@@ -670,7 +671,7 @@ sleep_once(struct rounds *rounds, struct sleeper *sleeper, int count)
     take_all(sleeper);
 }
 
-STORY(no_sleeper_is_missed)
+STORY_TEST(no_sleeper_is_missed)
 {
     enum { DISTURBERS = 3 };
     struct story *story = *state;

@@ -1,6 +1,7 @@
 /*
- * A notification is delivered only where it is of use: a wake-up to the workers that it names, a cancellation
- * to workers that are at work. Each worker has a proxy of its own, which counts what the server sends to it.
+ * A notification is delivered only where it is of use: a wake-up to the workers that it names, a
+ * cancellation to workers that are at work. Each worker has a proxy of its own, which counts what
+ * the server sends to it.
  */
 #include "running.h"
 
@@ -69,8 +70,7 @@ await_silence(struct story *s, const struct watched *watched, int count)
     } while (reached > 0);
 }
 
-static void
-a_wake_up_reaches_only_the_worker_that_it_names(void **state)
+RUNNING_TEST(a_wake_up_reaches_only_the_worker_that_it_names)
 {
     struct story *s = *state;
     struct watched watched[SLEEPERS + 1];
@@ -111,8 +111,7 @@ cancel_one_that_is_leased(struct story *s)
     TS_OK(pgqrs_message_cancel(s->client, text("jobs"), id, s->err), s->err);
 }
 
-static void
-a_cancellation_does_not_reach_a_worker_that_sleeps(void **state)
+RUNNING_TEST(a_cancellation_does_not_reach_a_worker_that_sleeps)
 {
     struct story *s = *state;
     int64_t until_ms = story_now_ms() + RUNNING_WAIT_MS;
@@ -151,9 +150,9 @@ await_notification(PGconn *sleeper)
     PQfreemem(notify);
 }
 
-/* The lock of a prepared transaction belongs to no process. On a server of its own that allows them. */
-static void
-a_lock_that_no_process_has_spoils_no_wake_up(void **state)
+/* The lock of a prepared transaction belongs to no process. On a server of its own that allows
+ * them. */
+TEST(a_lock_that_no_process_has_spoils_no_wake_up)
 {
     ts_cluster *cluster = ts_cluster_start("max_prepared_transactions = 2\n");
     struct story own = { .dsn = ts_database_on(ts_cluster_server(cluster)) }, *s = &own;
@@ -186,14 +185,4 @@ a_lock_that_no_process_has_spoils_no_wake_up(void **state)
     free((void *)(uintptr_t)s->dsn);
 }
 
-int
-main(void)
-{
-    const struct CMUnitTest tests[] = {
-        RUNNING_TEST(a_wake_up_reaches_only_the_worker_that_it_names),
-        RUNNING_TEST(a_cancellation_does_not_reach_a_worker_that_sleeps),
-        cmocka_unit_test(a_lock_that_no_process_has_spoils_no_wake_up),
-    };
-
-    return cmocka_run_group_tests(tests, NULL, NULL);
-}
+TEST_MAIN(NULL, NULL)

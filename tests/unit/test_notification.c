@@ -1,5 +1,6 @@
 /*
- * What the text of a notification says: what the server writes is read, and anything else says nothing.
+ * What the text of a notification says: what the server writes is read, and anything else says
+ * nothing.
  */
 #include <setjmp.h>
 #include <stdarg.h>
