@@ -25,6 +25,7 @@
 #include <pgqrs/event.h>
 #include <pgqrs/job.h>
 #include <pgqrs/message.h>
+#include <pgqrs/metrics.h>
 #include <pgqrs/producer.h>
 #include <pgqrs/queue.h>
 #include <pgqrs/registration.h>

@@ -342,6 +342,265 @@ END
 $body$;
 COMMENT ON FUNCTION :"schema".pgqrs_purge_queue(text) IS 'Removes every message of a queue, and its idempotency keys, but not its archive; false if there is none of this name';
 
+-- Numbers of one queue, or of each, without counting: see docs/metrics.md. The counters of the
+-- catalogue give the size of each table, and a look at a bounded number of rows gives the rest.
+-- Without a queue, 16 queues chosen at random are looked at, and then others until `look_ms` after
+-- the first look; 0: none. A number is NULL if it is unknown.
+-- Each queue is looked at in a subtransaction that is always rolled back. This frees its locks: the
+-- number of queues is not limited by the lock table, and a queue that cannot be read is only marked.
+-- STABLE: all looks share the statement's snapshot.
+CREATE FUNCTION :"schema".pgqrs_metrics(
+    queue text DEFAULT NULL,
+    is_exact boolean DEFAULT false,
+    look_ms bigint DEFAULT 50)
+RETURNS TABLE (
+    queue_id integer, queue_name text, ready bigint, delayed bigint, leased bigint, expired bigint, done bigint, dead bigint,
+    workers bigint, oldest_due_at timestamptz, newest_enqueued_at timestamptz,
+    paused_at timestamptz, paused_until timestamptz, paused_by text, pause_reason text,
+    at_least text[], estimated text[], problem text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp SET jit = off
+SET enable_seqscan = off SET enable_bitmapscan = off SET enable_hashjoin = off SET enable_mergejoin = off AS $body$
+DECLARE
+    schema_name CONSTANT text := current_setting('pgqrs.schema');
+    exact_look CONSTANT boolean := coalesce(is_exact, false);
+    ids CONSTANT regclass := to_regclass(format('%I.pgqrs_message_id_seq', schema_name));
+    -- Rows that a look at one table reads.
+    most bigint := 10000;
+    -- The size of a table. After a crash of the server and after pg_stat_reset its counters begin
+    -- at 0 again: the last VACUUM or ANALYZE is then known to the catalogue, but not to them.
+    size_of CONSTANT text :=
+        'CASE WHEN pg_stat_get_tuples_inserted(%1$s.oid) >= %1$s.reltuples OR coalesce(pg_stat_get_last_vacuum_time(%1$s.oid), '
+        'pg_stat_get_last_autovacuum_time(%1$s.oid), pg_stat_get_last_analyze_time(%1$s.oid), '
+        'pg_stat_get_last_autoanalyze_time(%1$s.oid)) IS NOT NULL '
+        'THEN CASE WHEN pg_stat_get_tuples_inserted(%1$s.oid) > 0 OR %1$s.reltuples >= 0 THEN pg_stat_get_live_tuples(%1$s.oid) END '
+        'ELSE greatest(%1$s.reltuples::bigint + pg_stat_get_tuples_inserted(%1$s.oid) - pg_stat_get_tuples_deleted(%1$s.oid), 0) END';
+    -- Rows that were looked at; those due; of these the expired leases; leases. Then the oldest due
+    -- time, and the time of the newest message.
+    look CONSTANT text :=
+        'SELECT ARRAY[count(*), count(*) FILTER (WHERE m.vt <= statement_timestamp()), '
+        'count(m.lease_token) FILTER (WHERE m.vt <= statement_timestamp()), '
+        'count(m.lease_token) FILTER (WHERE m.vt > statement_timestamp())], '
+        'min(m.vt) FILTER (WHERE m.vt <= statement_timestamp() AND isfinite(m.vt)), max(m.enqueued_at) FILTER (WHERE isfinite(m.enqueued_at)) FROM ';
+    q record;
+    sources text[];
+    looks integer := 0;
+    looks_until timestamptz;
+    locked oid[];
+    messages regclass;
+    archive regclass;
+    frontier regclass;
+    r bigint[];
+    h bigint[];
+    d bigint[];
+    r_oldest timestamptz;
+    h_oldest timestamptz;
+    r_newest timestamptz;
+    h_newest timestamptz;
+    f bigint[];
+    h_most bigint;
+    low bigint;
+    done_size bigint;
+    done_waste bigint;
+    -- What a number is: 0 exact, 1 a lower bound, 2 an estimate.
+    r_is integer;
+    h_is integer;
+    due_is integer;
+    later_is integer;
+    kinds integer[];
+    r_rest bigint;
+    h_rest bigint;
+    d_rest bigint;
+BEGIN
+    IF exact_look THEN
+        most := 4000000000000000000;
+        PERFORM set_config('enable_seqscan', 'on', true);
+    ELSIF queue IS NULL THEN
+        EXECUTE format('SELECT least(greatest(20000 / greatest(count(*), 1), 100), 10000) FROM %I.pgqrs_queues', schema_name)
+           INTO most;
+    END IF;
+    -- Probing the held lane for each priority costs as much as reading so many rows.
+    h_most := greatest(most, 2000);
+    -- A look would wait for who holds such a lock, or waits for it.
+    locked := ARRAY(SELECT l.relation FROM pg_locks AS l
+                     WHERE l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.pid <> pg_backend_pid()
+                       AND l.database = (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database()));
+    FOR q IN EXECUTE format(
+        'SELECT q.*, r.oid AS r, h.oid AS h, d.oid AS d, x.*, pg_stat_get_dead_tuples(r.oid) AS r_waste, '
+        '       pg_stat_get_dead_tuples(h.oid) AS h_waste, pg_stat_get_dead_tuples(d.oid) AS d_waste, '
+        '       %2$s AS alive '
+        '  FROM %1$I.pgqrs_queues AS q '
+        '  LEFT JOIN pg_class AS r ON r.relnamespace = $2 AND r.relname = (''pgqrs_messages_'' || q.id || ''_ready'')::name '
+        '  LEFT JOIN pg_class AS h ON h.relnamespace = $2 AND h.relname = (''pgqrs_messages_'' || q.id || ''_held'')::name '
+        '  LEFT JOIN pg_class AS d ON d.relnamespace = $2 AND d.relname = (''pgqrs_archive_'' || q.id || ''_dead'')::name '
+        ' CROSS JOIN LATERAL (SELECT ' || format(size_of, 'r') || ' AS r_size, ' || format(size_of, 'h') || ' AS h_size, '
+        || format(size_of, 'd') || ' AS d_size OFFSET 0) AS x '
+        ' WHERE $1 IS NULL OR q.queue_name = $1 ORDER BY x.r_size + x.h_size = 0, random()',
+        schema_name,
+        CASE WHEN has_table_privilege(format('%I.pgqrs_workers', schema_name), 'SELECT')
+             THEN format('(SELECT count(*) FROM %I.pgqrs_workers AS w WHERE w.queue_id = q.id AND w.seen_at > statement_timestamp() - interval ''5 min'')', schema_name)
+             ELSE 'NULL::bigint' END)
+        USING queue, to_regnamespace(quote_ident(schema_name))::oid LOOP
+
+        looks_until := coalesce(looks_until, clock_timestamp() + look_ms * interval '1 ms');
+        -- A role may have been granted the leaves, or only their parents.
+        sources := ARRAY(SELECT CASE WHEN has_table_privilege(t.leaf, 'SELECT') THEN format('%I.%I', schema_name, t.parent || t.suffix)
+                                     WHEN has_table_privilege(to_regclass(format('%I.%I', schema_name, t.parent)), 'SELECT')
+                                     THEN format('%I.%I', schema_name, t.parent) END
+                           FROM (VALUES (1, q.r, 'pgqrs_messages_' || q.id, '_ready'), (2, q.h, 'pgqrs_messages_' || q.id, '_held'),
+                                        (3, q.d, 'pgqrs_archive_' || q.id, '_dead')) AS t(place, leaf, parent, suffix)
+                          ORDER BY t.place);
+        messages := to_regclass(format('%I.%I', schema_name, 'pgqrs_messages_' || q.id));
+        archive := to_regclass(format('%I.%I', schema_name, 'pgqrs_archive_' || q.id));
+        problem := CASE WHEN has_table_privilege(q.r, 'SELECT') IS NULL OR has_table_privilege(q.h, 'SELECT') IS NULL
+                          OR has_table_privilege(q.d, 'SELECT') IS NULL THEN 'missing'
+                        WHEN sources[1] IS NULL OR sources[2] IS NULL THEN 'denied'
+                        WHEN row_security_active(q.r) OR row_security_active(q.h) OR row_security_active(messages) THEN 'row security'
+                        WHEN q.r = ANY (locked) OR q.h = ANY (locked) OR q.d = ANY (locked) THEN 'locked'
+                        WHEN queue IS NULL AND NOT exact_look
+                         AND (look_ms <= 0 OR (looks >= 16 AND clock_timestamp() > looks_until)) THEN 'not reached' END;
+        IF problem = 'denied' THEN
+            IF queue IS NOT NULL THEN
+                RAISE EXCEPTION 'permission denied for the messages of queue %', q.id USING ERRCODE = '42501';
+            END IF;
+            CONTINUE;
+        END IF;
+        r := NULL; h := NULL; d := NULL; f := NULL; r_oldest := NULL; h_oldest := NULL; r_newest := NULL; h_newest := NULL;
+        done_size := NULL; r_is := 0; h_is := 0;
+        IF problem IS NULL THEN
+            looks := looks + 1;
+            BEGIN
+                PERFORM set_config('lock_timeout', '10ms', true);
+                -- Dead rows that a transaction keeps are read by each look: with many of them the
+                -- look begins at the low-water mark.
+                low := 0;
+                IF NOT exact_look AND q.r_waste > 2 * most THEN
+                    frontier := to_regclass(format('%I.%I', schema_name, 'pgqrs_frontier_' || q.id));
+                    low := CASE WHEN has_sequence_privilege(frontier, 'SELECT, USAGE') AND has_sequence_privilege(ids, 'SELECT, USAGE')
+                                THEN pg_sequence_last_value(frontier) END;
+                    low := CASE WHEN low > coalesce(pg_sequence_last_value(ids), 0) THEN NULL ELSE low END;
+                    r_is := 1;
+                END IF;
+                IF pg_relation_size(q.r) = 0 THEN
+                    r := '{0,0,0,0}';
+                    r_is := 0;
+                ELSIF exact_look THEN
+                    EXECUTE look || format('%s AS m WHERE m.lane = ''r''', sources[1]) INTO r, r_oldest, r_newest;
+                ELSIF low IS NOT NULL THEN
+                    EXECUTE look || format('(SELECT vt, lease_token, enqueued_at FROM %s WHERE id > $1 AND lane = ''r'' ORDER BY id LIMIT $2) AS m', sources[1])
+                       INTO r, r_oldest, r_newest USING low, most + 1;
+                    IF r[1] > most THEN
+                        r_is := 1;
+                        EXECUTE format('SELECT enqueued_at FROM %s WHERE id > $1 AND lane = ''r'' ORDER BY id DESC LIMIT 1', sources[1])
+                           INTO r_newest USING low;
+                    END IF;
+                END IF;
+                -- In the held lane there is no such mark: pages chosen at random are read then.
+                IF pg_relation_size(q.h) = 0 THEN
+                    h := '{0,0,0,0}';
+                ELSIF exact_look THEN
+                    EXECUTE look || format('%s AS m WHERE m.lane = ''h''', sources[2]) INTO h, h_oldest, h_newest;
+                ELSIF q.h_waste > 2 * most THEN
+                    h_is := 2;
+                    EXECUTE look || format('%s AS m TABLESAMPLE SYSTEM (least(100, 100.0 * 819200 / %s)) WHERE m.lane = ''h''',
+                                           sources[2], pg_relation_size(q.h)) INTO h, h_oldest, h_newest;
+                    h := CASE WHEN h[1] > 0 THEN ARRAY[q.h_size, h[2] * q.h_size / h[1], h[3] * q.h_size / h[1], h[4] * q.h_size / h[1]]
+                              ELSE ARRAY[q.h_size, 0, 0, 0] END;
+                ELSE
+                    EXECUTE look || format('(SELECT vt, lease_token, enqueued_at FROM %s WHERE lane = ''h'' ORDER BY id DESC LIMIT $1) AS m', sources[2])
+                       INTO h, h_oldest, h_newest USING h_most + 1;
+                END IF;
+                IF h[1] > h_most AND h_is = 0 THEN
+                    h_is := 1;
+                    EXECUTE format(
+                        'SELECT ARRAY[(sum(s.due) + sum(s.later))::bigint, sum(s.due)::bigint, sum(s.expired)::bigint, sum(s.leased)::bigint, '
+                        '             max(s.due), max(s.later)], min(s.oldest) '
+                        '  FROM (SELECT f.*, l.* FROM generate_series(-100, 100) AS p(priority) '
+                        ' CROSS JOIN LATERAL (SELECT count(*) AS due, count(m.lease_token) AS expired, min(m.vt) FILTER (WHERE isfinite(m.vt)) AS oldest '
+                        '                       FROM (SELECT vt, lease_token FROM %1$s WHERE lane = ''h'' AND priority = p.priority '
+                        '                                AND vt <= statement_timestamp() ORDER BY vt LIMIT $1) AS m) AS f '
+                        ' CROSS JOIN LATERAL (SELECT count(*) AS later, count(m.lease_token) AS leased '
+                        '                       FROM (SELECT lease_token FROM %1$s WHERE lane = ''h'' AND priority = p.priority '
+                        '                                AND vt > statement_timestamp() ORDER BY vt LIMIT $1) AS m) AS l OFFSET 0) AS s', sources[2])
+                       INTO h, h_oldest USING h_most / 10 + 1;
+                END IF;
+                -- The newest first: a look at many dead rows of the archive is as bad.
+                IF sources[3] IS NULL THEN
+                    d := NULL;
+                ELSIF pg_relation_size(q.d) = 0 THEN
+                    d := '{0,0}';
+                ELSIF exact_look THEN
+                    EXECUTE format('SELECT ARRAY[count(*), count(*) FILTER (WHERE replayed_as IS NULL)] FROM %s WHERE outcome = ''dead'' ', sources[3]) INTO d;
+                ELSIF q.d_waste <= 2 * most THEN
+                    EXECUTE format('SELECT ARRAY[count(*), count(*) FILTER (WHERE m.replayed_as IS NULL)] '
+                                   '  FROM (SELECT replayed_as FROM %s WHERE outcome = ''dead'' ORDER BY id DESC LIMIT $1) AS m', sources[3])
+                       INTO d USING most + 1;
+                END IF;
+                IF NOT has_table_privilege(archive, 'SELECT') THEN
+                    done_size := NULL;
+                ELSIF exact_look THEN
+                    EXECUTE format('SELECT ARRAY[count(*)] FROM %s WHERE outcome = ''done''', archive) INTO f;
+                ELSE
+                    SELECT sum(greatest(pg_stat_get_live_tuples(c.oid),
+                                        CASE WHEN pg_stat_get_tuples_inserted(c.oid) < c.reltuples THEN c.reltuples::bigint END)),
+                           sum(pg_stat_get_dead_tuples(c.oid))
+                      INTO done_size, done_waste
+                      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+                     WHERE i.inhparent = archive AND c.oid <> q.d;
+                    IF most >= 200 AND done_waste <= 2 * most THEN
+                        EXECUTE format('SELECT ARRAY[count(*)] FROM (SELECT FROM %s WHERE outcome = ''done'' LIMIT $1) AS m', archive)
+                           INTO f USING most + 1;
+                    END IF;
+                END IF;
+                RAISE EXCEPTION USING ERRCODE = 'PQ000';
+            EXCEPTION WHEN OTHERS THEN
+                problem := CASE SQLSTATE WHEN 'PQ000' THEN NULL WHEN '55P03' THEN 'locked' WHEN '42P01' THEN 'missing'
+                                         WHEN '42501' THEN 'denied' ELSE 'failed ' || SQLSTATE END;
+            END;
+        END IF;
+        IF problem IS NOT NULL THEN
+            r := NULL; h := NULL; d := NULL; f := NULL; r_oldest := NULL; h_oldest := NULL; r_newest := NULL; h_newest := NULL;
+        END IF;
+        -- What lies beyond a look is taken to be like most of its lane.
+        r_rest := CASE WHEN r IS NULL THEN q.r_size WHEN r[1] > most THEN greatest(q.r_size - r[1], 0) ELSE 0 END;
+        h_rest := CASE WHEN h IS NULL THEN q.h_size WHEN h_is = 1 THEN greatest(q.h_size - h[1], 0) ELSE 0 END;
+        d_rest := CASE WHEN d IS NULL THEN q.d_size WHEN d[1] > most THEN greatest(q.d_size - d[1], 0) ELSE 0 END;
+        queue_id := q.id;
+        queue_name := q.queue_name;
+        ready := coalesce(r[2], 0) + coalesce(h[2], 0) + r_rest;
+        delayed := coalesce(r[1] - r[2] - r[4], 0) + coalesce(h[1] - h[2] - h[4], 0) + h_rest;
+        leased := coalesce(r[4] + h[4], r[4], h[4]);
+        expired := coalesce(r[3] + h[3], r[3], h[3]);
+        dead := CASE WHEN sources[3] IS NOT NULL THEN coalesce(d[2], 0) + d_rest END;
+        done := CASE WHEN f IS NULL OR f[1] > most THEN greatest(done_size, f[1]) ELSE f[1] END;
+        workers := q.alive;
+        oldest_due_at := least(r_oldest, h_oldest);
+        newest_enqueued_at := greatest(r_newest, h_newest);
+        paused_at := q.paused_at;
+        paused_until := q.paused_until;
+        paused_by := q.paused_by;
+        pause_reason := q.pause_reason;
+        r_is := CASE WHEN r IS NULL THEN 1 ELSE r_is END;
+        due_is := CASE WHEN h IS NULL OR h[5] > h_most / 10 THEN 1 ELSE CASE WHEN h_is = 2 THEN 2 ELSE 0 END END;
+        later_is := CASE WHEN h IS NULL OR h[6] > h_most / 10 THEN 1 ELSE CASE WHEN h_is = 2 THEN 2 ELSE 0 END END;
+        kinds := ARRAY[greatest(r_is, due_is, CASE WHEN r IS NULL OR r_rest > 0 THEN 2 END),
+                       greatest(r_is, later_is, CASE WHEN h IS NULL OR h_rest > 0 THEN 2 END),
+                       greatest(r_is, later_is), greatest(r_is, due_is),
+                       CASE WHEN d IS NULL OR d_rest > 0 THEN 2 WHEN d[1] > most THEN 1 ELSE 0 END,
+                       CASE WHEN f IS NULL OR (f[1] > most AND done_size > f[1]) THEN 2 WHEN f[1] > most THEN 1 ELSE 0 END,
+                       CASE WHEN r_is > 0 OR h IS NULL OR h_is = 2 THEN 1 ELSE 0 END];
+        at_least := array_remove(ARRAY[CASE WHEN kinds[1] = 1 THEN 'ready' END, CASE WHEN kinds[2] = 1 THEN 'delayed' END,
+                                       CASE WHEN kinds[3] = 1 THEN 'leased' END, CASE WHEN kinds[4] = 1 THEN 'expired' END,
+                                       CASE WHEN kinds[5] = 1 THEN 'dead' END, CASE WHEN kinds[6] = 1 THEN 'done' END,
+                                       CASE WHEN kinds[7] = 1 THEN 'oldest_due_at' END, CASE WHEN kinds[7] = 1 THEN 'newest_enqueued_at' END], NULL);
+        estimated := array_remove(ARRAY[CASE WHEN kinds[1] = 2 THEN 'ready' END, CASE WHEN kinds[2] = 2 THEN 'delayed' END,
+                                        CASE WHEN kinds[3] = 2 THEN 'leased' END, CASE WHEN kinds[4] = 2 THEN 'expired' END,
+                                        CASE WHEN kinds[5] = 2 THEN 'dead' END, CASE WHEN kinds[6] = 2 THEN 'done' END], NULL);
+        RETURN NEXT;
+    END LOOP;
+END
+$body$;
+COMMENT ON FUNCTION :"schema".pgqrs_metrics(text, boolean, bigint) IS 'Numbers of one queue or of each, without counting: those listed in at_least and estimated are not exact; NULL is unknown';
+
 -- Wakes sleeping workers after an INSERT into pgqrs_messages with plain SQL. pgqrs inserts into the
 -- leaf tables, where this trigger does not fire, and wakes workers after its commit; this trigger
 -- does so within the transaction. It can miss a worker that goes to sleep while a second such
@@ -393,7 +652,7 @@ DECLARE
 BEGIN
     FOR made IN SELECT p.oid FROM pg_proc AS p JOIN pg_namespace AS n ON n.oid = p.pronamespace
                  WHERE n.nspname = current_setting('pgqrs.schema') AND p.proowner = CURRENT_USER::regrole
-                   AND p.proname = ANY ('{pgqrs_prepare_archive,pgqrs_create_queue,pgqrs_delete_queue,pgqrs_purge_queue,pgqrs_wake_on_insert}') LOOP
+                   AND p.proname = ANY ('{pgqrs_prepare_archive,pgqrs_create_queue,pgqrs_delete_queue,pgqrs_purge_queue,pgqrs_metrics,pgqrs_wake_on_insert}') LOOP
         EXECUTE replace(pg_get_functiondef(made.oid), body_reads, instead);
     END LOOP;
 END
@@ -404,7 +663,8 @@ REVOKE ALL ON :"schema".pgqrs_migrations, :"schema".pgqrs_queues, :"schema".pgqr
 REVOKE ALL ON SEQUENCE :"schema".pgqrs_message_id_seq, :"schema".pgqrs_workers_id_seq FROM PUBLIC;
 REVOKE ALL ON FUNCTION :"schema".pgqrs_draw_queue_id(), :"schema".pgqrs_prepare_archive(integer, interval),
     :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
-    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text) FROM PUBLIC;
+    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text),
+    :"schema".pgqrs_metrics(text, boolean, bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION :"schema".pgqrs_wake_on_insert() FROM PUBLIC;
 
 CREATE TRIGGER pgqrs_wake AFTER INSERT ON :"schema".pgqrs_messages

@@ -101,6 +101,7 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_archive_list *page;
     pgqrs_message_list *list;
     pgqrs_report *report;
+    pgqrs_metrics_list *metrics;
     pgqrs_producer *producer;
     pgqrs_consumer *consumer;
     pgqrs_enqueued enqueued;
@@ -118,6 +119,12 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_message_list_free(list);
     TS_OK(pgqrs_admin_verify(client, &report, f->err), f->err);
     pgqrs_report_free(report);
+    TS_OK(pgqrs_metrics_all(client, NULL, &metrics, f->err), f->err);
+    assert_int_equal(pgqrs_metrics_list_count(metrics), 1); /* of 7 */
+    assert_int_equal(pgqrs_metrics_list_at(metrics, 0)->ready.value, 1);
+    assert_int_equal(pgqrs_metrics_list_at(metrics, 0)->dead.precision, PGQRS_PRECISION_EXACT);
+    assert_int_equal(pgqrs_metrics_list_at(metrics, 0)->workers.precision, PGQRS_PRECISION_EXACT);
+    pgqrs_metrics_list_free(metrics);
     TS_IS(PGQRS_EDENIED, pgqrs_queue_count(client, pgqrs_slice_of("queue 6"), &counts, f->err),
           f->err);
     TS_IS(PGQRS_EDENIED,
@@ -156,6 +163,7 @@ static const char matrix[] =
     "a_producer pgqrs_migrations: SELECT\n"
     "a_producer pgqrs_queues: SELECT\n"
     "a_producer the schema: USAGE\n"
+    "an_observer jobs.pgqrs_metrics(text,boolean,bigint): EXECUTE\n"
     "an_observer pgqrs_archive_7: SELECT\n"
     "an_observer pgqrs_messages_7: SELECT\n"
     "an_observer pgqrs_migrations: SELECT\n"

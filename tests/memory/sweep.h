@@ -31,6 +31,7 @@ struct outputs {
     pgqrs_queue_list *queues;
     pgqrs_message_list *messages;
     pgqrs_archive_list *archived;
+    pgqrs_metrics_list *metrics;
     pgqrs_report *report;
     pgqrs_enqueued enqueued[LARGE_BATCH];
     pgqrs_queue_counts counts;
@@ -118,6 +119,7 @@ forget(struct outputs *out)
     FORGET(queues, pgqrs_queue_list_free);
     FORGET(messages, pgqrs_message_list_free);
     FORGET(archived, pgqrs_archive_list_free);
+    FORGET(metrics, pgqrs_metrics_list_free);
     FORGET(report, pgqrs_report_free);
 #undef FORGET
     *out = poison;

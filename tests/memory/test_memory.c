@@ -385,6 +385,18 @@ archive_get(struct world *w, pgqrs_error *err)
 }
 
 static pgqrs_status
+metrics_all(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_metrics_all(w->client, NULL, &w->out.metrics, err);
+}
+
+static pgqrs_status
+metrics_get(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_metrics_get(w->client, text("jobs"), NULL, &w->out.metrics, err);
+}
+
+static pgqrs_status
 archive_count(struct world *w, pgqrs_error *err)
 {
     return pgqrs_archive_count(w->client, text("jobs"), &w->out.archive_counts, err);
@@ -447,6 +459,8 @@ static const struct CMUnitTest tests[] = {
     SCENARIO("archive_page", archive_page, given_archived),
     SCENARIO("archive_get", archive_get, given_archived),
     SCENARIO("archive_count", archive_count, given_archived),
+    SCENARIO("metrics_all", metrics_all, given_archived),
+    SCENARIO("metrics_get", metrics_get, given_archived),
     SCENARIO("message_get", message_get, given_leased),
     SCENARIO("worker_register", worker_register, .writes = 1),
 };

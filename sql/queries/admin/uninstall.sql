@@ -8,4 +8,5 @@ DROP TABLE :"schema".pgqrs_messages, :"schema".pgqrs_archive, :"schema".pgqrs_ke
 DROP SEQUENCE :"schema".pgqrs_message_id_seq;
 DROP FUNCTION :"schema".pgqrs_draw_queue_id(), :"schema".pgqrs_prepare_archive(integer, interval),
     :"schema".pgqrs_create_queue(text, integer, integer, bigint, bigint),
-    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text), :"schema".pgqrs_wake_on_insert();
+    :"schema".pgqrs_delete_queue(text), :"schema".pgqrs_purge_queue(text),
+    :"schema".pgqrs_metrics(text, boolean, bigint), :"schema".pgqrs_wake_on_insert();
