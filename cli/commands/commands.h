@@ -22,7 +22,7 @@ int cli_uninstall(cli_context *context);
 int cli_verify(cli_context *context);
 
 /* queue.c */
-extern const cli_column cli_counted_columns[]; /* of list --wide */
+extern const cli_column cli_listed_columns[];
 extern const cli_column cli_metrics_columns[];
 int cli_queue_create(cli_context *context);
 int cli_queue_list(cli_context *context);

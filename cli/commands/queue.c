@@ -1,6 +1,7 @@
 /* queue create, list, get, pause, resume, delete, purge, metrics */
+#include <inttypes.h>
+#include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "commands/commands.h"
@@ -8,19 +9,13 @@
 #define READY "messages that can be claimed"
 #define DELAYED "messages that are due later"
 #define LEASED "messages that a consumer holds"
+#define DEAD "messages that were given up and not replayed, in the archive"
+#define PAUSED "whether its messages wait until it is resumed"
+#define INEXACT "numbers that are not exact, and what they are"
 
-static const cli_column queue_columns[] = {
-    { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
-    { "name", 0, NULL },
-    { "max_attempts", CLI_COLUMN_RIGHT, NULL },
-    { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
-    { "backoff_base_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
-    { "backoff_max_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, NULL },
-    { "created_at", CLI_COLUMN_WHOLE, NULL },
-    { NULL, 0, NULL },
-};
+/* Of a queue's settings: see queue_values. */
+#define QUEUE_COLUMN_COUNT 7
 
-/* The same, and whether it is paused. */
 static const cli_column get_columns[] = {
     { "id", CLI_COLUMN_RIGHT, NULL },
     { "name", 0, NULL },
@@ -36,25 +31,28 @@ static const cli_column get_columns[] = {
     { NULL, 0, NULL },
 };
 
-/* The same, and how much is in it. */
-const cli_column cli_counted_columns[] = {
+/* The settings, and how much is in it. */
+const cli_column cli_listed_columns[] = {
     { "id", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "the number in the names of its tables" },
     { "name", 0, "the queue" },
-    { "max_attempts", CLI_COLUMN_RIGHT, "failures after which a message is dead" },
+    { "max_attempts", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "failures after which a message is dead" },
     { "max_crashes", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
       "lost leases after which a message is dead" },
     { "backoff_base_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "pause after the first failure" },
     { "backoff_max_ms", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "upper bound of that pause" },
-    { "created_at", CLI_COLUMN_WHOLE, "when the queue was created" },
-    { "ready", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, READY },
-    { "delayed", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, DELAYED },
-    { "leased", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, LEASED },
+    { "created_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when the queue was created" },
+    { "ready", CLI_COLUMN_RIGHT, READY },
+    { "delayed", CLI_COLUMN_RIGHT, DELAYED },
+    { "leased", CLI_COLUMN_RIGHT, LEASED },
+    { "dead", CLI_COLUMN_RIGHT, DEAD },
+    { "paused", 0, PAUSED },
+    { "inexact", CLI_COLUMN_DETAIL, INEXACT },
     { NULL, 0, NULL },
 };
 
 #define GET_COLUMN_COUNT (sizeof(get_columns) / sizeof(get_columns[0]) - 1)
-#define QUEUE_COLUMN_COUNT (sizeof(queue_columns) / sizeof(queue_columns[0]) - 1)
-#define COUNTED_COLUMN_COUNT (sizeof(cli_counted_columns) / sizeof(cli_counted_columns[0]) - 1)
+#define LISTED_COLUMN_COUNT (sizeof(cli_listed_columns) / sizeof(cli_listed_columns[0]) - 1)
 
 static void
 queue_values(const pgqrs_queue_info *queue, cli_value *values)
@@ -108,81 +106,6 @@ cli_queue_create(cli_context *context)
                                      cli_value_text(pgqrs_slice_of("created")) },
                       sentence);
     return CLI_EXIT_OK;
-}
-
-/* A queue that takes too long to count has no numbers; one deleted meanwhile is left out. */
-static pgqrs_status
-counted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
-{
-    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
-    pgqrs_status status = pgqrs_queue_count(context->client, queue->name, &counts, context->err);
-
-    memset(values, 0, COUNTED_COLUMN_COUNT * sizeof(*values));
-    queue_values(queue, values);
-    if (status == PGQRS_ETIMEDOUT)
-        return PGQRS_OK;
-    values[QUEUE_COLUMN_COUNT] = cli_value_number(counts.ready);
-    values[QUEUE_COLUMN_COUNT + 1] = cli_value_number(counts.delayed);
-    values[QUEUE_COLUMN_COUNT + 2] = cli_value_number(counts.leased);
-    return status;
-}
-
-/* Describes a queue in the columns of a table. PGQRS_ENOQUEUE: it is gone. */
-typedef pgqrs_status describe(cli_context *context, const pgqrs_queue_info *queue,
-                              cli_value *values);
-
-static pgqrs_status
-uncounted_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
-{
-    (void)context;
-    queue_values(queue, values);
-    return PGQRS_OK;
-}
-
-/* Each queue is described before the first line is printed: a failure prints nothing. */
-static pgqrs_status
-print_queues(cli_context *context, const pgqrs_queue_list *list, const cli_column *columns,
-             size_t width, describe *values_of)
-{
-    cli_value *values = calloc((pgqrs_queue_list_count(list) + 1) * width, sizeof(*values));
-    pgqrs_status status = values != NULL ? PGQRS_OK : PGQRS_ENOMEM;
-    const pgqrs_queue_info *queue;
-    size_t rows = 0;
-
-    for (size_t i = 0; status == PGQRS_OK && (queue = pgqrs_queue_list_at(list, i)) != NULL; i++) {
-        status = values_of(context, queue, values + rows * width);
-        rows += status == PGQRS_OK;
-        if (status == PGQRS_ENOQUEUE)
-            status = PGQRS_OK;
-    }
-    if (status == PGQRS_OK) {
-        cli_output_list_begin(&context->output, columns);
-        for (size_t i = 0; i < rows; i++)
-            cli_output_list_row(&context->output, values + i * width);
-        cli_output_list_end(&context->output, "there is no queue");
-    }
-    free(values);
-    return status;
-}
-
-static int
-list_queues(cli_context *context, const cli_column *columns, size_t width, describe *values_of)
-{
-    pgqrs_queue_list *list = NULL;
-    pgqrs_status status = pgqrs_queue_list_all(context->client, &list, context->err);
-
-    if (status == PGQRS_OK)
-        status = print_queues(context, list, columns, width, values_of);
-    pgqrs_queue_list_free(list);
-    return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
-}
-
-int
-cli_queue_list(cli_context *context)
-{
-    if (context->output.is_wide)
-        return list_queues(context, cli_counted_columns, COUNTED_COLUMN_COUNT, counted_values);
-    return list_queues(context, queue_columns, QUEUE_COLUMN_COUNT, uncounted_values);
 }
 
 int
@@ -259,56 +182,222 @@ cli_queue_purge(cli_context *context)
     return CLI_EXIT_OK;
 }
 
+/* The numbers of a queue, and their names in JSON and in `inexact`. */
+static const struct {
+    const char *name;
+    size_t offset;
+} numbers[] = {
+    { "total", offsetof(pgqrs_metrics, total) },
+    { "ready", offsetof(pgqrs_metrics, ready) },
+    { "delayed", offsetof(pgqrs_metrics, delayed) },
+    { "leased", offsetof(pgqrs_metrics, leased) },
+    { "expired", offsetof(pgqrs_metrics, expired) },
+    { "done", offsetof(pgqrs_metrics, done) },
+    { "dead", offsetof(pgqrs_metrics, dead) },
+    { "workers", offsetof(pgqrs_metrics, workers) },
+    { "oldest_due_age_ms", offsetof(pgqrs_metrics, oldest_due_age_ms) },
+    { "newest_enqueued_at", offsetof(pgqrs_metrics, newest_enqueued_at_ms) },
+};
+
+#define NUMBER_COUNT (sizeof(numbers) / sizeof(numbers[0]))
+#define NEWEST (NUMBER_COUNT - 1)
+
+/* The values of a row, and their text. */
+typedef struct metrics_row {
+    cli_value values[NUMBER_COUNT];
+    char texts[NUMBER_COUNT][32];
+    char inexact[NUMBER_COUNT * 48];
+} metrics_row;
+
+static pgqrs_number
+number_at(const pgqrs_metrics *queue, size_t i)
+{
+    pgqrs_number number;
+
+    memcpy(&number, (const char *)queue + numbers[i].offset, sizeof(number));
+    return number;
+}
+
+/* In JSON a number is a number. For people a lower bound is "10000+", an estimate "≈10000", and an
+ * unknown number "?". */
+static cli_value
+number_value(const cli_context *context, size_t i, pgqrs_number number, metrics_row *row)
+{
+    if (number.precision == PGQRS_PRECISION_UNKNOWN)
+        return context->output.json ? cli_value_id(0) : cli_value_text(PGQRS_SLICE("?"));
+    if (i == NEWEST)
+        return cli_value_time(number.value);
+    if (number.precision == PGQRS_PRECISION_EXACT || context->output.json)
+        return cli_value_number(number.value);
+    snprintf(row->texts[i], sizeof(row->texts[i]), "%s%" PRId64 "%s",
+             number.precision == PGQRS_PRECISION_ESTIMATED ? "\u2248" : "", number.value,
+             number.precision == PGQRS_PRECISION_AT_LEAST ? "+" : "");
+    return cli_value_text(pgqrs_slice_of(row->texts[i]));
+}
+
+static void
+read_row(const cli_context *context, const pgqrs_metrics *queue, metrics_row *row)
+{
+    size_t length = 0;
+
+    row->inexact[0] = '\0';
+    for (size_t i = 0; i < NUMBER_COUNT; i++) {
+        pgqrs_number number = number_at(queue, i);
+
+        row->values[i] = number_value(context, i, number, row);
+        if (number.precision != PGQRS_PRECISION_EXACT)
+            length += (size_t)snprintf(row->inexact + length, sizeof(row->inexact) - length,
+                                       "%s\"%s\": \"%s\"", length > 0 ? ", " : "{", numbers[i].name,
+                                       pgqrs_precision_name(number.precision));
+    }
+    if (length > 0)
+        snprintf(row->inexact + length, sizeof(row->inexact) - length, "}");
+}
+
+static cli_value
+inexact_value(const metrics_row *row)
+{
+    return cli_value_json(pgqrs_slice_of(row->inexact[0] != '\0' ? row->inexact : NULL));
+}
+
+/* NULL if the role may see the queue, but not what is in it. */
+static const pgqrs_metrics *
+find_metrics(const pgqrs_metrics_list *list, int64_t queue_id)
+{
+    const pgqrs_metrics *metrics;
+
+    for (size_t i = 0; (metrics = pgqrs_metrics_list_at(list, i)) != NULL; i++)
+        if (metrics->queue_id == queue_id)
+            return metrics;
+    return NULL;
+}
+
+static void
+print_listed(cli_context *context, const pgqrs_queue_info *queue, const pgqrs_metrics *metrics)
+{
+    cli_value values[LISTED_COLUMN_COUNT] = { { 0 } };
+    metrics_row row;
+
+    queue_values(queue, values);
+    if (metrics != NULL) {
+        read_row(context, metrics, &row);
+        values[QUEUE_COLUMN_COUNT] = row.values[1];
+        values[QUEUE_COLUMN_COUNT + 1] = row.values[2];
+        values[QUEUE_COLUMN_COUNT + 2] = row.values[3];
+        values[QUEUE_COLUMN_COUNT + 3] = row.values[6];
+        values[QUEUE_COLUMN_COUNT + 4] = cli_value_boolean(metrics->is_paused);
+        values[QUEUE_COLUMN_COUNT + 5] = inexact_value(&row);
+    }
+    cli_output_list_row(&context->output, values);
+}
+
+/* The settings, and the numbers of all queues in one statement. A role that may not execute that
+ * statement gets the queues alone. */
+int
+cli_queue_list(cli_context *context)
+{
+    pgqrs_queue_list *list = NULL;
+    pgqrs_metrics_list *metrics = NULL;
+    const pgqrs_queue_info *queue;
+    pgqrs_status status = pgqrs_queue_list_all(context->client, &list, context->err);
+
+    if (status == PGQRS_OK)
+        status = pgqrs_metrics_all(context->client, NULL, &metrics, context->err);
+    if (status == PGQRS_EDENIED && list != NULL)
+        status = PGQRS_OK;
+    if (status == PGQRS_OK) {
+        cli_output_list_begin(&context->output, cli_listed_columns);
+        for (size_t i = 0; (queue = pgqrs_queue_list_at(list, i)) != NULL; i++)
+            print_listed(context, queue, find_metrics(metrics, queue->id));
+        cli_output_list_end(&context->output, "there is no queue");
+    }
+    pgqrs_metrics_list_free(metrics);
+    pgqrs_queue_list_free(list);
+    return status == PGQRS_OK ? CLI_EXIT_OK : cli_fail(context, status);
+}
+
 const cli_column cli_metrics_columns[] = {
     { "queue", 0, "the queue" },
+    { "total", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "ready, delayed and leased" },
     { "ready", CLI_COLUMN_RIGHT, READY },
     { "delayed", CLI_COLUMN_RIGHT, DELAYED },
     { "leased", CLI_COLUMN_RIGHT, LEASED },
-    { "archived", CLI_COLUMN_RIGHT, "messages that are done, in the archive" },
-    { "dead", CLI_COLUMN_RIGHT, "messages that were given up, in the archive" },
-    { "oldest_ready_age_ms", CLI_COLUMN_RIGHT, "how long the oldest ready message has waited" },
+    { "expired", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL, "ready messages whose lease expired" },
+    { "done", CLI_COLUMN_RIGHT, "messages that are done, in the archive" },
+    { "dead", CLI_COLUMN_RIGHT, DEAD },
+    { "workers", CLI_COLUMN_RIGHT, "registered workers seen in the last 5 minutes" },
+    { "oldest_due_age_ms", CLI_COLUMN_RIGHT, "how long the oldest ready message has been due" },
+    { "newest_enqueued_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL,
+      "when the newest unfinished message was enqueued" },
+    { "paused", 0, PAUSED },
+    { "paused_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it was paused" },
+    { "paused_until", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when the pause ends by itself" },
+    { "paused_by", CLI_COLUMN_DETAIL, "who paused it" },
+    { "pause_reason", CLI_COLUMN_DETAIL, "why it was paused" },
+    { "inexact", CLI_COLUMN_DETAIL, INEXACT },
+    { "problem", CLI_COLUMN_DETAIL, "why the queue was not looked at" },
     { NULL, 0, NULL },
 };
 
 #define METRICS_COLUMN_COUNT (sizeof(cli_metrics_columns) / sizeof(cli_metrics_columns[0]) - 1)
 
-static pgqrs_status
-metrics_of(cli_context *context, pgqrs_slice name, cli_value *values)
+static void
+metrics_values(const pgqrs_metrics *queue, const metrics_row *row, cli_value *values)
 {
-    pgqrs_queue_counts counts = PGQRS_QUEUE_COUNTS_INIT;
-    pgqrs_archive_counts archived = PGQRS_ARCHIVE_COUNTS_INIT;
-    pgqrs_status status = pgqrs_queue_count(context->client, name, &counts, context->err);
+    const cli_value rest[] = {
+        cli_value_boolean(queue->is_paused),    cli_value_time(queue->paused_at_ms),
+        cli_value_time(queue->paused_until_ms), cli_value_text(queue->paused_by),
+        cli_value_text(queue->pause_reason),    inexact_value(row),
+        cli_value_text(queue->problem)
+    };
 
-    if (status == PGQRS_OK)
-        status = pgqrs_archive_count(context->client, name, &archived, context->err);
-    values[0] = cli_value_text(name);
-    values[1] = cli_value_number(counts.ready);
-    values[2] = cli_value_number(counts.delayed);
-    values[3] = cli_value_number(counts.leased);
-    values[4] = cli_value_number(archived.done);
-    values[5] = cli_value_number(archived.dead);
-    values[6] = cli_value_number(counts.oldest_ready_age_ms);
-    return status;
+    _Static_assert(1 + NUMBER_COUNT + sizeof(rest) / sizeof(rest[0]) == METRICS_COLUMN_COUNT,
+                   "each column has a value");
+    values[0] = cli_value_text(queue->queue);
+    memcpy(values + 1, row->values, sizeof(row->values));
+    memcpy(values + 1 + NUMBER_COUNT, rest, sizeof(rest));
 }
 
-static pgqrs_status
-metrics_values(cli_context *context, const pgqrs_queue_info *queue, cli_value *values)
+static void
+print_metrics(cli_context *context, const pgqrs_metrics_list *list, int is_one)
 {
-    return metrics_of(context, queue->name, values);
+    cli_value values[METRICS_COLUMN_COUNT];
+    const pgqrs_metrics *queue;
+    metrics_row row;
+
+    if (!is_one)
+        cli_output_list_begin(&context->output, cli_metrics_columns);
+    for (size_t i = 0; (queue = pgqrs_metrics_list_at(list, i)) != NULL; i++) {
+        read_row(context, queue, &row);
+        metrics_values(queue, &row, values);
+        if (is_one)
+            cli_output_item(&context->output, cli_metrics_columns, values);
+        else
+            cli_output_list_row(&context->output, values);
+    }
+    if (!is_one)
+        cli_output_list_end(&context->output, "there is no queue");
+    cli_log_write(&context->log, CLI_LOG_INFO, "the server took %" PRId64 " ms",
+                  pgqrs_metrics_list_took_ms(list));
 }
 
 int
 cli_queue_metrics(cli_context *context)
 {
     pgqrs_slice name = cli_call_argument(context->call, "NAME");
-    cli_value values[METRICS_COLUMN_COUNT];
+    pgqrs_metrics_options options = PGQRS_METRICS_OPTIONS_INIT;
+    pgqrs_metrics_list *list = NULL;
     pgqrs_status status;
 
-    if (name.data == NULL)
-        return list_queues(context, cli_metrics_columns, METRICS_COLUMN_COUNT, metrics_values);
-    status = metrics_of(context, name, values);
+    options.exact = cli_call_has(context->call, "exact");
+    options.look_ms = cli_call_number(context->call, "look-time", 0);
+    if (name.data != NULL)
+        status = pgqrs_metrics_get(context->client, name, &options, &list, context->err);
+    else
+        status = pgqrs_metrics_all(context->client, &options, &list, context->err);
     if (status != PGQRS_OK)
         return cli_fail(context, status);
-    cli_output_item(&context->output, cli_metrics_columns, values);
+    print_metrics(context, list, name.data != NULL);
+    pgqrs_metrics_list_free(list);
     return CLI_EXIT_OK;
 }

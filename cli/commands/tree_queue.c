@@ -39,6 +39,26 @@ static const cli_example create_examples[] = {
     { NULL },
 };
 
+#define MARKS                                                                                      \
+    "Messages are not counted. In tables, 100+ means at least 100, \u2248100 is an estimate by "   \
+    "the "                                                                                         \
+    "server's counters, and ? is unknown; in JSON, \"inexact\" names these numbers."
+
+static const cli_option metrics_options[] = {
+    { "exact", 0, CLI_FLAG, NULL, 0, 0, "count; slow" },
+    { "look-time", 0, CLI_DURATION, "DURATION", 1, 600000,
+      "for how long to look into queues beyond the first 16; those not reached have estimates",
+      "50ms" },
+    { NULL },
+};
+CLI_OPTIONS_FIT(metrics_options);
+
+static const cli_example metrics_examples[] = {
+    { "pgqrs queue metrics", "all queues, within a moment" },
+    { "pgqrs queue metrics mails --exact", "count one queue" },
+    { NULL },
+};
+
 static const cli_option yes_options[] = {
     CLI_OPTION_YES,
     { NULL },
@@ -69,11 +89,9 @@ const cli_node cli_queue_commands[] = {
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_create },
     { .name = "list",
-      .summary = "list all queues",
-      .details =
-          "With --wide it counts what each queue holds, in JSON too. That reads every message: "
-          "seconds for millions of them.",
-      .columns = cli_counted_columns,
+      .summary = "list all queues, and how much is in them",
+      .details = MARKS,
+      .columns = cli_listed_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_list },
     { .name = "get",
@@ -110,9 +128,12 @@ const cli_node cli_queue_commands[] = {
       .tell_loss = cli_loss_of_messages,
       .run = cli_queue_purge },
     { .name = "metrics",
-      .summary = "count what one queue, or each, holds",
-      .details = "Reads every message: seconds for millions of them.",
+      .summary = "show how much is in one queue, or in each, and for how long it has waited",
+      .details = MARKS " With --exact it counts: that reads every message and the whole archive, "
+                       "seconds for millions of them.",
       .arguments = metrics_arguments,
+      .options = metrics_options,
+      .examples = metrics_examples,
       .columns = cli_metrics_columns,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_queue_metrics },

@@ -74,7 +74,7 @@ time_length(const char *p)
 static void
 write_normalised(FILE *out, const char *line, size_t size)
 {
-    static const char *const durations[] = { "\"oldest_ready_age_ms\": ",
+    static const char *const durations[] = { "\"oldest_due_age_ms\": ",
                                              "\"processing_duration_ms\": " };
 
     for (const char *p = line, *end = line + size; p < end;) {
