@@ -1,5 +1,6 @@
 /*
- * The server's counters, brought up to date. A session reports what it did when it ends, at the latest.
+ * The server's counters, brought up to date. A session reports what it did when it ends, at the
+ * latest.
  */
 #ifndef TESTS_API_COUNTERS_H
 #define TESTS_API_COUNTERS_H
