@@ -86,8 +86,8 @@ typedef struct pgqrs_metrics_options {
 PGQRS_API pgqrs_status pgqrs_metrics_all(pgqrs_client *client, const pgqrs_metrics_options *options,
                                          pgqrs_metrics_list **out, pgqrs_error *err);
 
-/** Reads the numbers of `queue`; *out then holds exactly one. `options` may be NULL. PGQRS_ENOQUEUE;
- * PGQRS_EDENIED if this role may not read it. The caller frees *out. */
+/** Reads the numbers of `queue`; *out then holds exactly one. `options` may be NULL.
+ * PGQRS_ENOQUEUE; PGQRS_EDENIED if this role may not read it. The caller frees *out. */
 PGQRS_API pgqrs_status pgqrs_metrics_get(pgqrs_client *client, pgqrs_slice queue,
                                          const pgqrs_metrics_options *options,
                                          pgqrs_metrics_list **out, pgqrs_error *err);

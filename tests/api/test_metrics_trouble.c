@@ -1,6 +1,6 @@
 /*
- * Numbers of queues when one of them is locked, gone, broken or not for this role: it is marked, and
- * the others are as ever.
+ * Numbers of queues when one of them is locked, gone, broken or not for this role: it is marked,
+ * and the others are as ever.
  */
 #include "counters.h"
 

@@ -1,6 +1,7 @@
 /*
- * What the numbers of a queue cost, in buffers: as much with 200,000 messages as with few, whatever the
- * statistics say, and also while a transaction keeps 100,000 dead rows before the first live one.
+ * What the numbers of a queue cost, in buffers: as much with 200,000 messages as with few, whatever
+ * the statistics say, and also while a transaction keeps 100,000 dead rows before the first live
+ * one.
  */
 #include "support.h"
 
