@@ -29,6 +29,7 @@
 #include <pgqrs/producer.h>
 #include <pgqrs/queue.h>
 #include <pgqrs/registration.h>
+#include <pgqrs/replay.h>
 #include <pgqrs/slice.h>
 #include <pgqrs/status.h>
 #include <pgqrs/version.h>

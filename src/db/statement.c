@@ -50,11 +50,9 @@ append_quoted(pgqrsi_buffer *out, const char *text, char quote)
 static const struct {
     const char *placeholder, *prefix, *suffix;
 } tables[] = {
-    { "ready", "pgqrs_messages_", "_ready" },
-    { "held", "pgqrs_messages_", "_held" },
-    { "messages", "pgqrs_messages_", "" },
-    { "archive", "pgqrs_archive_", "" },
-    { "keys", "pgqrs_keys_", "" },
+    { "ready", "pgqrs_messages_", "_ready" }, { "held", "pgqrs_messages_", "_held" },
+    { "messages", "pgqrs_messages_", "" },    { "archive", "pgqrs_archive_", "" },
+    { "source", "pgqrs_archive_", "" },       { "keys", "pgqrs_keys_", "" },
     { "frontier", "pgqrs_frontier_", "" },
 };
 
@@ -63,12 +61,15 @@ static void
 table_name(const pgqrsi_scope *scope, pgqrsi_lane lane, const char *placeholder, char *out,
            size_t size)
 {
+    int is_source = strcmp(placeholder, "source") == 0;
+
     out[0] = '\0';
     if (strcmp(placeholder, "leaf") == 0)
         placeholder = lane == PGQRSI_LANE_HELD ? "held" : "ready";
     for (size_t i = 0; i < sizeof(tables) / sizeof(tables[0]); i++)
         if (strcmp(placeholder, tables[i].placeholder) == 0)
-            snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix, scope->queue_id,
+            snprintf(out, size, "%s%" PRId64 "%s", tables[i].prefix,
+                     is_source && scope->source_id != 0 ? scope->source_id : scope->queue_id,
                      tables[i].suffix);
 }
 

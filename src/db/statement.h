@@ -8,6 +8,7 @@
  *     :"schema" :'schema' :'sequence'                     of every scope
  *     :"ready" :"held" :"messages" :"archive" :"leaf"     of a queue; leaf is the requested lane
  *     :"keys" :"frontier" :'frontier'                     of a queue
+ *     :"source"                                           the archive of source_id
  *     :'sequence' and :'frontier' include the schema
  *     :"wake_channel"                                     of a session: pgqrs_wake_<process id>
  *
@@ -42,6 +43,7 @@ typedef struct pgqrsi_statement {
 typedef struct pgqrsi_scope {
     const char *schema;     /* belongs to the client */
     int64_t queue_id;       /* 0: no queue */
+    int64_t source_id;      /* the queue whose archive :"source" is; 0: queue_id */
     const char *queue_name; /* for errors; belongs to the queue; NULL: no queue */
     int backend;            /* the server process of a session; 0: of none */
     uint64_t *next_serial;

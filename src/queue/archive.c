@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/name.h"
 #include "base/options.h"
 #include "queue/message.h"
 #include "queue/payload.h"
@@ -11,6 +12,7 @@
 
 #define DEFAULT_LIMIT 100
 #define MAX_LIMIT 10000
+#define MAX_GROUPED 10000
 
 struct pgqrs_archive_list {
     pgqrsi_rows *rows; /* own the text */
@@ -19,6 +21,12 @@ struct pgqrs_archive_list {
         pgqrs_archived archived;
         pgqrs_message message; /* which that points to */
     } items[];
+};
+
+struct pgqrs_dead_group_list {
+    pgqrsi_rows *rows; /* own the text */
+    size_t count;
+    pgqrs_dead_group groups[];
 };
 
 static pgqrs_outcome
@@ -51,6 +59,8 @@ make_list(pgqrsi_rows *rows, pgqrs_archive_list **out, pgqrs_error *err)
         archived->processing_duration_ms = pgqrsi_rows_int(rows, row, PGQRSI_MESSAGE_COLUMNS + 2);
         archived->result = pgqrsi_rows_json(rows, row, PGQRSI_MESSAGE_COLUMNS + 3);
         archived->error = pgqrsi_rows_text(rows, row, PGQRSI_MESSAGE_COLUMNS + 4);
+        archived->replayed_as = pgqrsi_rows_int(rows, row, PGQRSI_MESSAGE_COLUMNS + 5);
+        archived->replayed_at_ms = pgqrsi_rows_time_ms(rows, row, PGQRSI_MESSAGE_COLUMNS + 6);
     }
     *out = list;
     return PGQRS_OK;
@@ -66,6 +76,9 @@ check_options(const pgqrs_archive_options *options, pgqrs_error *err)
     if (status == PGQRS_OK)
         status = pgqrsi_range_check("outcome", options->outcome, PGQRS_OUTCOME_ANY,
                                     PGQRS_OUTCOME_DEAD, err);
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("replayed", options->replayed, PGQRS_REPLAYED_LEFT_OUT,
+                                    PGQRS_REPLAYED_TOO, err);
     return status;
 }
 
@@ -87,6 +100,7 @@ pgqrs_archive_page(pgqrs_client *client, pgqrs_slice queue, const pgqrs_archive_
         return status;
     pgqrsi_params_add_int(&params, own.before_id != 0 ? own.before_id : INT64_MAX);
     pgqrsi_params_add_int(&params, own.limit != 0 ? own.limit : DEFAULT_LIMIT);
+    pgqrsi_params_add_int(&params, own.replayed);
     has_outcome = outcomes[own.outcome] != NULL;
     if (has_outcome)
         pgqrsi_params_add_text(&params, pgqrs_slice_of(outcomes[own.outcome]));
@@ -133,6 +147,7 @@ pgqrs_archive_count(pgqrs_client *client, pgqrs_slice queue, pgqrs_archive_count
         return status;
     counts.done = pgqrsi_rows_int(rows, 0, 0);
     counts.dead = pgqrsi_rows_int(rows, 0, 1);
+    counts.replayed = pgqrsi_rows_int(rows, 0, 2);
     pgqrsi_results_write(out, &counts);
     pgqrsi_rows_free(rows);
     return PGQRS_OK;
@@ -152,6 +167,76 @@ pgqrs_archive_list_at(const pgqrs_archive_list *list, size_t index)
 
 void
 pgqrs_archive_list_free(pgqrs_archive_list *list)
+{
+    if (list == NULL)
+        return;
+    pgqrsi_rows_free(list->rows);
+    free(list);
+}
+
+/* Takes over `rows`. */
+static pgqrs_status
+make_groups(pgqrsi_rows *rows, pgqrs_dead_group_list **out, pgqrs_error *err)
+{
+    size_t count = (size_t)pgqrsi_rows_count(rows);
+    pgqrs_dead_group_list *list = calloc(1, sizeof(*list) + count * sizeof(list->groups[0]));
+
+    if (list == NULL) {
+        pgqrsi_rows_free(rows);
+        return pgqrsi_error_memory(err);
+    }
+    list->rows = rows;
+    list->count = count;
+    for (int row = 0; row < (int)count; row++)
+        list->groups[row] = (pgqrs_dead_group){ .count = pgqrsi_rows_int(rows, row, 0),
+                                                .type = pgqrsi_rows_text(rows, row, 1),
+                                                .shape = pgqrsi_rows_text(rows, row, 2),
+                                                .oldest_at_ms = pgqrsi_rows_time_ms(rows, row, 3),
+                                                .newest_at_ms = pgqrsi_rows_time_ms(rows, row, 4),
+                                                .id = pgqrsi_rows_int(rows, row, 5) };
+    *out = list;
+    return PGQRS_OK;
+}
+
+pgqrs_status
+pgqrs_archive_errors(pgqrs_client *client, pgqrs_slice queue,
+                     const pgqrs_dead_group_options *options, pgqrs_dead_group_list **out,
+                     pgqrs_error *err)
+{
+    pgqrs_dead_group_options own = PGQRS_DEAD_GROUP_OPTIONS_INIT;
+    pgqrsi_params params = PGQRSI_PARAMS_INIT;
+    pgqrsi_rows *rows = NULL;
+    pgqrs_status status =
+        pgqrsi_options_read("dead group", "PGQRS_DEAD_GROUP_OPTIONS_INIT", options, &own, err);
+
+    if (status == PGQRS_OK)
+        status = pgqrsi_range_check("limit", own.limit, 0, MAX_LIMIT, err);
+    if (status == PGQRS_OK && own.type.data != NULL)
+        status = pgqrsi_name_check("message type", own.type, PGQRSI_TYPE_MAX_BYTES, err);
+    if (status != PGQRS_OK)
+        return status;
+    pgqrsi_params_add_text(&params, own.type);
+    pgqrsi_params_add_int(&params, MAX_GROUPED);
+    pgqrsi_params_add_int(&params, own.limit != 0 ? own.limit : DEFAULT_LIMIT);
+    status = pgqrsi_queue_read(client, queue, PGQRSI_SQL_ARCHIVE_ERRORS, &params, &rows, err);
+    pgqrsi_params_release(&params);
+    return status == PGQRS_OK ? make_groups(rows, out, err) : status;
+}
+
+size_t
+pgqrs_dead_group_list_count(const pgqrs_dead_group_list *list)
+{
+    return list != NULL ? list->count : 0;
+}
+
+const pgqrs_dead_group *
+pgqrs_dead_group_list_at(const pgqrs_dead_group_list *list, size_t index)
+{
+    return list != NULL && index < list->count ? &list->groups[index] : NULL;
+}
+
+void
+pgqrs_dead_group_list_free(pgqrs_dead_group_list *list)
 {
     if (list == NULL)
         return;

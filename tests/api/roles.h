@@ -50,9 +50,9 @@ read_grants(void)
 static inline void
 drop_roles(PGconn *sql)
 {
-    static const char *const roles[] = { "a_producer",   "a_consumer",    "an_observer",
-                                         "a_stranger",   "mail_producer", "mail_consumer",
-                                         "mail_observer" };
+    static const char *const roles[] = { "a_producer",    "a_consumer",    "an_observer",
+                                         "a_replayer",    "a_stranger",    "mail_producer",
+                                         "mail_consumer", "mail_observer", "mail_replayer" };
 
     for (size_t i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
         if (ts_int(sql, "SELECT count(*) FROM pg_roles WHERE rolname = '%s'", roles[i]) > 0)
@@ -96,7 +96,7 @@ set_up(void **state)
     ts_sql(f->sql,
            "CREATE ROLE a_producer LOGIN IN ROLE mail_producer; CREATE ROLE a_consumer LOGIN IN "
            "ROLE mail_consumer; CREATE ROLE an_observer LOGIN IN ROLE mail_observer; "
-           "CREATE ROLE a_stranger LOGIN");
+           "CREATE ROLE a_replayer LOGIN IN ROLE mail_replayer; CREATE ROLE a_stranger LOGIN");
     free(grants);
     *state = f;
     return 0;

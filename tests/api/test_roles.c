@@ -136,6 +136,86 @@ ROLES_TEST(an_observer_can_look_and_nothing_else)
     pgqrs_client_close(client);
 }
 
+ROLES_TEST(a_replayer_can_replay_and_nothing_else)
+{
+    struct fixture *f = *state;
+    pgqrs_client *client = client_as(f, "a_replayer");
+    PGconn *own = connect_as(f, "a_replayer");
+    pgqrs_slice name = pgqrs_slice_of("queue 7");
+    pgqrs_replay_options options = PGQRS_REPLAY_OPTIONS_INIT;
+    pgqrs_replayed done = PGQRS_REPLAYED_INIT;
+    pgqrs_dead_group_list *groups;
+    pgqrs_enqueued copy;
+    pgqrs_consumer *consumer;
+    pgqrs_message_list *list;
+    static const char *const forbidden[] = {
+        "UPDATE jobs.pgqrs_archive_7 SET payload = '1'",
+        "DELETE FROM jobs.pgqrs_archive_7",
+        "INSERT INTO jobs.pgqrs_archive_7 SELECT * FROM jobs.pgqrs_archive_7",
+        "UPDATE jobs.pgqrs_messages_7_held SET vt = now()",
+        "SELECT payload FROM jobs.pgqrs_messages_7_ready",
+        "INSERT INTO jobs.pgqrs_messages_7_ready (id, payload, read_ct) VALUES (1, '1', 1)",
+    };
+
+    ts_sql(f->sql,
+           "INSERT INTO jobs.pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, "
+           "crash_ct, enqueued_at, payload) SELECT n, 7, n %% 2, 'dead', 1, 1, 0, now(), '1' FROM "
+           "generate_series(1, 6) AS n; SELECT setval('jobs.pgqrs_message_id_seq', 6)");
+    TS_OK(pgqrs_archive_errors(client, name, NULL, &groups, f->err), f->err);
+    pgqrs_dead_group_list_free(groups);
+    for (int id = 1; id <= 2; id++)
+        TS_OK(pgqrs_archive_replay(client, name, id, NULL, &copy, f->err), f->err);
+    TS_OK(pgqrs_archive_replay(client, name, 2, NULL, &copy, f->err), f->err);
+    assert_true(copy.duplicate);
+    options.payload = pgqrs_slice_of("2");
+    options.delay_ms = 1000;
+    TS_OK(pgqrs_archive_replay(client, name, 3, &options, NULL, f->err), f->err);
+    TS_OK(pgqrs_archive_replay_all(client, name, NULL, &done, f->err), f->err);
+    assert_int_equal(done.replayed, 3);
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 6);
+
+    options.to_queue = pgqrs_slice_of("queue 6");
+    ts_sql(f->sql, "UPDATE jobs.pgqrs_archive SET replayed_as = NULL WHERE id = 1");
+    TS_IS(PGQRS_EDENIED, pgqrs_archive_replay(client, name, 1, &options, NULL, f->err), f->err);
+    TS_IS(PGQRS_EDENIED,
+          pgqrs_archive_replay_all(client, pgqrs_slice_of("queue 6"), NULL, NULL, f->err), f->err);
+    TS_OK(pgqrs_consumer_open(client, name, NULL, &consumer, f->err), f->err);
+    TS_IS(PGQRS_EDENIED, pgqrs_consumer_dequeue(consumer, &list, f->err), f->err);
+    pgqrs_consumer_close(consumer);
+    for (size_t i = 0; i < sizeof(forbidden) / sizeof(forbidden[0]); i++) {
+        PGresult *result = PQexec(own, forbidden[i]);
+        const char *sqlstate = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+
+        assert_non_null(sqlstate);
+        assert_string_equal(sqlstate, "42501");
+        PQclear(result);
+    }
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 6);
+    PQfinish(own);
+    pgqrs_client_close(client);
+}
+
+/* A policy would make dead messages disappear without a word: that is an error. */
+ROLES_TEST(row_security_on_the_archive_is_an_error)
+{
+    struct fixture *f = *state;
+    pgqrs_client *client = client_as(f, "a_replayer");
+    pgqrs_slice name = pgqrs_slice_of("queue 7");
+
+    ts_sql(f->sql,
+           "INSERT INTO jobs.pgqrs_archive (id, queue_id, priority, outcome, read_ct, failed_ct, "
+           "crash_ct, enqueued_at, payload) VALUES (1, 7, 0, 'dead', 1, 1, 0, now(), '1'); ALTER "
+           "TABLE jobs.pgqrs_archive_7 ENABLE ROW LEVEL SECURITY");
+    TS_IS(PGQRS_EDENIED, pgqrs_archive_replay(client, name, 1, NULL, NULL, f->err), f->err);
+    assert_non_null(strstr(pgqrs_error_message(f->err), "row security"));
+    TS_IS(PGQRS_EDENIED, pgqrs_archive_replay_all(client, name, NULL, NULL, f->err), f->err);
+    assert_non_null(strstr(pgqrs_error_message(f->err), "row security"));
+    ts_sql(f->sql, "CREATE POLICY one ON jobs.pgqrs_archive_7 FOR SELECT USING (true)");
+    TS_IS(PGQRS_EDENIED, pgqrs_archive_replay(client, name, 1, NULL, NULL, f->err), f->err);
+    assert_int_equal(ts_int(f->sql, "SELECT count(*) FROM jobs.pgqrs_messages"), 0);
+    pgqrs_client_close(client);
+}
+
 /* Every right of each role, by verb; verbs in brackets hold for some columns only. The stranger has
  * none. */
 static const char matrix[] =
@@ -163,6 +243,16 @@ static const char matrix[] =
     "a_producer pgqrs_migrations: SELECT\n"
     "a_producer pgqrs_queues: SELECT\n"
     "a_producer the schema: USAGE\n"
+    "a_replayer pgqrs_archive_7: SELECT (update replayed_as,replayed_at)\n"
+    "a_replayer pgqrs_message_id_seq: USAGE\n"
+    "a_replayer pgqrs_messages_7_held: (insert "
+    "headers,id,message_type,payload,priority,producer_worker_id,vt) (select id)\n"
+    "a_replayer pgqrs_messages_7_ready: (insert "
+    "headers,id,message_type,payload,producer_worker_id) "
+    "(select id)\n"
+    "a_replayer pgqrs_migrations: SELECT\n"
+    "a_replayer pgqrs_queues: SELECT\n"
+    "a_replayer the schema: USAGE\n"
     "an_observer jobs.pgqrs_metrics(text,boolean,bigint): EXECUTE\n"
     "an_observer pgqrs_archive_7: SELECT\n"
     "an_observer pgqrs_messages_7: SELECT\n"
@@ -208,7 +298,8 @@ ROLES_TEST(each_role_may_do_this_and_nothing_else)
         "WHERE has_schema_privilege(r.oid, '" SCHEMA "', v.verb) GROUP BY 1) "
         "SELECT string_agg(rolname || ' ' || name || ': ' || verbs || E'\n', '' "
         "ORDER BY rolname COLLATE \"C\", name COLLATE \"C\", verbs) FROM rights "
-        "WHERE rolname IN ('a_producer', 'a_consumer', 'an_observer', 'a_stranger')");
+        "WHERE rolname IN ('a_producer', 'a_consumer', 'an_observer', 'a_replayer', "
+        "'a_stranger')");
 
     assert_string_equal(found, matrix);
     free(found);

@@ -13,6 +13,7 @@
 #include <pgqrs/archive.h>
 #include <pgqrs/transaction.h>
 #include <pgqrs/registration.h>
+#include <pgqrs/replay.h>
 
 #include "failing.h"
 
@@ -32,6 +33,7 @@ struct outputs {
     pgqrs_message_list *messages;
     pgqrs_archive_list *archived;
     pgqrs_metrics_list *metrics;
+    pgqrs_dead_group_list *groups;
     pgqrs_report *report;
     pgqrs_enqueued enqueued[LARGE_BATCH];
     pgqrs_queue_counts counts;
@@ -120,6 +122,7 @@ forget(struct outputs *out)
     FORGET(messages, pgqrs_message_list_free);
     FORGET(archived, pgqrs_archive_list_free);
     FORGET(metrics, pgqrs_metrics_list_free);
+    FORGET(groups, pgqrs_dead_group_list_free);
     FORGET(report, pgqrs_report_free);
 #undef FORGET
     *out = poison;

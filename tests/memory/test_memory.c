@@ -402,6 +402,54 @@ archive_count(struct world *w, pgqrs_error *err)
     return pgqrs_archive_count(w->client, text("jobs"), &w->out.archive_counts, err);
 }
 
+static void
+given_dead(struct world *w)
+{
+    pgqrs_fail_options for_good = { .size = sizeof(for_good), .mode = PGQRS_FAIL_FOR_GOOD };
+
+    given_leased(w);
+    for (size_t i = 0; i < BATCH; i++)
+        TS_OK(pgqrs_consumer_fail(w->consumer, w->leases[i], &for_good, NULL, NULL), NULL);
+}
+
+static void
+given_dead_and_another_queue(struct world *w)
+{
+    given_dead(w);
+    given_new_queue(w);
+}
+
+static pgqrs_status
+archive_errors(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_archive_errors(w->client, text("jobs"), NULL, &w->out.groups, err);
+}
+
+static pgqrs_status
+replay(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_archive_replay(w->client, text("jobs"), w->leases[0].id, NULL, &w->out.enqueued[0],
+                                err);
+}
+
+static pgqrs_status
+replay_edited(struct world *w, pgqrs_error *err)
+{
+    pgqrs_replay_options options = PGQRS_REPLAY_OPTIONS_INIT;
+
+    options.payload = text("{\"new\": 1}");
+    options.to_queue = text("new");
+    return pgqrs_archive_replay(w->client, text("jobs"), w->leases[0].id, &options,
+                                &w->out.enqueued[0], err);
+}
+
+/* Its numbers are written after a failure, too. */
+static pgqrs_status
+replay_all(struct world *w, pgqrs_error *err)
+{
+    return pgqrs_archive_replay_all(w->client, text("jobs"), NULL, NULL, err);
+}
+
 static pgqrs_status
 message_get(struct world *w, pgqrs_error *err)
 {
@@ -461,6 +509,10 @@ static const struct CMUnitTest tests[] = {
     SCENARIO("archive_count", archive_count, given_archived),
     SCENARIO("metrics_all", metrics_all, given_archived),
     SCENARIO("metrics_get", metrics_get, given_archived),
+    SCENARIO("archive_errors", archive_errors, given_dead),
+    SCENARIO("archive_replay", replay, given_dead, .writes = 1),
+    SCENARIO("archive_replay into another queue", replay_edited, given_dead_and_another_queue, .writes = 1),
+    SCENARIO("archive_replay_all", replay_all, given_dead, .writes = 1),
     SCENARIO("message_get", message_get, given_leased),
     SCENARIO("worker_register", worker_register, .writes = 1),
 };
