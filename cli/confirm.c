@@ -28,13 +28,13 @@ read_answer(void)
 int
 cli_confirm(cli_context *context)
 {
-    char loss[CLI_LOSS_SIZE];
+    char loss[CLI_LOSS_SIZE] = "";
     int code;
 
     if (cli_call_has(context->call, "yes"))
         return 0;
     code = cli_call_node(context->call)->tell_loss(context, loss, sizeof(loss));
-    if (code != 0)
+    if (code != 0 || loss[0] == '\0')
         return code;
     if (!isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return cli_fail_usage(context, "this %s: give --yes, since there is no terminal to ask on",

@@ -60,7 +60,12 @@ int cli_message_fail(cli_context *context);
 int cli_message_cancel(cli_context *context);
 
 /* archive.c */
+extern const cli_column cli_dead_group_columns[];
 int cli_archive_list(cli_context *context);
+int cli_archive_errors(cli_context *context);
+int cli_archive_replay_check(cli_context *context);
+int cli_archive_replay_many(cli_context *context, char *text, size_t size); /* as tell_loss */
+int cli_archive_replay(cli_context *context);
 /** `message read --archive`, `message show --archive`. */
 int cli_archive_print_page(cli_context *context, const pgqrs_archive_options *options);
 int cli_archive_print_one(cli_context *context);

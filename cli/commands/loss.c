@@ -42,7 +42,8 @@ cli_loss_of_queue(cli_context *context, char *text, size_t size)
         snprintf(text, size,
                  "deletes the queue \"%.*s\" with %lld %s, %lld of them leased, and %lld archived",
                  (int)name.size, name.data, COUNTED(sum(&counts), "message"),
-                 (long long)counts.leased, (long long)(archived.done + archived.dead));
+                 (long long)counts.leased,
+                 (long long)(archived.done + archived.dead + archived.replayed));
     return 0;
 }
 
@@ -86,7 +87,7 @@ cli_loss_of_schema(cli_context *context, char *text, size_t size)
 
         status = count_all(context, pgqrs_queue_list_at(list, (size_t)i)->name, &counts, &done);
         messages += sum(&counts);
-        archived += done.done + done.dead;
+        archived += done.done + done.dead + done.replayed;
     }
     pgqrs_queue_list_free(list);
     if (is_uncountable(status))

@@ -88,17 +88,18 @@ print_count(cli_context *context, const cli_column *columns, const cli_value *va
 static int
 count_archive(cli_context *context, pgqrs_slice queue)
 {
-    static const cli_column columns[] = {
-        { "queue", 0 }, { "count", 0 }, { "done", 0 }, { "dead", 0 }, { NULL, 0 }
-    };
+    static const cli_column columns[] = { { "queue", 0 }, { "count", 0 },    { "done", 0 },
+                                          { "dead", 0 },  { "replayed", 0 }, { NULL, 0 } };
     pgqrs_archive_counts counts = PGQRS_ARCHIVE_COUNTS_INIT;
     pgqrs_status status = pgqrs_archive_count(context->client, queue, &counts, context->err);
 
     if (status != PGQRS_OK)
         return cli_fail(context, status);
     print_count(context, columns,
-                (cli_value[]){ cli_value_text(queue), cli_value_number(counts.done + counts.dead),
-                               cli_value_number(counts.done), cli_value_number(counts.dead) });
+                (cli_value[]){ cli_value_text(queue),
+                               cli_value_number(counts.done + counts.dead + counts.replayed),
+                               cli_value_number(counts.done), cli_value_number(counts.dead),
+                               cli_value_number(counts.replayed) });
     return CLI_EXIT_OK;
 }
 

@@ -46,6 +46,9 @@ const cli_column cli_archived_columns[] = {
     { "payload", CLI_COLUMN_LONG, "JSON" },
     { "result", CLI_COLUMN_LONG, "JSON that its consumer returned" },
     { "error", CLI_COLUMN_LONG, "why it is dead" },
+    { "replayed_as", CLI_COLUMN_RIGHT | CLI_COLUMN_DETAIL,
+      "the copy that archive replay put into a queue" },
+    { "replayed_at", CLI_COLUMN_WHOLE | CLI_COLUMN_DETAIL, "when it did" },
     { NULL, 0, NULL },
 };
 
@@ -117,6 +120,8 @@ archived_values(pgqrs_slice queue, const pgqrs_archived *archived,
     *value++ = cli_value_json(message->payload);
     *value++ = cli_value_json(archived->result);
     *value++ = cli_value_text(archived->error);
+    *value++ = cli_value_id(archived->replayed_as);
+    *value++ = cli_value_time(archived->replayed_at_ms);
 }
 
 void

@@ -150,12 +150,65 @@ static const cli_option archive_options[] = {
     { "before", 0, CLI_NUMBER, "ID", 1, INT64_MAX,
       "list only ids below this one: the last id of the page before" },
     { "outcome", 0, CLI_CHOICE, "done|dead", 0, 0, "list only these" },
+    { "replayed", 0, CLI_FLAG, NULL, 0, 0,
+      "list only dead messages that were replayed, which are left out otherwise" },
     { NULL },
 };
 CLI_OPTIONS_FIT(archive_options);
 
 static const cli_example archive_examples[] = {
     { "pgqrs archive list mails --outcome dead", "what was given up, and why" },
+    { NULL },
+};
+
+static const cli_option error_options[] = {
+    { "type", 0, CLI_TEXT, "TYPE", 0, 0, "only messages of this type" },
+    { "limit", 0, CLI_NUMBER, "N", 1, 10000, "how many groups to list", "100" },
+    { NULL },
+};
+CLI_OPTIONS_FIT(error_options);
+
+static const cli_argument replay_arguments[] = {
+    { "QUEUE", CLI_REQUIRED, CLI_TEXT, NULL, 0, 0, "the queue in which they died",
+      CLI_COMPLETES_QUEUES },
+    { "ID", CLI_OPTIONAL, CLI_NUMBER, NULL, 1, INT64_MAX,
+      "the dead message's id; left out with --all" },
+    { NULL },
+};
+
+#define CLI_HUNDRED_YEARS_MS INT64_C(3153600000000)
+
+static const cli_option replay_options[] = {
+    { "to", 0, CLI_TEXT, "QUEUE", 0, 0, "put copies into this queue", "QUEUE" },
+    { "payload", 0, CLI_TEXT, "JSON", 0, 0,
+      "of one: the copy's payload instead of the dead message's; - reads standard input" },
+    { "delay", 0, CLI_DURATION, "DURATION", 0, CLI_TEN_YEARS_MS,
+      "of one: deliver no sooner than this", "0" },
+    { "priority", 0, CLI_NUMBER, "N", -100, 100, "of one: the copy's priority",
+      "that of the dead message" },
+    { "all", 0, CLI_FLAG, NULL, 0, 0,
+      "replay all dead messages that were not replayed, or those that the following options "
+      "choose" },
+    { "type", 0, CLI_TEXT, "TYPE", 0, 0, "with --all: only messages of this type" },
+    { "older-than", 0, CLI_DURATION, "DURATION", 1, CLI_HUNDRED_YEARS_MS,
+      "with --all: only messages that have been dead for this long" },
+    { "newer-than", 0, CLI_DURATION, "DURATION", 1, CLI_HUNDRED_YEARS_MS,
+      "with --all: only messages that have not been dead for longer" },
+    { "limit", 0, CLI_NUMBER, "N", 1, INT64_MAX, "with --all: at most so many, lowest ids first" },
+    { "rate", 0, CLI_NUMBER, "N", 1, 1000000, "with --all: at most so many a second", "1000" },
+    { "force", 0, CLI_FLAG, NULL, 0, 0,
+      "with --all: also messages that were replayed 3 times before, which are skipped otherwise" },
+    { "dry-run", 0, CLI_FLAG, NULL, 0, 0, "with --all: only say how many there are" },
+    CLI_OPTION_YES,
+    { NULL },
+};
+CLI_OPTIONS_FIT(replay_options);
+
+static const cli_example replay_examples[] = {
+    { "pgqrs archive errors mails", "what goes wrong, and how often" },
+    { "pgqrs archive replay mails 17", "one; prints the copy's id" },
+    { "pgqrs archive replay mails --all --type welcome --newer-than 1d --rate 50",
+      "those of a day, slowly; interrupted, just run it again" },
     { NULL },
 };
 
@@ -168,6 +221,32 @@ const cli_node cli_archive_commands[] = {
       .examples = archive_examples,
       .needs = CLI_NEEDS_CLIENT,
       .run = cli_archive_list },
+    { .name = "errors",
+      .summary = "group a queue's dead messages by their errors",
+      .details =
+          "Takes the newest 10,000 dead messages that were not replayed. In the first line of "
+          "an error each UUID, hexadecimal number and run of digits becomes a #.",
+      .arguments = archive_arguments,
+      .options = error_options,
+      .columns = cli_dead_group_columns,
+      .needs = CLI_NEEDS_CLIENT,
+      .run = cli_archive_errors },
+    { .name = "replay",
+      .summary = "put copies of dead messages into a queue",
+      .details =
+          "A copy has a new id, no failures and no idempotency key. The dead message stays in the "
+          "archive, marked: replaying it again stores nothing, and prints the first copy's id and "
+          "\"duplicate\".\n\n"
+          "With --all it takes the messages that are dead when it begins, in transactions of at "
+          "most "
+          "1,000. It can be interrupted at any time: run it again to replay the rest.",
+      .arguments = replay_arguments,
+      .options = replay_options,
+      .examples = replay_examples,
+      .needs = CLI_NEEDS_CLIENT,
+      .tell_loss = cli_archive_replay_many,
+      .check = cli_archive_replay_check,
+      .run = cli_archive_replay },
     { .name = NULL },
 };
 

@@ -91,8 +91,9 @@ struct cli_node {
     const cli_column *columns; /* of the table that it prints; NULL: none that needs a word */
     cli_needs needs;
     int (*tell_loss)(cli_context *context, char *text,
-                     /* writes what is lost for good, to be asked about unless --yes; returns 0 or
-                      * the exit code of a failure; NULL: nothing is lost */
+                     /* writes what is lost for good, or done to many, to be asked about unless
+                      * --yes, and "" if there is no need to ask; returns 0 or the exit code of a
+                      * failure; NULL: nothing is lost */
                      size_t size);
     int (*check)(
         /* what options alone cannot say, before anything is opened; NULL: nothing */
