@@ -71,8 +71,8 @@ typedef struct pgqrs_replayed {
     }
 
 /** Called by pgqrs_archive_replay_all, in its thread, without a lock: for each part of the archive
- * that it counts, with the messages found so far in `left`, and after each slice. Returns true to go
- * on, false to stop. */
+ * that it counts, with the messages found so far in `left`, and after each slice. Returns true to
+ * go on, false to stop. */
 typedef bool (*pgqrs_replay_progress)(void *arg, const pgqrs_replayed *so_far);
 
 /** Which dead messages to replay, and how fast. Zero means the default: all, in the queue in which
@@ -108,8 +108,8 @@ typedef struct pgqrs_replay_all_options {
  * out      NULL, or what was done: written after a failure, too.
  *
  * Interrupted in whatever way, it can be called again, and does the rest. A message that the server
- * refuses does not keep the others from being replayed; up to 10 of them are left, and then reported
- * with the server's reason.
+ * refuses does not keep the others from being replayed; up to 10 of them are left, and then
+ * reported with the server's reason.
  *
  * Returns PGQRS_OK, also if `progress` stopped it; PGQRS_EINVAL (nothing was done); PGQRS_EUNKNOWN
  * (out->unknown messages may have been replayed); or another failure. Blocks as long as it takes;

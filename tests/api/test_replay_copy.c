@@ -15,8 +15,8 @@ expect_columns(const struct story *s, const char *table, const char *expected)
     free(columns);
 }
 
-/* Every column of the archive and of a message, and what becomes of it. A new column is not in these
- * lists: decide whether a copy has it. */
+/* Every column of the archive and of a message, and what becomes of it. A new column is not in
+ * these lists: decide whether a copy has it. */
 STORY_TEST(every_column_is_carried_or_begins_anew)
 {
     static const char of_archive[] =

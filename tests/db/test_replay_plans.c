@@ -1,6 +1,7 @@
 /*
- * The plans of the statements about dead messages, as the library prepares them: they go by the index on id
- * of the dead leaf, join nothing, and read no more than they need, whatever the statistics say.
+ * The plans of the statements about dead messages, as the library prepares them: they go by the
+ * index on id of the dead leaf, join nothing, and read no more than they need, whatever the
+ * statistics say.
  */
 #include "support.h"
 

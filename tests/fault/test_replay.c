@@ -1,6 +1,6 @@
 /*
- * Replays whose connection is cut anywhere, or whose process is killed: no dead message has two copies, none
- * is lost, and what the caller is told agrees with what the server did.
+ * Replays whose connection is cut anywhere, or whose process is killed: no dead message has two
+ * copies, none is lost, and what the caller is told agrees with what the server did.
  */
 #include "cutting.h"
 
