@@ -10,13 +10,14 @@ static pgqrs_worker *
 start_one_at_a_time(struct story *s, ts_journal *events, ts_gate *gate)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
+    pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
 
     options.concurrency = 1;
     options.prefetch_max = 10;
-    options.poll_ms = 60000;
+    options.poll_ms = queue.lease_ms = 600000; /* only wake-ups and due times end its sleep */
     options.on_event = ts_journal_event;
     options.event_arg = events;
-    return running_start(s, &options, NULL, running_at_gate, gate);
+    return running_start(s, &options, &queue, running_at_gate, gate);
 }
 
 RUNNING_TEST(a_worker_gives_back_what_it_has_not_begun)
@@ -45,7 +46,7 @@ RUNNING_TEST(a_worker_gives_back_what_it_has_not_begun)
     running_end(s, worker);
 }
 
-/* It is asleep when the queue is paused, and when it is resumed, and polls once a minute. */
+/* It is asleep when the queue is paused, and when it is resumed, and polls every ten minutes. */
 RUNNING_TEST(a_sleeping_worker_is_woken_by_the_end_of_the_pause)
 {
     struct story *s = *state;
