@@ -26,9 +26,8 @@ struct child_program {
     size_t environment_count;
     sigset_t signal_mask; /* for the children */
     int guard_fd;         /* where children are told of; -1: nowhere. Set by the caller */
-    struct rlimit
-        /* for the children: the limit of open files as it was before this process raised it */
-        files;
+    /* for the children: the limit of open files as it was before this process raised it */
+    struct rlimit files;
 };
 
 /**

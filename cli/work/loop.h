@@ -48,9 +48,8 @@ struct work_loop {
     int64_t due_ms;       /* when the present turn was to come, at the latest */
     int64_t unsettled;    /* messages of which the server does not know what became */
     int64_t count_ms;     /* no look whether the queue is empty before this */
-    pgqrs_status
-        /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
-        doubt;
+    /* a failure that ends the work if a look at the queue fails likewise; PGQRS_OK: none */
+    pgqrs_status doubt;
     int64_t doubt_ms;   /* no such look before this */
     int64_t gone_ms;    /* the queue was deleted: until when it is waited for; 0: it is there */
     int misses_queue;   /* 1: some queues are gone, others are there */

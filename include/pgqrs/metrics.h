@@ -47,10 +47,10 @@ typedef struct pgqrs_metrics {
     pgqrs_number ready;   /* can be claimed now; includes `expired` */
     pgqrs_number delayed; /* become due later */
     pgqrs_number leased;  /* held by a consumer */
-    pgqrs_number
-        expired;       /* those of `ready` whose lease expired: their consumer crashed or hangs */
-    pgqrs_number done; /* archived as done */
-    pgqrs_number dead; /* archived as dead and not replayed */
+    /* those of `ready` whose lease expired: their consumer crashed or hangs */
+    pgqrs_number expired;
+    pgqrs_number done;                  /* archived as done */
+    pgqrs_number dead;                  /* archived as dead and not replayed */
     pgqrs_number workers;               /* registered, and seen in the last 5 minutes */
     pgqrs_number oldest_due_age_ms;     /* for how long the oldest ready message has been due; 0 if
                                        there is none */

@@ -31,10 +31,9 @@ typedef enum pgqrsi_lane {
 } pgqrsi_lane;
 
 typedef struct pgqrsi_statement {
-    char *
-        /* for errors: the queue, if it is of one, and the file: "queue "mail":
-         * consumer_claim_ready" */
-        name;
+    /* for errors: the queue, if it is of one, and the file: "queue "mail":
+     * consumer_claim_ready" */
+    char *name;
     char *text;
     const pgqrsi_shape *shape; /* what it returns; NULL: nothing is known */
     uint64_t serial;           /* names it among all statements of the client, from 0 */

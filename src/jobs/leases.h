@@ -102,9 +102,8 @@ typedef struct pgqrsi_holding {
     size_t refused;       /* of these, those whose reports were refused */
     int64_t heartbeat_ms; /* heartbeat's: when the next one is due */
     int64_t report_ms;    /* reporting's: nothing is sent before, after trouble */
-    int64_t
-        /* a statement met a lock, or failed among others: each is sent apart until then */
-        apart_until_ms;
+    /* a statement met a lock, or failed among others: each is sent apart until then */
+    int64_t apart_until_ms;
     int is_gone; /* the queue was deleted: nothing is asked of it until it is found again */
     pgqrsi_hearsay cancelled; /* cancellations' */
     pgqrsi_trouble trouble;

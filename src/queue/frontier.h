@@ -46,9 +46,8 @@ typedef struct pgqrsi_frontier {
     int64_t issued_ms;
     int drained; /* the last claim came back short: nothing claimable lies ahead */
     int full;    /* the last claim was handed all that it asked for: there may be a backlog */
-    int64_t
-        /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
-        due_ms[PGQRSI_BAND_COUNT];
+    /* when the band has something due; PGQRSI_CLOCK_NEVER: it has nothing */
+    int64_t due_ms[PGQRSI_BAND_COUNT];
     pgqrsi_told told[PGQRSI_BAND_COUNT];
     /* claims of the band begin at this vt; 0: at its beginning */
     int64_t held_from_ms[PGQRSI_BAND_COUNT];
