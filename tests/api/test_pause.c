@@ -98,9 +98,13 @@ STORY_TEST(the_first_claim_after_a_pause_finds_nothing)
     pgqrs_consumer *consumer = story_consumer(s, other, STORY_LEASE_MS);
 
     for (int i = 0; i < 20; i++) {
+        pgqrs_message_list *list;
+
         story_send_many(s, 20, NULL);
         story_send_priority(s, 1);
-        TS_TRUE(pgqrs_message_list_count(story_take(s, consumer, 10)) == 10);
+        list = story_take(s, consumer, 10);
+        assert_int_equal(pgqrs_message_list_count(list), 10);
+        pgqrs_message_list_free(list);
         pause_queue(s, NULL, 0);
         assert_int_equal(take(s, consumer, NULL), 0);
         resume_queue(s);
