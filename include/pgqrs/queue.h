@@ -118,7 +118,8 @@ PGQRS_API pgqrs_status pgqrs_queue_purge(pgqrs_client *client, pgqrs_slice name,
 /** Pauses `name` for all its consumers and workers, until pgqrs_queue_resume or the end in
  * `options`, which may be NULL. From the commit on no message is claimed: a dequeue returns an
  * empty list, as from an empty queue. Messages can be enqueued, and leased ones finished; a worker
- * releases those that it has not begun, and sends PGQRS_EVENT_PAUSED. pgqrs_consumer_lease leases
+ * releases those that it has not begun, at latest after a third of its lease, and sends
+ * PGQRS_EVENT_PAUSED. pgqrs_consumer_lease leases
  * even from a paused queue. Pausing a paused queue succeeds: it changes the end, and leaves the
  * time, the role and the reason. PGQRS_ENOQUEUE. */
 PGQRS_API pgqrs_status pgqrs_queue_pause(pgqrs_client *client, pgqrs_slice name,

@@ -10,8 +10,9 @@
 #define MAX_PAUSE_MS INT64_C(31536000000) /* 365 days */
 #define MAX_REASON_BYTES 1024
 
-/* Workers that a resumed queue wakes: those that find more than they can take wake others. */
-#define RESUME_WAKES 100
+/* Workers that are woken: by a pause, so that they release what they have not begun; by its end, so
+ * that they go on. */
+#define WAKES 100
 
 static pgqrs_status
 check_options(const pgqrs_pause_options *options, pgqrs_error *err)
@@ -57,10 +58,13 @@ pgqrs_queue_pause(pgqrs_client *client, pgqrs_slice name, const pgqrs_pause_opti
     pgqrsi_params_add_int(&params, queue->id);
     pgqrsi_params_add_text(&params, own.reason);
     pgqrsi_params_add_id(&params, own.for_ms);
-    status = pgqrsi_client_run(
-        client,
-        &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_PAUSE, .effect = PGQRSI_WRITES, .params = &params },
-        deadline_ms, &rows, err);
+    status = pgqrsi_wake_run(client,
+                             &(pgqrsi_call){ .sql = PGQRSI_SQL_QUEUE_PAUSE,
+                                             .effect = PGQRSI_WRITES,
+                                             .params = &params,
+                                             .queue = queue,
+                                             .claimable = WAKES },
+                             deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     return status == PGQRS_OK ? was_found(queue, rows, err) : status;
 }
@@ -82,7 +86,7 @@ pgqrs_queue_resume(pgqrs_client *client, pgqrs_slice name, pgqrs_error *err)
                                              .effect = PGQRSI_WRITES,
                                              .params = &params,
                                              .queue = queue,
-                                             .claimable = RESUME_WAKES },
+                                             .claimable = WAKES },
                              deadline_ms, &rows, err);
     pgqrsi_params_release(&params);
     if (status != PGQRS_OK)

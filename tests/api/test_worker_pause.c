@@ -5,9 +5,12 @@
 
 #include "outcome.h"
 
+#define LEASE_MS 6000        /* a worker that is full looks when it extends its leases */
+#define LONG_LEASE_MS 600000 /* an idle worker would poll as often as a lease ends */
+
 /* With a single thread, so that what was claimed ahead waits. */
 static pgqrs_worker *
-start_one_at_a_time(struct story *s, ts_journal *events, ts_gate *gate)
+start_one_at_a_time(struct story *s, ts_journal *events, ts_gate *gate, int64_t lease_ms)
 {
     pgqrs_worker_options options = PGQRS_WORKER_OPTIONS_INIT;
     pgqrs_worker_queue_options queue = PGQRS_WORKER_QUEUE_OPTIONS_INIT;
@@ -15,7 +18,7 @@ start_one_at_a_time(struct story *s, ts_journal *events, ts_gate *gate)
     options.concurrency = 1;
     options.prefetch_max = 10;
     options.poll_ms = 60000;
-    queue.lease_ms = 600000; /* it would poll as often as a lease ends */
+    queue.lease_ms = lease_ms;
     options.on_event = ts_journal_event;
     options.event_arg = events;
     return running_start(s, &options, &queue, running_at_gate, gate);
@@ -29,7 +32,7 @@ RUNNING_TEST(a_worker_gives_back_what_it_has_not_begun)
     pgqrs_worker *worker;
 
     story_send_many(s, 8, NULL);
-    worker = start_one_at_a_time(s, events, gate);
+    worker = start_one_at_a_time(s, events, gate, LEASE_MS);
     ts_gate_await(gate, 1);
     TS_OK(pgqrs_queue_pause(s->client, text("jobs"), NULL, s->err), s->err);
     ts_journal_await(events, "PAUSED", 1);
@@ -53,7 +56,7 @@ RUNNING_TEST(a_sleeping_worker_is_woken_by_the_end_of_the_pause)
     struct story *s = *state;
     ts_journal *events = ts_journal_new();
     ts_gate *gate = ts_gate_new();
-    pgqrs_worker *worker = start_one_at_a_time(s, events, gate);
+    pgqrs_worker *worker = start_one_at_a_time(s, events, gate, LONG_LEASE_MS);
 
     ts_gate_open(gate);
     running_await_asleep(s, 1);
@@ -81,7 +84,7 @@ RUNNING_TEST(a_worker_notices_the_end_that_was_set)
     TS_OK(pgqrs_queue_pause(s->client, text("jobs"), &options, s->err), s->err);
     story_send_many(s, 3, NULL);
     ts_gate_open(gate);
-    worker = start_one_at_a_time(s, events, gate);
+    worker = start_one_at_a_time(s, events, gate, LEASE_MS);
     ts_outcome_await(s->sql, 3, "outcome = 'done'");
     running_end(s, worker);
 }
