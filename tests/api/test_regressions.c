@@ -162,13 +162,14 @@ STORY_TEST(a_batch_that_is_stored_is_not_reported_as_not_stored)
            "BEGIN; INSERT INTO pgqrs_keys VALUES (1, 'k', 4711, 0, now() + interval '1 day')");
     ts_sql(second, "BEGIN");
     pthread_create(&thread, NULL, send_batch, &batch);
-    ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 1 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
-                  "datname = current_database() AND NOT granted");
+    ts_wait_until(
+        s->sql, STORY_WAIT_MS,
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE %d = ANY (pg_blocking_pids(pid)))",
+        PQbackendPID(first));
     TS_TRUE(PQsendQuery(second, "LOCK TABLE pgqrs_keys"));
     ts_wait_until(s->sql, STORY_WAIT_MS,
-                  "SELECT count(*) = 2 FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE "
-                  "datname = current_database() AND NOT granted");
+                  "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %d AND NOT granted)",
+                  PQbackendPID(second));
     ts_sql(first, "COMMIT");
     pthread_join(thread, NULL);
     PQfinish(first);
